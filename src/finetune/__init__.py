@@ -1,0 +1,1 @@
+"""Fine-tune a language model, and prove that it got better."""

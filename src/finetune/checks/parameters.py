@@ -1,0 +1,66 @@
+"""params.yaml against conf/: is it what conf/ composes to, and does every config file work?"""
+
+import itertools
+import re
+import shlex
+from pathlib import Path
+
+from finetune import params
+from finetune.composition import compose, flat
+from finetune.errors import ParamsError
+
+# A command in a config file's header: up to a wide blank, a remark in brackets, or the line's end.
+COMMAND = re.compile(r"\bdvc exp run(?P<options>(?: \S+)+?)(?=\s{2,}|\s+\(|\s*$)", re.MULTILINE)
+
+
+def problems(root: Path) -> list[str]:
+    """Each key in which params.yaml and conf/ differ, and each config file that fails."""
+    return differences(root) + broken_files(root)
+
+
+def differences(root: Path) -> list[str]:
+    """`lora.r: conf=16 params.yaml=99`, one line a key."""
+    try:
+        composed = flat(compose(root, []))
+    except ParamsError as error:
+        return [str(error)]
+    file = root / "params.yaml"
+    written = flat(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    nothing = "(nothing)"
+    return [
+        f"{key}: conf={composed.get(key, nothing)} params.yaml={written.get(key, nothing)}"
+        for key in dict.fromkeys([*composed, *written])
+        if key not in composed or key not in written or composed[key] != written[key]
+    ]
+
+
+def broken_files(root: Path) -> list[str]:
+    """Config files whose header names no command, or one that does not compose or validate."""
+    found = []
+    for file in sorted((root / "conf").rglob("*.yaml")):
+        where = str(file.relative_to(root))
+        commands = header_commands(file.read_text(encoding="utf-8"))
+        if not commands:
+            found.append(f"{where}: its header names no `dvc exp run` command that uses it")
+        for overrides in commands:
+            try:
+                params.validate_text(compose(root, overrides), where)
+            except ParamsError as error:
+                found.append(f"{where}: `{' '.join(overrides)}`: {error}")
+    return found
+
+
+def header_commands(text: str) -> list[list[str]]:
+    """The overrides of each command in a config file's header; a sweep gives one list a value.
+
+    A folder of the user's, `DIR`, is filled in with one that is there.
+    """
+    from dvc.utils.hydra import get_hydra_sweeps
+
+    header = "\n".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
+    commands = []
+    for match in COMMAND.finditer(header):
+        words = shlex.split(match["options"].replace("DIR", "models/embedded"))
+        overrides = [word for word in words if not word.startswith("-")]
+        commands += get_hydra_sweeps({"params.yaml": overrides})
+    return [command["params.yaml"] for command in commands]

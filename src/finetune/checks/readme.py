@@ -1,0 +1,38 @@
+"""The README's table of results: is it that of the committed metrics?"""
+
+from pathlib import Path
+
+from finetune import params
+from finetune.reporting import tables
+
+START, END = (
+    "<!-- results: `finetune readme` writes this from metrics/ -->",
+    "<!-- end of results -->",
+)
+
+
+def problems(root: Path) -> list[str]:
+    """One line, if the README says something else than metrics/."""
+    text = (root / "README.md").read_text(encoding="utf-8")
+    if with_results(text, root) != text:
+        return ["README.md: its results are not those of metrics/; run `finetune readme`"]
+    return []
+
+
+def with_results(text: str, root: Path) -> str:
+    """The README's text with the current results between its two markers.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    before, found, rest = text.partition(START)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise ValueError(f"README.md lacks {START!r} or {END!r}")
+    kinds = {name: task.kind for name, task in params.read(root / "params.yaml").tasks.items()}
+    results = [
+        f"**{task}**\n\n{tables.results(tables.read(root / 'metrics', task), kind)}\n\n"
+        f"Gain of tuned over base, paired: {tables.gains_line(tables.read(root / 'metrics', task), kind)}."
+        for task, kind in kinds.items()
+    ]
+    return f"{before}{START}\n\n" + "\n\n".join(results) + f"\n\n{END}{after}"

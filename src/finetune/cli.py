@@ -1,0 +1,85 @@
+"""`finetune …`: what a person types outside the pipeline."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from finetune import params
+from finetune.checks import lockfile, parameters, readme, stages
+from finetune.composition import compose
+from finetune.errors import EXIT_CODE, UserError
+from finetune.files import write_text
+from finetune.reporting import tables
+
+CHECKS: dict[str, Callable[[Path], list[str]]] = {
+    "params.yaml is what conf/ composes to, and every config file works": parameters.problems,
+    "stages declare what their code imports and reads": stages.problems,
+    "dvc.lock and metrics/ are of this code and these parameters": lockfile.problems,
+    "README.md shows the metrics of metrics/": readme.problems,
+}
+
+
+def main() -> None:
+    """The command line; a user's mistake is one line and exit code 2."""
+    parser = argparse.ArgumentParser(prog="finetune", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, run in (
+        ("params", _params),
+        ("check", _check),
+        ("show", _show),
+        ("readme", _readme),
+    ):
+        command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        command.set_defaults(run=run)
+    options = parser.parse_args()
+    try:
+        sys.exit(options.run(Path()))
+    except UserError as error:
+        print(f"finetune: {error}", file=sys.stderr)
+        sys.exit(EXIT_CODE)
+
+
+def _params(root: Path) -> int:
+    """Compose conf/ anew into params.yaml, and print each key that changes."""
+    text = compose(root, [])
+    params.validate_text(text, "conf")
+    for line in parameters.differences(root):
+        print(line)
+    write_text(root / "params.yaml", text)
+    return 0
+
+
+def _check(root: Path) -> int:
+    """See that params.yaml, dvc.yaml, dvc.lock and README.md are true; exit 1 where one is not."""
+    failed = False
+    for what, check in CHECKS.items():
+        found = check(root)
+        failed |= bool(found)
+        print(f"{'FAIL' if found else 'ok  '} {what}")
+        for line in found:
+            print(f"     {line}")
+    return int(failed)
+
+
+def _show(root: Path) -> int:
+    """Print the results of the last run as a table for each task."""
+    for task, options in params.read(root / "params.yaml").tasks.items():
+        metrics = tables.read(root / "metrics", task)
+        if "tuned" not in metrics:
+            raise UserError(f"{task}: metrics/{task}/tuned.json is not there yet; run `dvc repro`")
+        print(f"\n{task}: scores on the test rows, with 95 % intervals\n")
+        print(tables.results(metrics, options.kind))
+        print(f"\ngain of tuned over base, paired: {tables.gains_line(metrics, options.kind)}")
+    return 0
+
+
+def _readme(root: Path) -> int:
+    """Write the results of metrics/ into README.md."""
+    file = root / "README.md"
+    write_text(file, readme.with_results(file.read_text(encoding="utf-8"), root))
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Compose `conf/` the way `dvc exp run` does: by DVC's own function, with the project's plugins."""
+
+import tempfile
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from finetune.errors import ParamsError
+
+
+def compose(root: Path, overrides: list[str]) -> str:
+    """The text of params.yaml that `conf/` under `root` composes to.
+
+    Raises:
+        ParamsError: the config does not compose, or an override does not fit it.
+    """
+    from dvc.utils.hydra import compose_and_dump
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    conf = root.resolve() / "conf"
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "params.yaml"
+        try:
+            compose_and_dump(output, str(conf), None, "config", str(root), overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise ParamsError(f"conf: {' '.join(str(error).split())}") from None
+        return output.read_text(encoding="utf-8")
+
+
+def flat(text: str) -> dict[str, object]:
+    """The values of a params.yaml by dotted key: `{"lora.r": 16, …}`."""
+    values: dict[str, object] = {}
+
+    def walk(node: object, path: str) -> None:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                walk(value, f"{path}.{key}".lstrip("."))
+        else:
+            values[path] = node
+
+    walk(OmegaConf.to_container(OmegaConf.create(text)), "")
+    return values

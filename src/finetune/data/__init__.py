@@ -1,0 +1,1 @@
+"""Sources, cleaning, duplicates and leaks, the synthetic corpora. Does not import torch."""

@@ -1,0 +1,102 @@
+"""Rows out of files: JSON arrays, JSON lines, CSV and Parquet.
+
+A reader yields `(place, row)`: the place is what a person finds the row by, `line 17` or `row 17`.
+A line that is no JSON object comes as a string that says what is wrong with it; whether that is one
+too many is decided where the rest of the rows is known.
+"""
+
+import csv
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from finetune.errors import DataError
+
+Placed = tuple[str, dict[str, Any] | str]
+
+
+def read(path: Path) -> Iterator[Placed]:
+    """The rows of a file, by its ending.
+
+    Raises:
+        DataError: the file is missing, of an unknown format, or as a whole not of its format.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file; file names stand in the task's config (source.files)"
+        )
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{path}: unknown format; known: {', '.join(READERS)}")
+    try:
+        yield from reader(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: byte {error.start}: not UTF-8; convert the file") from None
+
+
+def _json(path: Path) -> Iterator[Placed]:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path}: line {error.lineno}: no JSON ({error.msg}); is the file complete?"
+        ) from None
+    if not isinstance(rows, list):
+        raise DataError(f"{path}: holds {type(rows).__name__}, must be an array of objects")
+    for number, row in enumerate(rows, start=1):
+        yield f"row {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+
+
+def _jsonl(path: Path) -> Iterator[Placed]:
+    with path.open(encoding="utf-8-sig", newline="\n") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
+                continue
+            yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+
+
+def _csv(path: Path) -> Iterator[Placed]:
+    # Descriptions may be longer than the 128 KiB that the csv module takes for a mistake.
+    csv.field_size_limit(16 * 2**20)
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        header = next(reader, [])
+        for _ in itertools.count():
+            place = f"line {reader.line_num + 1}"
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise DataError(f"{path}: {place}: no CSV ({error})") from None
+            if len(cells) == len(header):
+                yield place, dict(zip(header, cells, strict=True))
+            elif cells:
+                yield place, f"has {len(cells)} cells, the header has {len(header)}"
+
+
+def _parquet(path: Path) -> Iterator[Placed]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except pyarrow.ArrowException as error:
+        raise DataError(f"{path}: no Parquet ({' '.join(str(error).split())})") from None
+    for number, row in enumerate(table.to_pylist(), start=1):
+        yield f"row {number}", row
+
+
+READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
+    ".json": _json,
+    ".jsonl": _jsonl,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,147 @@
+"""The three sources of rows: the embedded generator, files of a folder, data sets of the hub.
+
+Each gives, for each split, *raw rows* in our field names: `{"place": "line 17", **fields}`, or
+`{"place": "line 17", "broken": "no JSON …"}` for what could not be read as a row. `prepare` decides
+about those, with the file and line at hand.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finetune.data import readers
+from finetune.data.embedded import dialogues, products
+from finetune.errors import DataError
+from finetune.files import sha256
+from finetune.params import Embedded, TaskSource
+
+GENERATORS: dict[str, Callable[[random.Random], Iterator[dict[str, Any]]]] = {
+    "dialogues": dialogues.rows,
+    "products": products.rows,
+}
+
+
+@dataclass
+class Fetched:
+    """Raw rows of each split, and where they came from."""
+
+    splits: dict[str, list[dict[str, Any]]]
+    origin: dict[str, Any] = field(default_factory=dict)
+
+
+def fetch(
+    which: str,
+    root: str | None,
+    embedded: Embedded,
+    source: TaskSource,
+    wanted: tuple[str, ...],
+) -> Fetched:
+    """The raw rows of a task from the source called `which`.
+
+    `root` is the folder of `files`, `embedded` the sizes and seed of the generator, `wanted` the
+    fields that the task's kind knows.
+
+    Raises:
+        DataError: a folder, file or data set is missing or cannot be read.
+    """
+    match which:
+        case "embedded":
+            return _embedded(embedded, source)
+        case "files":
+            return _files(root, source, wanted)
+        case _:
+            return _hub(source, wanted)
+
+
+def _embedded(options: Embedded, source: TaskSource) -> Fetched:
+    """Rows of one endless stream that never repeats itself: splits share none by construction."""
+    if source.embedded is None:
+        raise DataError("data.source: this task has no embedded generator; use data=files or hub")
+    seed = options.seed
+    stream = GENERATORS[source.embedded](random.Random(f"{source.embedded}-{seed}"))
+    splits = {}
+    # Test first: more training rows then leave the test rows as they are, and scores comparable.
+    for split in ("test", "validation", "train"):
+        drawn = itertools.islice(stream, getattr(options.rows, split))
+        splits[split] = [
+            {"place": f"row {number}", "id": f"{split}-{number}", **row}
+            for number, row in enumerate(drawn, start=1)
+        ]
+    origin = {"source": "embedded", "generator": source.embedded, "seed": seed, "licence": "MIT"}
+    return Fetched(splits, origin)
+
+
+def _files(root: str | None, source: TaskSource, wanted: tuple[str, ...]) -> Fetched:
+    if root is None:
+        raise DataError("data.root: is not set; give the folder: -S data=files -S data.root=DIR")
+    folder = Path(root) / source.files.folder
+    if not folder.is_dir():
+        raise DataError(
+            f"data.root: {folder} is no folder; data.root must hold {source.files.folder}/ "
+            "(in the queue and in --temp runs give data.root as an absolute path)"
+        )
+    splits, files = {}, {}
+    for split, name in source.files.splits.items():
+        path = folder / name
+        splits[split] = [
+            _raw(split, place, row, source.files.fields, wanted)
+            for place, row in readers.read(path)
+        ]
+        files[split] = {"file": f"{source.files.folder}/{name}", "sha256": sha256(path)}
+    return Fetched(splits, {"source": "files", "files": files, "licence": source.licence})
+
+
+def _hub(source: TaskSource, wanted: tuple[str, ...]) -> Fetched:
+    import datasets
+    import huggingface_hub
+
+    hub = source.hub
+    if hub is None or hub.revision is None:
+        raise DataError(
+            "data.source: source.hub.revision is not set for this task; pin the data set to a full "
+            "commit SHA in conf/task/ (git ls-remote https://huggingface.co/datasets/<repo>)"
+        )
+    try:
+        loaded = datasets.load_dataset(hub.repo, hub.config, revision=hub.revision)
+        resolved = huggingface_hub.HfApi().dataset_info(hub.repo, revision=hub.revision).sha
+    except Exception as error:
+        # The hub's clients raise dozens of types; the message is what the user needs.
+        raise DataError(
+            f"{hub.repo} at {hub.revision}: cannot be loaded "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:300]})"
+        ) from error
+    splits = {}
+    for split, name in hub.splits.items():
+        if name not in loaded:
+            raise DataError(f"{hub.repo}: no split {name!r}; it has {', '.join(map(str, loaded))}")
+        splits[split] = [
+            _raw(split, f"row {number}", row, hub.fields, wanted)
+            for number, row in enumerate(loaded[name], start=1)
+        ]
+    origin = {
+        "source": "hub",
+        "repo": hub.repo,
+        "revision": hub.revision,
+        "resolved_revision": resolved,
+        "licence": source.licence,
+    }
+    return Fetched(splits, origin)
+
+
+def _raw(
+    split: str,
+    place: str,
+    row: Mapping[str, Any] | str,
+    fields: Mapping[str, str],
+    wanted: tuple[str, ...],
+) -> dict[str, Any]:
+    """A raw row in our field names; a source without ids gets them from the rows' places."""
+    if isinstance(row, str):
+        return {"place": place, "broken": row}
+    mapped = {ours: row.get(fields[ours]) for ours in wanted if ours in fields}
+    if "id" not in fields:
+        mapped = {"id": f"{split}-{place.split()[-1]}", **mapped}
+    return {"place": place, **mapped}

@@ -1,0 +1,1 @@
+"""From prompts to summaries and prices, in batches."""

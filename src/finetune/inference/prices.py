@@ -1,0 +1,60 @@
+"""The predicted distribution over prices at the answer's position, and point estimates from it."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune.inference.batches import in_batches
+
+PRICES = range(1000)
+
+
+def price_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int] | None:
+    """The token of each integer price 0…999; None where the tokenizer splits some of them."""
+    ids = [tokenizer(str(price), add_special_tokens=False)["input_ids"] for price in PRICES]
+    return [token for (token,) in ids] if all(len(token) == 1 for token in ids) else None
+
+
+def distributions(
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    tokens: list[int],
+    batch_size: int,
+    pad_id: int,
+    what: str,
+) -> list[torch.Tensor]:
+    """For each prompt the probabilities of the prices 0…999 (1000,), normalized over them.
+
+    One forward pass a prompt: the next token after the prompt is the whole price.
+    """
+    columns = torch.tensor(tokens, device=model.device)
+
+    @torch.inference_mode()
+    def answer(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        mask = mask.to(model.device)
+        logits = model(
+            input_ids=ids.to(model.device),
+            attention_mask=mask,
+            # Padding stands on the left, and must not push the positions along.
+            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            logits_to_keep=1,
+            use_cache=False,
+        ).logits[:, -1, columns]
+        return list(logits.float().softmax(-1).cpu())
+
+    return in_batches(prompts, batch_size, pad_id, what, answer)
+
+
+def median(distribution: torch.Tensor) -> float:
+    """The smallest price with at least half of the mass at or below it: minimizes expected |error|."""
+    cumulated = distribution.double().cumsum(0)
+    return float(torch.searchsorted(cumulated, 0.5 * cumulated[-1]))
+
+
+def greedy(distribution: torch.Tensor) -> float:
+    """The likeliest price."""
+    return float(distribution.argmax())
+
+
+ESTIMATES = {"median": median, "greedy": greedy}

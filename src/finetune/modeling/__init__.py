@@ -1,0 +1,1 @@
+"""Load a base model, attach, save and check adapters, encode prompts."""

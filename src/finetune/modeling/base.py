@@ -1,0 +1,114 @@
+"""Load a base model and its tokenizer, quantized or not, from a folder or from the hub."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from finetune.errors import ModelError
+from finetune.params import Method, Model
+
+WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A loaded model with what belongs to it."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    context: int  # positions that the model was made for
+
+
+def load(options: Model, method: Method) -> Base:
+    """The base model in evaluation mode, on the GPU where there is one.
+
+    Raises:
+        ModelError: the folder or repository is missing or incomplete.
+    """
+    if options.source == "local":
+        check_folder(Path(options.name))
+    transformers_logging.disable_progress_bar()
+    pin = {"revision": options.revision} if options.source == "hub" else {}
+    try:
+        config = AutoConfig.from_pretrained(options.name, **pin)
+        tokenizer = AutoTokenizer.from_pretrained(options.name, **pin)
+        model = AutoModelForCausalLM.from_pretrained(
+            options.name,
+            config=config,
+            dtype=compute_dtype(method),
+            quantization_config=_quantization(method),
+            device_map={"": device()},
+            **pin,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        said = " ".join(str(error).split())
+        raise ModelError(f"model.name: {options.name} cannot be loaded: {said[:300]}") from error
+    if tokenizer.eos_token_id is None:
+        raise ModelError(f"model.name: the tokenizer of {options.name} has no end token")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    # Decoding is ours to say: a model's own settings may sample, or stop early.
+    stops = model.generation_config.eos_token_id
+    stops = [stops] if isinstance(stops, int) else stops or []
+    model.generation_config = GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=sorted({tokenizer.eos_token_id, *stops}),
+        do_sample=False,
+    )
+    return Base(model.eval(), tokenizer, context=_context(config))
+
+
+def check_folder(path: Path) -> None:
+    """See that a folder holds a model before anything is loaded.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if not path.is_dir():
+        raise ModelError(
+            f"model.name: no folder {path} (in the queue and in --temp runs give an absolute path)"
+        )
+    if not (path / "config.json").is_file():
+        raise ModelError(f"model.name: {path} holds no config.json; is it a Hugging Face folder?")
+    if not any(path.glob(pattern) for pattern in WEIGHTS):
+        raise ModelError(f"model.name: {path} holds no weights ({' or '.join(WEIGHTS)})")
+
+
+def device() -> str:
+    """Where the model runs."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype(method: Method) -> torch.dtype:
+    """The type that layers compute in; `auto` is what the hardware is fast at."""
+    if method.compute_dtype != "auto":
+        return getattr(torch, method.compute_dtype)
+    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _quantization(method: Method) -> BitsAndBytesConfig | None:
+    if method.quantization == "none":
+        return None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=method.quantization,
+        bnb_4bit_use_double_quant=method.double_quantization,
+        bnb_4bit_compute_dtype=compute_dtype(method),
+    )
+
+
+def _context(config: AutoConfig) -> int:
+    return getattr(config.get_text_config(), "max_position_embeddings", None) or 1_000_000

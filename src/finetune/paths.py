@@ -1,0 +1,35 @@
+"""Where the pipeline reads and writes, relative to the root of the repository."""
+
+from pathlib import Path
+
+SPLITS = ("train", "validation", "test")
+
+
+def raw(task: str) -> Path:
+    """The folder that `fetch` writes."""
+    return Path("data/raw") / task
+
+
+def prepared(task: str) -> Path:
+    """The folder that `prepare` writes."""
+    return Path("data/prepared") / task
+
+
+def predictions(task: str, name: str) -> Path:
+    """Predictions of a rung, of `base` or of `tuned`."""
+    return Path("predictions") / task / f"{name}.jsonl"
+
+
+def metrics(task: str, name: str) -> Path:
+    """A metric file."""
+    return Path("metrics") / task / f"{name}.json"
+
+
+def curves(task: str) -> Path:
+    """The folder of a training run's curves."""
+    return Path("metrics") / task / "curves"
+
+
+def adapter(task: str) -> Path:
+    """The folder of a task's adapter."""
+    return Path("models") / task

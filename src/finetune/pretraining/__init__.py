@@ -1,0 +1,1 @@
+"""Makes the embedded base model: its text, its tokenizer, its weights."""

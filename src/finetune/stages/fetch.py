@@ -1,0 +1,30 @@
+"""fetch: one source, pinned, to one schema."""
+
+from finetune import paths
+from finetune.data import sources
+from finetune.files import replaced_folder, sha256, write_json, write_jsonl
+from finetune.params import Declared
+from finetune.stages import entry
+from finetune.tasks.kinds import kind
+
+
+def run(params: Declared, task: str) -> None:
+    """Write the raw rows of each split, and where they came from."""
+    fetched = sources.fetch(
+        params.data.source,
+        params.data.root,
+        params.data.embedded,
+        params.task.source,
+        kind(params.task.kind).FIELDS,
+    )
+    with replaced_folder(paths.raw(task)) as folder:
+        written = {}
+        for split, rows in fetched.splits.items():
+            file = folder / f"{split}.jsonl"
+            write_jsonl(file, rows)
+            written[split] = {"rows": len(rows), "sha256": sha256(file)}
+        write_json(folder / "source.json", {**fetched.origin, "splits": written})
+
+
+if __name__ == "__main__":
+    entry.main(run)

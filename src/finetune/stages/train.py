@@ -1,0 +1,64 @@
+"""train: an adapter on the prompt–completion pairs, the one of the best validation loss."""
+
+import shutil
+from pathlib import Path
+
+import transformers
+
+from finetune import paths
+from finetune.files import read_jsonl, replaced_folder, sha256, write_json
+from finetune.modeling import adapters
+from finetune.modeling import base as base_model
+from finetune.modeling.prompts import PromptEncoder
+from finetune.params import Declared
+from finetune.stages import entry
+from finetune.tasks.kinds import kind
+from finetune.training import curves, state
+from finetune.training.examples import encode
+from finetune.training.trainer import train
+
+
+def run(params: Declared, task: str) -> None:
+    """Write the adapter, its curves and `train.json`; a killed run goes on where it was."""
+    files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
+    base = base_model.load(params.model, params.method)
+    encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
+    rows_of = kind(params.task.kind)
+    examples, validation = (encode(read_jsonl(file), rows_of, encoder) for file in files)
+
+    sections = (params.task.prompt, params.model, params.method, params.lora, params.train)
+    run_state = state.folder(
+        task,
+        {
+            "params": [section.model_dump() for section in sections],
+            "data": [sha256(file) for file in files],
+            "model": state.file_identity(Path(params.model.name)),
+        },
+    )
+    transformers.set_seed(params.train.seed)  # the adapter's first weights
+    model = adapters.attach(base.model, params.lora)
+    done = train(
+        model,
+        base.tokenizer.pad_token_id,
+        params.train,
+        examples.examples,
+        validation.examples,
+        run_state,
+        f"train {task}",
+    )
+
+    with replaced_folder(paths.adapter(task)) as folder:
+        adapters.save(model, folder)
+    with replaced_folder(paths.curves(task)) as folder:
+        curves.write(done.history, folder)
+    counts = {
+        "prompts_truncated": examples.prompts_truncated,
+        "completions_truncated": examples.completions_truncated,
+    }
+    metrics = {**done.metrics, **counts, "run": done.hardware}
+    write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
+    shutil.rmtree(run_state, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    entry.main(run)

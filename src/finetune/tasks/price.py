@@ -1,0 +1,88 @@
+"""Descriptions of products with their price in USD: rows of `id`, `text`, `price`, `category`."""
+
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from finetune.tasks.text import id_field, normalized, text_field
+
+FIELDS = ("id", "text", "price", "category")
+# The prices that the model can say: in Llama 3's tokenizer each is one token.
+LOWEST, HIGHEST = 0, 999
+
+# The public data set wraps a description into the prompt of its course and, in the train split,
+# appends the answer ("Price is $158.00"). Both go, or the model reads what it should predict.
+_QUESTION = re.compile(r"\A\s*how much does this cost[^\n]*\n", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*price is \$[\d.,]*\s*\Z", re.IGNORECASE)
+_PRICE = re.compile(r"\$\s?\d+(?:,\d{3})*(?:\.\d+)?")
+
+
+def clean(row: dict[str, Any]) -> dict[str, Any]:
+    """The row without question and answer in its text.
+
+    Raises:
+        ValueError: a field is missing or of the wrong type, or the price is negative or not finite.
+    """
+    price = row.get("price")
+    if isinstance(price, str):  # from CSV
+        price = _number(price)
+    if isinstance(price, bool) or not isinstance(price, int | float):
+        raise ValueError(f"price is {row.get('price')!r}, must be a number of USD")
+    if not math.isfinite(price) or price < 0:
+        raise ValueError(f"price is {price}, must be finite and not negative")
+    category = row.get("category")
+    if category is not None and not isinstance(category, str):
+        raise ValueError(f"category is {category!r}, must be text or missing")
+    return {
+        "id": id_field(row),
+        "text": description(text_field(row, "text")),
+        "price": float(price),
+        "category": category or None,
+    }
+
+
+def description(text: str) -> str:
+    """A text without the course's question at its start and its answer at its end."""
+    return normalized(_ANSWER.sub("", _QUESTION.sub("", text)))
+
+
+def body(row: dict[str, Any]) -> str:
+    """The description."""
+    return row["text"]
+
+
+def target(row: dict[str, Any]) -> str:
+    """The price to the nearest dollar, held within what the model can say."""
+    return str(nearest_dollar(row["price"]))
+
+
+def nearest_dollar(price: float) -> int:
+    """Rounded half up (Python's own rounding makes 0.5 and 1.5 neighbours), from 0 to 999."""
+    return min(HIGHEST, max(LOWEST, math.floor(price + 0.5)))
+
+
+def parse(text: str) -> float | None:
+    """The first number in a generated answer, in USD; None where there is none."""
+    match = re.search(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
+    return float(match.group().replace(",", "")) if match else None
+
+
+def found(row: dict[str, Any]) -> Iterator[str]:
+    """What cleaning will change in a raw row, and what a reader of the data should know."""
+    text = text_field(row, "text")
+    if _QUESTION.search(text):
+        yield "question_in_text"
+    if _ANSWER.search(text):
+        yield "answer_in_text"
+    if _PRICE.search(description(text)):
+        yield "some_price_in_description"
+    if not row.get("category"):
+        yield "category_missing"
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,100 @@
+"""Predictions of a task, scored row by row, and the metrics that the rows add up to.
+
+A *prediction* is one row of `predictions/<task>/*.jsonl`: `id`, `prediction`, `reference`, the row's
+own scores, and flags of what went wrong. Any two files over the same rows can be paired.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from finetune.errors import DataError
+from finetune.params import Bootstrap, PriceScore, SummaryScore
+from finetune.scoring import bootstrap, regression, rouge
+
+Row = dict[str, Any]
+
+# Metric → the row's score that it is the mean of; and whether more is better.
+METRICS: dict[str, dict[str, str]] = {
+    "summarization": {name: name for name in rouge.NAMES},
+    "price": {"mae": "absolute_error", "hits": "hit"},
+}
+HIGHER_IS_BETTER = {"mae": False}
+# Flags of rows, counted in the metrics by these names.
+FLAGS = ("prompt_truncated", "hit_length_cap", "empty", "unparsable")
+
+
+def score_summaries(
+    rows: Sequence[Row], predictions: Sequence[str], options: SummaryScore
+) -> list[Row]:
+    """Predictions for the rows, scored by ROUGE."""
+    pairs = [(text, row["summary"]) for row, text in zip(rows, predictions, strict=True)]
+    return [
+        {"id": row["id"], "prediction": text, "reference": reference, **scores}
+        for row, (text, reference), scores in zip(
+            rows, pairs, rouge.rouge(pairs, options.stemmer), strict=True
+        )
+    ]
+
+
+def score_prices(
+    rows: Sequence[Row], predictions: Iterable[float], options: PriceScore
+) -> list[Row]:
+    """Predictions for the rows in USD, scored by their error."""
+    return [
+        {
+            "id": row["id"],
+            "prediction": round(float(price), 2),
+            "reference": row["price"],
+            **regression.price_error(float(price), row["price"], options),
+        }
+        for row, price in zip(rows, predictions, strict=True)
+    ]
+
+
+def score(
+    kind: str, rows: Sequence[Row], guesses: Sequence[Any], options: SummaryScore | PriceScore
+) -> list[Row]:
+    """Predictions for the rows of a kind: texts for summaries, USD for prices."""
+    scorers = {"summarization": score_summaries, "price": score_prices}
+    return scorers[kind](rows, guesses, options)
+
+
+def metrics(kind: str, predictions: Sequence[Row], options: Bootstrap) -> dict[str, Any]:
+    """Each metric of the kind, its interval, the number of rows, and the flags that rows carry."""
+    names = METRICS[kind]
+    intervals = {
+        metric: bootstrap.mean_interval([row[score] for row in predictions], options)
+        for metric, score in names.items()
+    }
+    flags = {
+        flag: sum(bool(row[flag]) for row in predictions)
+        for flag in FLAGS
+        if any(flag in row for row in predictions)
+    }
+    return {
+        **{metric: round(interval.mean, 4) for metric, interval in intervals.items()},
+        "n": len(predictions),
+        **flags,
+        "interval": {
+            metric: {"low": round(interval.low, 4), "high": round(interval.high, 4)}
+            for metric, interval in intervals.items()
+        },
+    }
+
+
+def gain(
+    kind: str, before: Sequence[Row], after: Sequence[Row], options: Bootstrap
+) -> dict[str, dict[str, float]]:
+    """For each metric the paired mean difference after - before, and its interval.
+
+    Raises:
+        DataError: the two are not predictions for the same rows in the same order.
+    """
+    if [row["id"] for row in before] != [row["id"] for row in after]:
+        raise DataError("predictions to compare are not for the same rows; run `dvc repro`")
+    return {
+        metric: bootstrap.paired_gain(
+            [row[score] for row in before], [row[score] for row in after], options
+        ).rounded()
+        for metric, score in METRICS[kind].items()
+    }

@@ -1,0 +1,31 @@
+"""Curves of a run by DVCLive: one TSV file each, `step` being the optimizer step."""
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dvclive import Live
+
+# What the Trainer calls a value → the curve's name.
+CURVES = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate"}
+
+
+def write(history: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write the curves of a run's log history into a folder.
+
+    The history travels with the checkpoints, so a resumed run has exactly the steps that count; what
+    a killed run logged after its last checkpoint is not in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        # Without dvcyaml=None DVCLive rewrites the project's dvc.yaml in the middle of `dvc repro`.
+        with Live(temporary, dvcyaml=None, save_dvc_exp=False) as live:
+            for entry in history:
+                live.step = entry["step"]
+                for name, curve in CURVES.items():
+                    if name in entry:
+                        live.log_metric(curve, entry[name])
+        for file in sorted(Path(temporary).glob("plots/metrics/*.tsv")):
+            shutil.copyfile(file, folder / file.name)
