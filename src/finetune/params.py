@@ -1,7 +1,7 @@
 """`params.yaml`, typed and validated; a stage sees only the sections that dvc.yaml gives it.
 
-The file is composed from `conf/` (see `finetune params`) and committed. Every stage validates all of
-it before it starts, so that a mistake in `lora` is told by the first stage that runs.
+The file is composed from `conf/` (see `finetune params`) and committed. Every stage validates all
+of it before it starts, so that a mistake in `lora` is told by the first stage that runs.
 """
 
 from pathlib import Path

@@ -1,10 +1,10 @@
 """`${folder:KEY,DIR}` in a config: DIR, once it is seen to be there.
 
-`dvc exp run` composes `conf/` before it touches anything. A folder that is not there is told at that
-moment, by name, and the workspace stays as it was; DVC's own word would come later and name no key.
+`dvc exp run` composes `conf/` before it touches anything. A folder that is not there is told at
+that moment, by name, and the workspace stays as it was; DVC's own word would come later and name no
+key.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def folder(key: str, path: str | None) -> str:
     if not Path(path).is_dir():
         raise _mistake(f"{key}: no folder {path!r} (looked from {Path.cwd()})")
     inside = Path(path).resolve().is_relative_to(Path.cwd())
-    if ELSEWHERE & set(sys.argv) and not inside and not os.path.isabs(path):
+    if ELSEWHERE & set(sys.argv) and not inside and not Path(path).is_absolute():
         raise _mistake(
             f"{key}: {path!r} is relative and outside the repository, where queue and --temp runs "
             f"do not find it; give {Path(path).resolve()}"

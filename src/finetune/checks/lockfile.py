@@ -13,7 +13,7 @@ def problems(root: Path) -> list[str]:
     """What `dvc repro` would run in a fresh clone that holds the files of the working tree."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
-        _copy_working_tree(root, clone)
+        copy_working_tree(root, clone)
         done = subprocess.run(
             [sys.executable, "-m", "dvc", "repro", "--dry", "--allow-missing"],
             cwd=clone,
@@ -33,7 +33,7 @@ def problems(root: Path) -> list[str]:
     return [f"dvc.lock: `dvc repro --dry --allow-missing` says: {' '.join(said.split())[:500]}"]
 
 
-def _copy_working_tree(root: Path, clone: Path) -> None:
+def copy_working_tree(root: Path, clone: Path) -> None:
     """A clone with the files as they stand: tracked ones, and new ones that Git does not ignore."""
     subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
     listed = subprocess.run(

@@ -29,10 +29,13 @@ def with_results(text: str, root: Path) -> str:
     _, ended, after = rest.partition(END)
     if not (found and ended):
         raise ValueError(f"README.md lacks {START!r} or {END!r}")
-    kinds = {name: task.kind for name, task in params.read(root / "params.yaml").tasks.items()}
-    results = [
-        f"**{task}**\n\n{tables.results(tables.read(root / 'metrics', task), kind)}\n\n"
-        f"Gain of tuned over base, paired: {tables.gains_line(tables.read(root / 'metrics', task), kind)}."
-        for task, kind in kinds.items()
-    ]
-    return f"{before}{START}\n\n" + "\n\n".join(results) + f"\n\n{END}{after}"
+    parts = []
+    for task, options in params.read(root / "params.yaml").tasks.items():
+        metrics = tables.read(root / "metrics", task)
+        gain = tables.gains_line(metrics, options.kind)
+        parts += [
+            f"**{task}**",
+            tables.results(metrics, options.kind),
+            f"Gain of tuned over base, paired: {gain}.",
+        ]
+    return f"{before}{START}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"

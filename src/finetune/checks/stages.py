@@ -78,9 +78,9 @@ def imports(source: Path, module: str) -> set[Path]:
 def reads(file: Path) -> set[str]:
     """The parameters that a stage module reads: chains such as `params.train.seed` in its code.
 
-    `params.task.…` stands for the task that the stage runs for, `tasks.${key}.…`. A chain ends where
-    the value is used, so handing on `params.train` reads all of it. Handing on `params` itself reads
-    everything, and is named `params`.
+    `params.task.…` stands for the task that the stage runs for, `tasks.${key}.…`. A chain ends
+    where the value is used, so handing on `params.train` reads all of it. Handing on `params`
+    itself reads everything, and is named `params`.
     """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}

@@ -1,4 +1,4 @@
-"""From raw rows to rows that a model may see, with everything counted that was changed or dropped."""
+"""From raw rows to rows that a model may see; everything changed or dropped is counted."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def drop_unusable(split: Split, kind: Kind) -> None:
 
 
 def drop_leaks(splits: dict[str, Split], kind: Kind) -> None:
-    """Drop from train what also stands in validation or test, and from validation what does in test.
+    """Drop from train what stands in validation or test, and from validation what does in test.
 
     Counted twice: rows dropped, and distinct inputs shared (what the literature counts).
     """

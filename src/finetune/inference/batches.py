@@ -1,4 +1,4 @@
-"""Batches of prompts: sorted by length, padded on the left, and back into the order they came in."""
+"""Batches of prompts: sorted by length, padded on the left, answers in the prompts' own order."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

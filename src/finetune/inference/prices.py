@@ -47,7 +47,7 @@ def distributions(
 
 
 def median(distribution: torch.Tensor) -> float:
-    """The smallest price with at least half of the mass at or below it: minimizes expected |error|."""
+    """The smallest price with half of the mass at or below it: minimizes expected |error|."""
     cumulated = distribution.double().cumsum(0)
     return float(torch.searchsorted(cumulated, 0.5 * cumulated[-1]))
 

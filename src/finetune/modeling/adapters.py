@@ -1,4 +1,4 @@
-"""Attach a LoRA adapter to a base model, save it, and see that what was saved is what was trained."""
+"""Attach a LoRA adapter to a base model, load one, and save one so that it is what was trained."""
 
 from pathlib import Path
 

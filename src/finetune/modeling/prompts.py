@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from finetune.errors import ModelError
 from finetune.params import Prompt
@@ -41,7 +41,7 @@ class PromptEncoder:
         ids = self._ids(body)
         if len(ids) <= self.max_prompt_tokens:
             return Encoded(ids, truncated=False)
-        offsets = self.tokenizer(body, add_special_tokens=False, return_offsets_mapping=True)[
+        offsets = self._tokenized(body, add_special_tokens=False, return_offsets_mapping=True)[
             "offset_mapping"
         ]
         keep = len(offsets) - (len(ids) - self.max_prompt_tokens)
@@ -63,7 +63,7 @@ class PromptEncoder:
         An answer that is too long loses its end and then has no end token.
         """
         ids = [
-            *self.tokenizer(target, add_special_tokens=False)["input_ids"],
+            *self._tokenized(target, add_special_tokens=False)["input_ids"],
             self.tokenizer.eos_token_id,
         ]
         cap = self.prompt.max_completion_tokens
@@ -85,4 +85,8 @@ class PromptEncoder:
     def _ids(self, body: str) -> list[int]:
         # A chat template writes the special tokens itself; adding them again would double BOS.
         special = self.tokenizer.chat_template is None
-        return self.tokenizer(self.text(body), add_special_tokens=special)["input_ids"]
+        return self._tokenized(self.text(body), add_special_tokens=special)["input_ids"]
+
+    def _tokenized(self, text: str, **options: bool) -> BatchEncoding:
+        # Not verbose: what is longer than the context is cut and counted here, not warned about.
+        return self.tokenizer(text, verbose=False, **options)

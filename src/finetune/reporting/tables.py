@@ -29,7 +29,7 @@ def read(folder: Path, task: str) -> dict[str, Metrics]:
 
 
 def results(metrics: dict[str, Metrics], kind: str) -> str:
-    """A Markdown table: a row each rung, the base and the tuned model, a score with its interval."""
+    """A Markdown table: a row for each rung and model, each score with its interval."""
     columns = COLUMNS[kind]
     rows = [
         [name, *(_with_interval(scores, metric) for metric in columns), scores["n"]]

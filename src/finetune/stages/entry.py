@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from finetune.errors import EXIT_CODE, UserError
 def main(run: Callable[..., None]) -> None:
     """Run one stage; a user's mistake is one line and exit code 2, with nothing written."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for chatty in ("httpx", "datasets", "fsspec", "dvclive", "dvc"):
+    for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
+    warnings.filterwarnings("ignore", category=FutureWarning)
     stage = Path(sys.argv[0]).stem
     task = sys.argv[1] if len(sys.argv) > 1 else None
     try:

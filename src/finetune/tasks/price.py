@@ -63,9 +63,16 @@ def nearest_dollar(price: float) -> int:
 
 
 def parse(text: str) -> float | None:
-    """The first number in a generated answer, in USD; None where there is none."""
+    """The first number in a generated answer, in USD.
+
+    None where there is none, or one beyond what a price of this task can be: a model that has not
+    learned to stop writes digits without end, and one such row would be the whole mean.
+    """
     match = re.search(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
-    return float(match.group().replace(",", "")) if match else None
+    if match is None:
+        return None
+    number = float(match.group().replace(",", ""))
+    return number if number <= HIGHEST + 1 else None
 
 
 def found(row: dict[str, Any]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Predictions of a task, scored row by row, and the metrics that the rows add up to.
 
-A *prediction* is one row of `predictions/<task>/*.jsonl`: `id`, `prediction`, `reference`, the row's
-own scores, and flags of what went wrong. Any two files over the same rows can be paired.
+A *prediction* is one row of `predictions/<task>/*.jsonl`: `id`, `prediction`, `reference`, the
+row's own scores, and flags of what went wrong. Any two files over the same rows can be paired.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,7 +29,7 @@ def score_summaries(
     """Predictions for the rows, scored by ROUGE."""
     pairs = [(text, row["summary"]) for row, text in zip(rows, predictions, strict=True)]
     return [
-        {"id": row["id"], "prediction": text, "reference": reference, **scores}
+        {"id": row["id"], "prediction": text, "reference": reference, **_rounded(scores)}
         for row, (text, reference), scores in zip(
             rows, pairs, rouge.rouge(pairs, options.stemmer), strict=True
         )
@@ -45,7 +45,7 @@ def score_prices(
             "id": row["id"],
             "prediction": round(float(price), 2),
             "reference": row["price"],
-            **regression.price_error(float(price), row["price"], options),
+            **_rounded(regression.price_error(float(price), row["price"], options)),
         }
         for row, price in zip(rows, predictions, strict=True)
     ]
@@ -98,3 +98,8 @@ def gain(
         ).rounded()
         for metric, score in METRICS[kind].items()
     }
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    """To what is worth reading in a file of predictions."""
+    return {name: round(value, 4) for name, value in scores.items()}

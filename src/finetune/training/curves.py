@@ -15,8 +15,8 @@ CURVES = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate":
 def write(history: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write the curves of a run's log history into a folder.
 
-    The history travels with the checkpoints, so a resumed run has exactly the steps that count; what
-    a killed run logged after its last checkpoint is not in it.
+    The history travels with the checkpoints, so a resumed run has exactly the steps that count;
+    what a killed run logged after its last checkpoint is not in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:

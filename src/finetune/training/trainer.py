@@ -136,6 +136,7 @@ def _arguments(options: Train, steps: int, run_state: Path) -> TrainingArguments
         remove_unused_columns=False,
         report_to="none",
         disable_tqdm=True,
+        dataloader_pin_memory=torch.cuda.is_available(),
         # Reads rows that are in memory already: workers would only cost their start.
         dataloader_num_workers=0,
     )

@@ -1,0 +1,89 @@
+"""Tiny models, made on the spot: one like the embedded base, one that splits numbers."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from finetune.params import Method, Model, Prompt
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A random Llama of two layers; chat template, each of 0–999 one token."""
+    from finetune.pretraining import corpus, tokenizer
+
+    texts = itertools.islice(corpus.documents(0), 300)
+    return _save(tokenizer.train(texts, vocab_size=1800, context=256), tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def digits_model(tmp_path_factory) -> Path:
+    """A random Llama whose tokenizer has single bytes only, and no chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=0, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator([], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", 0)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", model_max_length=256
+    )
+    return _save(fast, tmp_path_factory)
+
+
+def _save(tokenizer, tmp_path_factory) -> Path:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=4,
+        max_position_embeddings=256,
+        initializer_range=0.2,  # large, so that its outputs differ from row to row
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    folder = tmp_path_factory.mktemp("model")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def load():
+    """Loads a model folder the way the stages do."""
+    from finetune.modeling import base
+
+    def loaded(folder: Path, quantization: str = "none") -> base.Base:
+        method = Method(
+            quantization=quantization, double_quantization=True, compute_dtype="float32"
+        )
+        model = Model(name=str(folder), source="local", revision=None, watch=str(folder))
+        return base.load(model, method)
+
+    return loaded
+
+
+@pytest.fixture
+def prompt() -> Prompt:
+    """A short prompt of a task."""
+    return Prompt(
+        instruction="Summarize.", cue="Summary:\n", max_tokens=128, max_completion_tokens=16
+    )

@@ -1,0 +1,74 @@
+import pytest
+import torch
+
+from finetune.errors import ModelError
+from finetune.modeling import adapters
+from finetune.params import Lora
+
+LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
+
+
+def attached(load, folder, options=LORA):
+    model = adapters.attach(load(folder, "nf4").model, options)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:  # zero at the start: an adapter without effect
+                parameter.normal_(std=0.05, generator=torch.Generator().manual_seed(3))
+    return model
+
+
+def logits(model):
+    with torch.inference_mode():
+        return model(input_ids=torch.arange(20)[None]).logits
+
+
+def test_only_the_adapter_is_trained(load, tiny_model):
+    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    assert trained
+    assert all("lora_" in name for name in trained)
+
+
+def test_a_saved_adapter_gives_the_same_outputs_when_loaded(load, tiny_model, tmp_path):
+    model = attached(load, tiny_model).eval()
+    adapters.save(model, tmp_path)
+    again = adapters.load(load(tiny_model, "nf4").model, tmp_path)
+    assert torch.equal(logits(model), logits(again))
+    plain = load(tiny_model, "nf4").model
+    assert not torch.allclose(logits(plain), logits(again))
+
+
+def test_an_adapter_that_was_not_written_whole_is_noticed(load, tiny_model, tmp_path, monkeypatch):
+    model = attached(load, tiny_model)
+    loaded = adapters.load_file
+
+    def damaged(path):
+        tensors = loaded(path)
+        first = next(iter(tensors))
+        return tensors | {first: torch.zeros_like(tensors[first]) + 7}
+
+    monkeypatch.setattr(adapters, "load_file", damaged)
+    with pytest.raises(ModelError, match="differs from the trained adapter"):
+        adapters.save(model, tmp_path)
+
+
+def test_modules_that_the_model_lacks_are_told(load, tiny_model):
+    options = Lora(r=4, alpha=8.0, dropout=0.0, target_modules=["c_attn"])
+    with pytest.raises(ModelError, match=r"lora\.target_modules: "):
+        adapters.attach(load(tiny_model).model, options)
+
+
+def test_a_folder_without_an_adapter_is_told(load, tiny_model, tmp_path):
+    with pytest.raises(ModelError, match="holds no adapter"):
+        adapters.load(load(tiny_model).model, tmp_path)
+
+
+def test_an_adapter_of_another_model_is_told(load, tiny_model, digits_model, tmp_path):
+    model = attached(load, tiny_model, LORA)
+    adapters.save(model, tmp_path)
+    weights = adapters.load_file(tmp_path / adapters.WEIGHTS)
+    from safetensors.torch import save_file
+
+    save_file({k: v[:, :-1].contiguous() for k, v in weights.items()}, tmp_path / adapters.WEIGHTS)
+    with pytest.raises(ModelError, match="does not fit"):
+        adapters.load(load(digits_model).model, tmp_path)

@@ -1,0 +1,87 @@
+import json
+import shutil
+
+import pytest
+import torch
+
+from finetune.errors import ModelError
+from finetune.modeling import base
+from finetune.params import Method, Model
+
+
+def test_weights_come_back_as_they_were_saved_and_in_evaluation_mode(load, tiny_model):
+    from safetensors.torch import load_file
+
+    loaded = load(tiny_model)
+    saved = load_file(tiny_model / "model.safetensors")
+    assert torch.equal(loaded.model.state_dict()["model.norm.weight"], saved["model.norm.weight"])
+    assert not loaded.model.training
+    assert loaded.context == 256
+
+
+def test_nf4_quantizes_the_linear_layers_and_leaves_the_head(load, tiny_model):
+    import bitsandbytes
+
+    model = load(tiny_model, quantization="nf4").model
+    assert isinstance(model.model.layers[0].mlp.up_proj, bitsandbytes.nn.Linear4bit)
+    assert not isinstance(model.lm_head, bitsandbytes.nn.Linear4bit)
+
+
+def test_a_model_does_not_bring_its_own_decoding(load, tiny_model, tmp_path):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    settings = {"do_sample": True, "temperature": 0.6, "top_p": 0.9, "eos_token_id": [1, 7]}
+    (folder / "generation_config.json").write_text(json.dumps(settings))
+    config = load(folder).model.generation_config
+    assert config.do_sample is False
+    assert set(config.eos_token_id) == {1, 7}  # but where it stops is its own
+
+
+def test_a_tokenizer_without_padding_pads_with_its_end_token(load, digits_model):
+    tokenizer = load(digits_model).tokenizer
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize(
+    ("removed", "said"),
+    [("model.safetensors", "no weights"), ("config.json", "no config.json"), (None, "no folder")],
+)
+def test_an_incomplete_folder_is_told_before_anything_is_loaded(
+    load, tiny_model, tmp_path, removed, said
+):
+    folder = tmp_path / "model"
+    if removed:
+        shutil.copytree(tiny_model, folder)
+        (folder / removed).unlink()
+    with pytest.raises(ModelError, match=said) as caught:
+        load(folder)
+    assert str(caught.value).startswith("model.name: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_weights_are_told_in_one_line(load, tiny_model, tmp_path):
+    folder = shutil.copytree(tiny_model, tmp_path / "model")
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(folder)
+
+
+def test_a_hub_model_is_asked_for_at_its_revision(monkeypatch):
+    asked = []
+
+    def refuse(name, **options):
+        asked.append((name, options))
+        raise OSError("offline")
+
+    monkeypatch.setattr(base.AutoConfig, "from_pretrained", refuse)
+    sha = "0123456789abcdef" * 2 + "01234567"
+    model = Model(name="some/model", source="hub", revision=sha, watch="src")
+    method = Method(quantization="none", double_quantization=False, compute_dtype="auto")
+    with pytest.raises(ModelError, match="some/model cannot be loaded: offline"):
+        base.load(model, method)
+    assert asked == [("some/model", {"revision": sha})]
+
+
+def test_the_compute_type_fits_the_hardware():
+    auto = Method(quantization="none", double_quantization=False, compute_dtype="auto")
+    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    assert base.compute_dtype(auto) == (torch.bfloat16 if fast else torch.float32)

@@ -1,0 +1,88 @@
+import pytest
+
+from finetune.errors import ModelError
+from finetune.modeling.prompts import DATE, PromptEncoder
+from finetune.params import Prompt
+from finetune.tasks.kinds import kind
+from finetune.training.examples import IGNORED, encode
+
+ROW = {"id": "1", "dialogue": "Anna: Hi Tom!\nTom: See you at 6.", "summary": "They meet at 6."}
+
+
+@pytest.fixture(params=["tiny_model", "digits_model"])
+def encoder(request, load, prompt) -> PromptEncoder:
+    base = load(request.getfixturevalue(request.param))
+    return PromptEncoder(base.tokenizer, prompt, base.context)
+
+
+def test_prompt_ids_are_the_same_for_training_and_inference(encoder):
+    asked = encoder.encode(ROW["dialogue"]).ids
+    (example,) = encode([ROW], kind("summarization"), encoder).examples
+    assert example["input_ids"][: len(asked)] == asked
+    assert example["labels"][: len(asked)] == [IGNORED] * len(asked)
+
+
+def test_the_loss_falls_on_the_whole_completion_and_its_end_token(encoder):
+    (example,) = encode([ROW], kind("summarization"), encoder).examples
+    learned = [label for label in example["labels"] if label != IGNORED]
+    assert encoder.tokenizer.decode(learned[:-1]) == ROW["summary"]
+    assert learned[-1] == encoder.tokenizer.eos_token_id
+
+
+def test_a_prompt_begins_with_one_bos(encoder):
+    ids = encoder.encode(ROW["dialogue"]).ids
+    assert ids[0] == encoder.tokenizer.bos_token_id
+    assert ids.count(encoder.tokenizer.bos_token_id) == 1
+
+
+def test_the_chat_template_is_used_where_there_is_one(load, tiny_model, digits_model, prompt):
+    with_template = load(tiny_model)
+    text = PromptEncoder(with_template.tokenizer, prompt, 256).text("Hi")
+    assert text == "<|begin|><|user|>Summarize.\n\nHi<|assistant|>Summary:\n"
+    without = load(digits_model)
+    assert PromptEncoder(without.tokenizer, prompt, 256).text("Hi") == (
+        "Summarize.\n\nHi\n\nSummary:\n"
+    )
+
+
+def test_a_template_that_writes_the_date_gets_a_fixed_one(load, tiny_model, prompt):
+    tokenizer = load(tiny_model).tokenizer
+    tokenizer.chat_template = "{{ date_string }}{{ messages[0]['content'] }}"
+    assert PromptEncoder(tokenizer, prompt, 256).text("Hi").startswith(DATE)
+
+
+def test_a_long_body_loses_its_end_but_neither_instruction_nor_cue(encoder):
+    body = " ".join(f"word{i}" for i in range(200))
+    encoded = encoder.encode(body)
+    text = encoder.tokenizer.decode(encoded.ids)
+    assert encoded.truncated
+    assert len(encoded.ids) <= encoder.max_prompt_tokens
+    assert len(encoded.ids) > encoder.max_prompt_tokens - 8  # no more is cut than must be
+    assert "Summarize." in text
+    assert text.endswith("Summary:\n")
+    assert "word0" in text
+    assert "word199" not in text
+
+
+def test_prompt_and_completion_fit_the_context_of_the_model(load, tiny_model):
+    wide = Prompt(instruction="Go.", cue=":", max_tokens=10_000, max_completion_tokens=16)
+    encoder = PromptEncoder(load(tiny_model).tokenizer, wide, 256)
+    assert len(encoder.encode("word " * 1000).ids) <= 256 - 16
+
+
+def test_a_long_completion_is_cut_and_counted(encoder):
+    row = ROW | {"summary": "word " * 100}
+    examples = encode([row, ROW], kind("summarization"), encoder)
+    labels = [label for label in examples.examples[0]["labels"] if label != IGNORED]
+    assert examples.completions_truncated == 1 + (
+        len(encoder.encode_completion(ROW["summary"]).ids) > 16
+    )
+    assert len(labels) == 16
+    assert encoder.tokenizer.eos_token_id not in labels
+
+
+def test_an_instruction_that_does_not_fit_is_a_mistake_of_the_parameters(load, tiny_model):
+    narrow = Prompt(instruction="word " * 50, cue=":", max_tokens=16, max_completion_tokens=4)
+    encoder = PromptEncoder(load(tiny_model).tokenizer, narrow, 256)
+    with pytest.raises(ModelError, match="instruction alone"):
+        encoder.encode("Hi")

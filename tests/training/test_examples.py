@@ -1,0 +1,55 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from finetune.training.examples import IGNORED, Collator, order
+
+LENGTHS = np.random.default_rng(0).integers(5, 300, size=103).tolist()
+
+
+def test_every_epoch_shows_every_example_once():
+    drawn = order(LENGTHS, rows=3 * 103, batch_size=8, seed=1)
+    assert Counter(drawn) == dict.fromkeys(range(103), 3)
+
+
+def test_part_of_an_epoch_shows_no_example_twice():
+    drawn = order(LENGTHS, rows=50, batch_size=8, seed=1)
+    assert len(drawn) == len(set(drawn)) == 50
+
+
+def test_the_order_is_that_of_the_seed():
+    assert order(LENGTHS, 103, 8, seed=1) == order(LENGTHS, 103, 8, seed=1)
+    assert order(LENGTHS, 103, 8, seed=1) != order(LENGTHS, 103, 8, seed=2)
+
+
+def test_examples_of_like_length_share_a_batch_and_batches_come_mixed():
+    drawn = [LENGTHS[i] for i in order(LENGTHS, 96, 8, seed=1)]
+    batches = [drawn[i : i + 8] for i in range(0, 96, 8)]
+    padding = sum(8 * max(batch) - sum(batch) for batch in batches)
+    chance = sum(8 * max(LENGTHS[i : i + 8]) - sum(LENGTHS[i : i + 8]) for i in range(0, 96, 8))
+    assert padding < chance / 3
+    longest = [max(batch) for batch in batches]
+    assert longest != sorted(longest)
+    assert longest != sorted(longest, reverse=True)
+
+
+@pytest.mark.parametrize("rows", [7, 8, 130, 131, 259])
+def test_only_the_last_batch_is_short(rows):
+    drawn = order(LENGTHS, rows, batch_size=8, seed=1)
+    assert len(drawn) == rows
+    # Cut into eights, as the Trainer does, each batch holds like lengths, across chunks too.
+    spreads = [np.ptp([LENGTHS[i] for i in drawn[s : s + 8]]) for s in range(0, rows - 7, 8)]
+    assert not spreads or np.median(spreads) < 60
+
+
+def test_batches_are_padded_on_the_right_and_padding_is_not_learned():
+    batch = Collator(pad_id=9)(
+        [
+            {"input_ids": [1, 2, 3], "labels": [IGNORED, 2, 3]},
+            {"input_ids": [9], "labels": [9]},  # the end token may be the padding token
+        ]
+    )
+    assert batch["input_ids"].tolist() == [[1, 2, 3], [9, 9, 9]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
+    assert batch["labels"].tolist() == [[IGNORED, 2, 3], [9, IGNORED, IGNORED]]

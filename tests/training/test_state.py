@@ -1,0 +1,42 @@
+from finetune.training import state
+
+
+def checkpoint(folder, step, complete=True):
+    path = folder / f"checkpoint-{step}"
+    path.mkdir()
+    (path / "trainer_state.json").write_text("{}" if complete else '{"half')
+    return path
+
+
+def test_the_folder_is_under_the_main_repository_and_named_by_what_goes_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    first = state.folder("samsum", {"lora": {"r": 8}})
+    assert first.parent == tmp_path / ".runstate"
+    assert first == state.folder("samsum", {"lora": {"r": 8}})
+    assert first != state.folder("samsum", {"lora": {"r": 16}})
+    assert first != state.folder("price", {"lora": {"r": 8}})
+
+
+def test_the_latest_checkpoint_counts_by_number_not_by_name(tmp_path):
+    checkpoint(tmp_path, 90)
+    latest = checkpoint(tmp_path, 100)
+    assert state.last_checkpoint(tmp_path) == latest
+
+
+def test_a_checkpoint_that_a_kill_cut_short_is_passed_over(tmp_path):
+    complete = checkpoint(tmp_path, 5)
+    cut = checkpoint(tmp_path, 10, complete=False)
+    (tmp_path / "checkpoint-15").mkdir()
+    assert state.last_checkpoint(tmp_path) == complete
+    assert not cut.exists()
+
+
+def test_without_checkpoints_a_run_starts_anew(tmp_path):
+    assert state.last_checkpoint(tmp_path / "missing") is None
+
+
+def test_a_changed_file_changes_the_identity_of_a_folder(tmp_path):
+    (tmp_path / "weights").write_text("abc")
+    before = state.file_identity(tmp_path)
+    (tmp_path / "weights").write_text("abcd")
+    assert state.file_identity(tmp_path) != before
