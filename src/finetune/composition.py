@@ -3,9 +3,8 @@
 import tempfile
 from pathlib import Path
 
-from omegaconf import OmegaConf
-
 from finetune.errors import ParamsError
+from finetune.params import read_yaml
 
 
 def compose(root: Path, overrides: list[str]) -> str:
@@ -28,8 +27,12 @@ def compose(root: Path, overrides: list[str]) -> str:
         return output.read_text(encoding="utf-8")
 
 
-def flat(text: str) -> dict[str, object]:
-    """The values of a params.yaml by dotted key: `{"lora.r": 16, …}`."""
+def flat(text: str, where: str = "params.yaml") -> dict[str, object]:
+    """The values of a params.yaml by dotted key: `{"lora.r": 16, …}`; `where` names it in errors.
+
+    Raises:
+        ParamsError: it is no YAML.
+    """
     values: dict[str, object] = {}
 
     def walk(node: object, path: str) -> None:
@@ -39,5 +42,5 @@ def flat(text: str) -> dict[str, object]:
         else:
             values[path] = node
 
-    walk(OmegaConf.to_container(OmegaConf.create(text)), "")
+    walk(read_yaml(text, where), "")
     return values

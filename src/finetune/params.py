@@ -8,9 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from finetune.errors import ParamsError
@@ -30,13 +38,26 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+Split = Literal["train", "validation", "test"]
+
+
+def _has_train_and_test(splits: dict[str, str]) -> dict[str, str]:
+    lacking = {"train", "test"} - splits.keys()
+    if lacking:
+        raise ValueError(f"lacks {' and '.join(sorted(lacking))}; only validation can be made")
+    return splits
+
+
+Splits = Annotated[dict[Split, str], AfterValidator(_has_train_and_test)]
+
+
 class Hub(Section):
     """A data set of the Hugging Face hub, pinned to a commit."""
 
     repo: str
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
     config: str | None = None
-    splits: dict[Literal["train", "validation", "test"], str]
+    splits: Splits
     fields: dict[str, str]
 
 
@@ -44,7 +65,7 @@ class Files(Section):
     """Files in one folder of `data.root`; `fields` maps our names to theirs."""
 
     folder: str
-    splits: dict[Literal["train", "validation", "test"], str]
+    splits: Splits
     fields: dict[str, str]
 
 
@@ -256,6 +277,8 @@ def read(path: Path) -> Params:
     """
     try:
         text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ParamsError(f"{path}: byte {error.start}: not UTF-8") from None
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run `finetune params` to compose it") from None
     return validate_text(text, str(path))
@@ -263,11 +286,18 @@ def read(path: Path) -> Params:
 
 def validate_text(text: str, where: str) -> Params:
     """The parameters of a params.yaml's text; see `read`."""
+    return validate(read_yaml(text, where), where)
+
+
+def read_yaml(text: str, where: str) -> dict[str, Any]:
+    """The values of a params.yaml's text, not validated; see `read`."""
     try:
-        values = OmegaConf.to_container(OmegaConf.create(text), resolve=False)
-    except (OmegaConfBaseException, yaml.YAMLError) as error:
+        config = OmegaConf.create(text)
+    except (OmegaConfBaseException, yaml.YAMLError, AssertionError) as error:
         raise ParamsError(f"{where}: cannot be read: {' '.join(str(error).split())}") from None
-    return validate(values, where)
+    if not isinstance(config, DictConfig):
+        raise ParamsError(f"{where}: holds no sections; run `finetune params` to compose it")
+    return OmegaConf.to_container(config, resolve=False)
 
 
 def validate(values: Any, where: str) -> Params:
@@ -297,6 +327,8 @@ def _what(detail: ErrorDetails, values: Any) -> str:
             return "is missing"
         case "extra_forbidden":
             return f"is not a parameter; known here: {', '.join(_siblings(detail, values))}"
+        case "union_tag_not_found":
+            return "kind: is missing"
         case "union_tag_invalid":
             return f"kind: is {detail['ctx']['tag']!r}, must be {detail['ctx']['expected_tags']}"
         case _:

@@ -1,3 +1,7 @@
+import os
+
+import pytest
+
 from finetune.training import state
 
 
@@ -35,8 +39,17 @@ def test_without_checkpoints_a_run_starts_anew(tmp_path):
     assert state.last_checkpoint(tmp_path / "missing") is None
 
 
-def test_a_changed_file_changes_the_identity_of_a_folder(tmp_path):
+@pytest.mark.parametrize("small", [2, 2**20])
+def test_a_changed_file_changes_the_identity_of_a_folder(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(state, "SMALL", small)
     (tmp_path / "weights").write_text("abc")
     before = state.file_identity(tmp_path)
     (tmp_path / "weights").write_text("abcd")
     assert state.file_identity(tmp_path) != before
+
+
+def test_a_fresh_checkout_of_the_same_files_has_the_same_identity(tmp_path):
+    (tmp_path / "weights").write_text("abc")
+    before = state.file_identity(tmp_path)
+    os.utime(tmp_path / "weights", (1, 1))
+    assert state.file_identity(tmp_path) == before

@@ -1,5 +1,6 @@
 """dvc.lock and the committed metrics: are they those of the current code and parameters?"""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def problems(root: Path) -> list[str]:
     said = done.stdout + done.stderr
     if UP_TO_DATE in said:
         return []
-    stages = [line.split("'")[1] for line in said.splitlines() if line.startswith("Running stage")]
+    # A stage whose inputs the clone lacks cannot even be run dry: DVC then fails at it, by name.
+    stages = re.findall(r"(?:Running stage|failed to reproduce) '([^']+)'", said)
     if stages:
         return [
             f"dvc.lock: {', '.join(stages)} would run again: code, parameters or metrics are not "

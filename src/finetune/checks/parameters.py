@@ -21,11 +21,11 @@ def problems(root: Path) -> list[str]:
 def differences(root: Path) -> list[str]:
     """`lora.r: conf=16 params.yaml=99`, one line a key."""
     try:
-        composed = flat(compose(root, []))
+        composed = flat(compose(root, []), "conf")
+        file = root / "params.yaml"
+        written = flat(file.read_text(encoding="utf-8"), "params.yaml") if file.is_file() else {}
     except ParamsError as error:
         return [str(error)]
-    file = root / "params.yaml"
-    written = flat(file.read_text(encoding="utf-8")) if file.is_file() else {}
     nothing = "(nothing)"
     return [
         f"{key}: conf={composed.get(key, nothing)} params.yaml={written.get(key, nothing)}"

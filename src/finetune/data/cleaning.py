@@ -45,15 +45,11 @@ def clean(raw: list[Row], kind: Kind, file: str, max_bad_share: float) -> Split:
             f"more than data.max_bad_share ({max_bad_share:g}) allows"
         )
     _check_ids(rows, file)
-    texts = [row.get(_input_field(kind)) for row in raw if "broken" not in row]
+    name = kind.FIELDS[1]  # the field that the model reads, as it came
+    texts = [row[name] for row in raw if isinstance(row.get(name), str)]
     found["found_repeated_inputs"] = len(texts) - len(set(texts))
     found["set_aside"] = len(bad)
     return Split(rows, dict(found), bad)
-
-
-def _input_field(kind: Kind) -> str:
-    """The field that the model reads, as it came."""
-    return kind.FIELDS[1]
 
 
 def _check_ids(rows: list[Row], file: str) -> None:

@@ -6,6 +6,7 @@ too many is decided where the rest of the rows is known.
 """
 
 import csv
+import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ def read(path: Path) -> Iterator[Placed]:
 
 def _json(path: Path) -> Iterator[Placed]:
     try:
-        rows = json.loads(path.read_text(encoding="utf-8-sig"))
+        rows = json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}: line {error.lineno}: no JSON ({error.msg}); is the file complete?"
@@ -50,36 +51,35 @@ def _json(path: Path) -> Iterator[Placed]:
 
 
 def _jsonl(path: Path) -> Iterator[Placed]:
-    with path.open(encoding="utf-8-sig", newline="\n") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
-                continue
-            yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+    # Not splitlines(): text may hold U+2028 and the like, which are no line ends in JSON lines.
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
+            continue
+        yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
 
 
 def _csv(path: Path) -> Iterator[Placed]:
     # Descriptions may be longer than the 128 KiB that the csv module takes for a mistake.
     csv.field_size_limit(16 * 2**20)
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, strict=True)
-        header = next(reader, [])
-        for _ in itertools.count():
-            place = f"line {reader.line_num + 1}"
-            try:
-                cells = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                raise DataError(f"{path}: {place}: no CSV ({error})") from None
-            if len(cells) == len(header):
-                yield place, dict(zip(header, cells, strict=True))
-            elif cells:
-                yield place, f"has {len(cells)} cells, the header has {len(header)}"
+    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
+    header = next(reader, [])
+    for _ in itertools.count():
+        place = f"line {reader.line_num + 1}"
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(f"{path}: {place}: no CSV ({error})") from None
+        if len(cells) == len(header):
+            yield place, dict(zip(header, cells, strict=True))
+        elif cells:
+            yield place, f"has {len(cells)} cells, the header has {len(header)}"
 
 
 def _parquet(path: Path) -> Iterator[Placed]:
@@ -92,6 +92,11 @@ def _parquet(path: Path) -> Iterator[Placed]:
         raise DataError(f"{path}: no Parquet ({' '.join(str(error).split())})") from None
     for number, row in enumerate(table.to_pylist(), start=1):
         yield f"row {number}", row
+
+
+def _text(path: Path) -> str:
+    # Whole, not line by line: an error then knows at which byte of the file it is.
+    return path.read_bytes().decode("utf-8-sig")
 
 
 READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {

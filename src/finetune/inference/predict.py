@@ -29,6 +29,11 @@ class Ask:
     eval: SummaryEval | PriceEval
     score: SummaryScore | PriceScore
 
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What a score cannot be compared without."""
+        return {**self.eval.model_dump(), **self.score.model_dump()}
+
 
 def predict(
     base: Base,

@@ -16,7 +16,7 @@ def run(params: Declared, task: str) -> None:
     ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
     predictions = predict(base, base.model, ask, rows, train, f"base {task}")
     write_jsonl(paths.predictions(task, "base"), predictions)
-    metrics = scores.metrics(ask.kind, predictions, params.bootstrap)
+    metrics = scores.metrics(ask.kind, predictions, params.bootstrap, ask.protocol)
     write_json(paths.metrics(task, "base"), {task: {"base": metrics}})
 
 

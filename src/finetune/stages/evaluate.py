@@ -18,7 +18,7 @@ def run(params: Declared, task: str) -> None:
     ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
     model = adapters.load(base.model, paths.adapter(task))
     predictions = predict(base, model, ask, rows, train, f"evaluate {task}")
-    metrics = scores.metrics(ask.kind, predictions, params.bootstrap)
+    metrics = scores.metrics(ask.kind, predictions, params.bootstrap, ask.protocol)
     metrics["gain"] = scores.gain(ask.kind, before, predictions, params.bootstrap)
     write_jsonl(paths.predictions(task, "tuned"), predictions)
     write_json(paths.metrics(task, "tuned"), {task: metrics})

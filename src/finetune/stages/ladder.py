@@ -17,7 +17,7 @@ def run(params: Declared, task: str) -> None:
         guesses = rungs.RUNGS[name](splits)
         predictions = scores.score(kind, splits["test"], guesses, score)
         write_jsonl(paths.predictions(task, f"ladder/{name}"), predictions)
-        ladder[name] = scores.metrics(kind, predictions, params.bootstrap)
+        ladder[name] = scores.metrics(kind, predictions, params.bootstrap, score.model_dump())
     write_json(paths.metrics(task, "ladder"), {task: {"ladder": ladder}})
 
 

@@ -22,9 +22,9 @@ def run(params: Declared, task: str) -> None:
     for split in ("train", "validation"):
         if split in splits:
             cleaning.drop_unusable(splits[split], rows_of)
-    cleaning.drop_leaks(splits, rows_of)
     if "validation" not in splits:
         splitting.split_off_validation(splits, params.data.validation_share, params.data.seed)
+    cleaning.drop_leaks(splits, rows_of)
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
         if not splits[split].rows:

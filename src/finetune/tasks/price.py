@@ -10,6 +10,8 @@ from finetune.tasks.text import id_field, normalized, text_field
 FIELDS = ("id", "text", "price", "category")
 # The prices that the model can say: in Llama 3's tokenizer each is one token.
 LOWEST, HIGHEST = 0, 999
+# More is no price of a product but a mistake in the data.
+MOST = 1e9
 
 # The public data set wraps a description into the prompt of its course and, in the train split,
 # appends the answer ("Price is $158.00"). Both go, or the model reads what it should predict.
@@ -29,8 +31,8 @@ def clean(row: dict[str, Any]) -> dict[str, Any]:
         price = _number(price)
     if isinstance(price, bool) or not isinstance(price, int | float):
         raise ValueError(f"price is {row.get('price')!r}, must be a number of USD")
-    if not math.isfinite(price) or price < 0:
-        raise ValueError(f"price is {price}, must be finite and not negative")
+    if not 0 <= price < math.inf or price > MOST:
+        raise ValueError(f"price is {price!r:.30}, must be a number from 0 to {MOST:g}")
     category = row.get("category")
     if category is not None and not isinstance(category, str):
         raise ValueError(f"category is {category!r}, must be text or missing")

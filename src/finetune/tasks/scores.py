@@ -4,7 +4,7 @@ A *prediction* is one row of `predictions/<task>/*.jsonl`: `id`, `prediction`, `
 row's own scores, and flags of what went wrong. Any two files over the same rows can be paired.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from finetune.errors import DataError
@@ -59,8 +59,13 @@ def score(
     return scorers[kind](rows, guesses, options)
 
 
-def metrics(kind: str, predictions: Sequence[Row], options: Bootstrap) -> dict[str, Any]:
-    """Each metric of the kind, its interval, the number of rows, and the flags that rows carry."""
+def metrics(
+    kind: str, predictions: Sequence[Row], options: Bootstrap, protocol: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Each metric of the kind, its interval, the number of rows, and the flags that rows carry.
+
+    `protocol` is what the scores cannot be compared without: decoding and scoring options.
+    """
     names = METRICS[kind]
     intervals = {
         metric: bootstrap.mean_interval([row[score] for row in predictions], options)
@@ -79,6 +84,7 @@ def metrics(kind: str, predictions: Sequence[Row], options: Bootstrap) -> dict[s
             metric: {"low": round(interval.low, 4), "high": round(interval.high, 4)}
             for metric, interval in intervals.items()
         },
+        "protocol": {"split": "test", **protocol},
     }
 
 

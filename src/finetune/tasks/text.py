@@ -11,7 +11,11 @@ def text_field(row: dict, name: str) -> str:
     if value is None:
         raise ValueError(f"{name} is missing")
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r}, must be text")
+        raise ValueError(f"{name} is {value!r:.60}, must be text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} holds half a character at position {error.start}") from None
     return value
 
 

@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from finetune.files import sha256
+
 CHECKPOINT = "checkpoint-"
+SMALL = 64 * 2**20  # bytes
 
 
 def folder(task: str, identity: dict[str, Any]) -> Path:
@@ -37,6 +40,14 @@ def last_checkpoint(state: Path) -> Path | None:
 
 
 def file_identity(path: Path) -> dict[str, Any]:
-    """What tells a model folder from another without reading gigabytes: names, sizes, times."""
-    files = sorted(file for file in path.glob("*") if file.is_file())
-    return {file.name: [file.stat().st_size, file.stat().st_mtime_ns] for file in files}
+    """What tells a model folder from another without reading gigabytes.
+
+    Small files count by their hash: in a temporary checkout of Git they have new times. Large ones,
+    which lie elsewhere, count by size and time.
+    """
+    identity: dict[str, Any] = {}
+    for file in sorted(file for file in path.glob("*") if file.is_file()):
+        found = file.stat()
+        small = found.st_size <= SMALL
+        identity[file.name] = sha256(file) if small else [found.st_size, found.st_mtime_ns]
+    return identity

@@ -1,0 +1,115 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from finetune.checks import parameters
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    """A copy of conf/ and params.yaml, and what DIR in a header stands for."""
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "models/embedded").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_each_key_in_which_params_yaml_and_conf_differ_is_a_line(root):
+    edit(root / "params.yaml", "  r: 16\n", "  r: 99\n")
+    edit(root / "params.yaml", "  dropout: 0.0\n", "  rank: 3\n")
+    edit(root / "params.yaml", "    - lead3\n", "")
+    assert parameters.differences(root) == [
+        "tasks.samsum.ladder: conf=['lead3', 'longest3'] params.yaml=['longest3']",
+        "lora.r: conf=16 params.yaml=99",
+        "lora.dropout: conf=0.0 params.yaml=(nothing)",
+        "lora.rank: conf=(nothing) params.yaml=3",
+    ]
+
+
+def test_an_edit_of_conf_is_a_difference_too(root):
+    edit(root / "conf/lora/default.yaml", "r: 16 ", "r: 8 ")
+    assert parameters.differences(root) == ["lora.r: conf=8 params.yaml=16"]
+
+
+def test_a_key_without_value_is_not_a_missing_key(root):
+    edit(root / "params.yaml", "  max_steps: null\n", "")
+    assert parameters.differences(root) == ["train.max_steps: conf=None params.yaml=(nothing)"]
+
+
+def test_a_missing_params_yaml_lacks_every_key(root):
+    (root / "params.yaml").unlink()
+    lines = parameters.differences(root)
+    assert "lora.r: conf=16 params.yaml=(nothing)" in lines
+    assert all(line.endswith("params.yaml=(nothing)") for line in lines)
+
+
+def test_a_params_yaml_with_a_conflict_of_a_merge_is_told_and_not_thrown(root):
+    edit(root / "params.yaml", "  r: 16\n", "<<<<<<< HEAD\n  r: 16\n=======\n  r: 8\n>>>>>>> x\n")
+    assert "params.yaml" in " ".join(parameters.differences(root))
+
+
+def test_a_conf_that_does_not_compose_is_the_only_line(root):
+    (root / "conf/method/qlora.yaml").unlink()
+    (line,) = parameters.differences(root)
+    assert "method/qlora" in line
+
+
+def test_this_repository_has_no_problems(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert parameters.problems(ROOT) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("", "its header names no `dvc exp run` command that uses it"),
+        ("#   dvc exp run\n", "its header names no `dvc exp run` command that uses it"),
+        ("# Run:  dvc exp run -S lora.rank=3\n", "`lora.rank=3`: conf: "),
+        ("# Run:  dvc exp run -S lora.r=0\n", "`lora.r=0`: conf/config.yaml: lora.r: is 0, must"),
+        ("# Run:  dvc exp run -S lora.r=4,0\n", "`lora.r=0`: conf/config.yaml: lora.r: is 0, must"),
+    ],
+)
+def test_a_config_file_whose_header_has_no_command_that_works_is_told(tmp_path, header, said):
+    config = tmp_path / "conf/config.yaml"
+    config.parent.mkdir()
+    everything = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    config.write_text(f"# Run:  dvc exp run -S lora.r=8\n{everything}", encoding="utf-8")
+    assert parameters.broken_files(tmp_path) == []
+    config.write_text(f"{header}{everything}", encoding="utf-8")
+    (line,) = parameters.broken_files(tmp_path)
+    assert line.startswith(f"conf/config.yaml: {said}")
+
+
+@pytest.mark.parametrize(
+    ("header", "commands"),
+    [
+        ("# The adapter:  dvc exp run -S lora.r=64", [["lora.r=64"]]),
+        ("# One.\n#   dvc exp run -S model=a -S data=hub\n", [["model=a", "data=hub"]]),
+        (
+            "# dvc exp run -S a=1      dvc exp run --queue -S 'lora.r=8,16'",
+            [["a=1"], ["lora.r=8"], ["lora.r=16"]],
+        ),
+        ("# dvc exp run -S 'a=1,2' -S 'b=3,4'", [
+            ["a=1", "b=3"], ["a=1", "b=4"], ["a=2", "b=3"], ["a=2", "b=4"],
+        ]),
+        # DVC hands it on with a value, which Hydra takes for the same.
+        ("# dvc exp run -S '~tasks.price'   (this task alone)", [["~tasks.price=null"]]),
+        ("# dvc exp run -S '~tasks.price' (this task alone)", [["~tasks.price=null"]]),
+        ("# dvc exp run -S model.name=DIR", [["model.name=models/embedded"]]),
+        ("# Nothing to run", []),
+        ("# dvc exp run", []),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_commands_of_a_header_are_found_with_their_overrides(header, commands):
+    assert parameters.header_commands(f"{header}\nr: 16 # dvc exp run -S lora.r=1\n") == commands

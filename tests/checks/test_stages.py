@@ -1,0 +1,160 @@
+import textwrap
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finetune.checks import stages
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    """One stage, of which `room` imports `tools`, and `tools` a module inside a function."""
+    source = {
+        "__init__.py": '"""Nothing but a docstring."""',
+        "stages/__init__.py": "",
+        "stages/fetch.py": """
+            from finetune import room
+
+            def run(params):
+                room.work(params.data.source, params.train.seed)
+        """,
+        "room.py": "from finetune.tools import cut",
+        "tools.py": """
+            def cut():
+                from finetune.knives import knife
+        """,
+        "knives.py": "import math",
+        "other.py": "",
+    }
+    for name, code in source.items():
+        write(tmp_path / "src/finetune" / name, code)
+    return tmp_path
+
+
+ALL = ("src/finetune/stages", "src/finetune/room.py", "src/finetune/tools.py",
+       "src/finetune/knives.py")  # fmt: skip
+
+
+def write(file: Path, code: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(textwrap.dedent(code))
+
+
+def problems(project: Path, deps=ALL, params=("data", "train"), foreach: bool = True) -> list[str]:
+    """What is told of a fetch stage that declares these, each line without its start."""
+    stage = {
+        "cmd": "python -m finetune.stages.fetch ${key}",
+        "deps": [*deps],
+        "params": [*params],
+    }
+    entry = {"foreach": "${tasks}", "do": stage} if foreach else stage
+    (project / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"fetch": entry}}))
+    lines = stages.problems(project)
+    assert all(line.startswith("dvc.yaml: stage fetch: ") for line in lines)
+    return [line.removeprefix("dvc.yaml: stage fetch: ") for line in lines]
+
+
+@pytest.mark.parametrize("foreach", [True, False])
+def test_a_stage_that_declares_all_it_imports_and_reads_is_fine(project, foreach):
+    assert problems(project, foreach=foreach) == []
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "src/finetune/room.py",  # imported by the stage
+        "src/finetune/tools.py",  # through a module between
+        "src/finetune/knives.py",  # inside a function of that
+    ],
+)
+def test_a_missing_dependency_is_named(project, file):
+    left = [dep for dep in ALL if dep != file]
+    assert problems(project, left) == [f"deps miss {file}, which its code imports"]
+
+
+def test_the_stage_itself_is_a_dependency(project):
+    assert problems(project, ALL[1:]) == [
+        "deps miss src/finetune/stages/fetch.py, which its code imports"
+    ]
+
+
+def test_a_folder_stands_for_all_its_modules(project):
+    assert problems(project, ["src/finetune"]) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import finetune.other",
+        "import finetune.other as something",
+        "from finetune import other",
+        "from finetune.other import name",
+    ],
+)
+def test_every_form_of_import_counts(project, line):
+    write(project / "src/finetune/knives.py", line)
+    assert problems(project) == ["deps miss src/finetune/other.py, which its code imports"]
+
+
+def test_modules_that_import_each_other_are_followed_once(project):
+    write(project / "src/finetune/knives.py", "import finetune.room")
+    assert problems(project) == []
+
+
+def test_a_package_counts_where_its_init_holds_code(project):
+    write(project / "src/finetune/kitchen/__init__.py", '"""Words."""')
+    write(project / "src/finetune/kitchen/pan.py", "")
+    write(project / "src/finetune/knives.py", "from finetune.kitchen import pan")
+    pan = "deps miss src/finetune/kitchen/pan.py, which its code imports"
+    assert problems(project) == [pan]
+    write(project / "src/finetune/kitchen/__init__.py", "from finetune.other import x")
+    assert problems(project) == [
+        "deps miss src/finetune/kitchen/__init__.py, which its code imports",
+        pan,
+        "deps miss src/finetune/other.py, which its code imports",
+    ]
+
+
+def test_a_needless_dependency_is_named(project):
+    deps = [*ALL, "src/finetune/other.py", "data/raw/${key}", "${data.watch}"]
+    assert problems(project, deps) == [
+        "deps list src/finetune/other.py, which its code does not import"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [
+        ("use(params.data.source)", ["data.source"]),
+        ("use(params.lora)", ["lora"]),
+        ("params.train.seed", []),
+        ("use(params.trainer.seed)", ["trainer.seed"]),  # no part of `train`
+        ("use(params)", ["params"]),  # all of it goes who knows where
+        ("params.task.kind", []),
+        ("params.task.eval.batch_size", ["tasks.${key}.eval.batch_size"]),
+        ("task = params.task", ["tasks.${key}"]),  # what is read of it cannot be seen
+        ("for name in params.tasks.items(): pass", ["tasks"]),
+        ("getattr(params.data.limit, split)", ["data.limit"]),
+        ("kind, train = params.task.kind, params.train", []),
+        ("if x:\n        def f(): return params.method.compute_dtype", ["method.compute_dtype"]),
+        ("other.params.lora", []),
+    ],
+)
+def test_parameters_that_are_read_and_not_declared_are_named(project, code, missing):
+    write(project / "src/finetune/stages/fetch.py", f"def run(params, task):\n    {code}\n")
+    found = problems(project, ["src/finetune/stages"], ["train", "tasks.${key}.kind"])
+    assert found == [f"params miss {key}, which its code reads" for key in missing]
+
+
+def test_a_command_that_is_no_module_is_told(project):
+    (project / "dvc.yaml").write_text("stages:\n  fetch: {cmd: ./fetch.sh}\n")
+    assert stages.problems(project) == [
+        "dvc.yaml: stage fetch: cmd is './fetch.sh', must be python -m MODULE …"
+    ]
+
+
+def test_this_repository_declares_all_it_imports_and_reads():
+    assert stages.problems(ROOT) == []

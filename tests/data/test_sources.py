@@ -1,0 +1,218 @@
+import hashlib
+import json
+from pathlib import Path
+
+import datasets
+import huggingface_hub
+import pytest
+
+from finetune.data import sources
+from finetune.errors import DataError
+from finetune.params import Embedded, TaskSource
+from finetune.tasks import price, summarization
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+EMBEDDED = Embedded(rows={"train": 40, "validation": 10, "test": 20}, seed=11)
+
+
+def source(**changed: object) -> TaskSource:
+    values = {
+        "embedded": "dialogues",
+        "files": {
+            "folder": "chats",
+            "splits": {"train": "train.jsonl", "test": "test.csv"},
+            "fields": {"id": "key", "dialogue": "talk", "summary": "gist"},
+        },
+        "hub": {
+            "repo": "someone/chats",
+            "revision": COMMIT,
+            "splits": {"train": "train", "test": "eval"},
+            "fields": {"dialogue": "talk", "summary": "gist"},
+        },
+        "licence": "CC0",
+    }
+    return TaskSource.model_validate(values | changed)
+
+
+def embedded(source: TaskSource, seed: int = 11, **rows: int) -> sources.Fetched:
+    options = {"rows": EMBEDDED.rows.model_dump() | rows, "seed": seed}
+    fields = summarization.FIELDS
+    return sources.fetch("embedded", None, Embedded.model_validate(options), source, fields)
+
+
+@pytest.mark.parametrize(("generator", "kind"), [("dialogues", summarization), ("products", price)])
+class TestEmbedded:
+    def test_there_are_as_many_clean_rows_as_asked_for(self, generator, kind):
+        splits = embedded(source(embedded=generator)).splits
+        assert {name: len(rows) for name, rows in splits.items()} == {
+            "train": 40, "validation": 10, "test": 20,
+        }  # fmt: skip
+        for rows in splits.values():
+            assert len({kind.clean(row)["id"] for row in rows}) == len(rows)
+            assert [row["place"] for row in rows[:2]] == ["row 1", "row 2"]
+
+    def test_test_rows_are_the_same_however_many_train_rows_there_are(self, generator, kind):
+        few, many = (embedded(source(embedded=generator), train=n).splits for n in (10, 200))
+        assert few["test"] == many["test"]
+        assert few["validation"] == many["validation"]
+        assert few["train"] == many["train"][:10]
+
+    def test_no_two_splits_share_a_row(self, generator, kind):
+        splits = embedded(source(embedded=generator), train=500, validation=100, test=200).splits
+        bodies = [kind.body(row) for rows in splits.values() for row in rows]
+        assert len(set(bodies)) == 800
+
+    def test_another_seed_gives_other_rows(self, generator, kind):
+        same, again, other = (embedded(source(embedded=generator), seed) for seed in (1, 1, 2))
+        assert same == again
+        assert same.splits["test"] != other.splits["test"]
+
+
+def test_a_task_without_generator_cannot_be_embedded():
+    with pytest.raises(DataError, match=r"no embedded generator; use data=files or hub"):
+        embedded(source(embedded=None))
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    folder = tmp_path / "chats"
+    folder.mkdir()
+    rows = [{"key": "a", "talk": "A: Hi.", "gist": "A greets.", "more": 1}, {"key": "b"}]
+    lines = [*map(json.dumps, rows), "{broken"]
+    (folder / "train.jsonl").write_text("\n".join(lines))
+    (folder / "test.csv").write_text('key,talk,gist\nc,"A: Yes.\nB: No.",They differ.\n')
+    return tmp_path
+
+
+def files(root: Path | None, source: TaskSource) -> sources.Fetched:
+    where = None if root is None else str(root)
+    return sources.fetch("files", where, EMBEDDED, source, summarization.FIELDS)
+
+
+def test_files_come_in_our_field_names(root):
+    splits = files(root, source()).splits
+    assert splits["train"].pop()["broken"].startswith("no JSON (")
+    assert splits == {
+        "train": [
+            {"place": "line 1", "id": "a", "dialogue": "A: Hi.", "summary": "A greets."},
+            {"place": "line 2", "id": "b", "dialogue": None, "summary": None},
+        ],
+        "test": [
+            {
+                "place": "line 2",
+                "id": "c",
+                "dialogue": "A: Yes.\nB: No.",
+                "summary": "They differ.",
+            }
+        ],
+    }
+
+
+def test_files_are_recorded_by_name_and_hash(root):
+    origin = files(root, source()).origin
+    content = (root / "chats/test.csv").read_bytes()
+    assert origin["files"]["test"] == {
+        "file": "chats/test.csv",
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    assert (origin["source"], origin["licence"]) == ("files", "CC0")
+    assert str(root) not in json.dumps(origin)  # the same data elsewhere is the same data
+
+
+def test_a_source_without_ids_gets_them_from_the_places_of_its_rows(root):
+    spec = source().files.model_dump()
+    del spec["fields"]["id"]
+    splits = files(root, source(files=spec)).splits
+    assert [row.get("id") for row in splits["train"]] == ["train-1", "train-2", None]
+    assert splits["test"][0]["id"] == "test-2"
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda root: (root / "chats").rename(root / "other"), "chats is no folder; data.root mus"),
+        (lambda root: (root / "chats/test.csv").unlink(), "test.csv: no such file"),
+    ],
+)
+def test_a_folder_or_file_that_is_not_there_is_told_by_name(root, break_it, said):
+    break_it(root)
+    with pytest.raises(DataError) as raised:
+        files(root, source())
+    assert said in str(raised.value)
+
+
+def test_files_need_a_root():
+    with pytest.raises(DataError, match=r"data\.root: is not set; give the folder"):
+        files(None, source())
+
+
+@pytest.fixture
+def hub(monkeypatch) -> list[tuple]:
+    """Stands in for the hub; gives the calls that reach it."""
+    asked = []
+    rows = {"talk": ["A: Hi.", "A: Bye."], "gist": ["A greets.", "A leaves."], "more": [1, 2]}
+
+    def load_dataset(repo, config=None, revision=None):
+        asked.append((repo, config, revision))
+        split = datasets.Dataset.from_dict(rows)
+        return datasets.DatasetDict(train=split, eval=split.select([1]))
+
+    class Api:
+        def dataset_info(self, repo, revision=None):
+            asked.append((repo, revision))
+            return huggingface_hub.DatasetInfo(
+                id=repo, sha=revision, private=False, downloads=0, likes=0, tags=[]
+            )
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    return asked
+
+
+def from_hub(source: TaskSource) -> sources.Fetched:
+    return sources.fetch("hub", None, EMBEDDED, source, summarization.FIELDS)
+
+
+def test_a_data_set_of_the_hub_comes_at_its_commit_in_our_field_names(hub):
+    fetched = from_hub(source())
+    assert hub == [("someone/chats", None, COMMIT), ("someone/chats", COMMIT)]
+    assert fetched.splits == {
+        "train": [
+            {"place": "row 1", "id": "train-1", "dialogue": "A: Hi.", "summary": "A greets."},
+            {"place": "row 2", "id": "train-2", "dialogue": "A: Bye.", "summary": "A leaves."},
+        ],
+        "test": [{"place": "row 1", "id": "test-1", "dialogue": "A: Bye.", "summary": "A leaves."}],
+    }
+    assert fetched.origin == {
+        "source": "hub",
+        "repo": "someone/chats",
+        "revision": COMMIT,
+        "resolved_revision": COMMIT,
+        "licence": "CC0",
+    }
+
+
+def test_a_data_set_without_commit_is_refused_before_anything_is_loaded(hub):
+    unpinned = source().hub.model_dump() | {"revision": None}
+    for without in (source(hub=unpinned), source(hub=None)):
+        with pytest.raises(DataError, match=r"source\.hub\.revision is not set .* full commit SHA"):
+            from_hub(without)
+    assert hub == []
+
+
+def test_a_split_that_the_data_set_lacks_is_told_with_those_it_has(hub):
+    spec = source().hub.model_dump() | {"splits": {"train": "train", "test": "test"}}
+    with pytest.raises(DataError, match="someone/chats: no split 'test'; it has train, eval"):
+        from_hub(source(hub=spec))
+
+
+def test_what_the_hub_says_is_one_line(hub, monkeypatch):
+    def load_dataset(*_, **__):
+        raise ConnectionError("no\n  network")
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(DataError) as raised:
+        from_hub(source())
+    assert str(raised.value) == (
+        f"someone/chats at {COMMIT}: cannot be loaded (ConnectionError: no network)"
+    )

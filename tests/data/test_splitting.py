@@ -1,0 +1,89 @@
+import itertools
+
+import pytest
+
+from finetune.data.cleaning import Split
+from finetune.data.splitting import limit, split_off_validation
+from finetune.errors import DataError
+
+
+def train(count: int) -> dict[str, Split]:
+    return {"train": Split([{"id": str(n)} for n in range(count)])}
+
+
+def ids(split: Split) -> list[int]:
+    return [int(row["id"]) for row in split.rows]
+
+
+def split_off(count: int, share: float, seed: int = 7) -> tuple[list[int], list[int]]:
+    splits = train(count)
+    split_off_validation(splits, share, seed)
+    return ids(splits["train"]), ids(splits["validation"])
+
+
+def test_a_share_of_train_moves_to_validation_and_no_row_is_lost():
+    kept, moved = split_off(200, 0.05)
+    assert len(moved) == 10
+    assert not set(kept) & set(moved)
+    assert sorted(kept + moved) == list(range(200))
+    assert (kept, moved) == (sorted(kept), sorted(moved))
+
+
+def test_the_seed_alone_decides_which_rows_move():
+    assert split_off(200, 0.05) == split_off(200, 0.05)
+    assert split_off(200, 0.05) != split_off(200, 0.05, seed=8)
+
+
+def test_what_moved_is_counted_on_both_sides():
+    splits = train(40)
+    split_off_validation(splits, 0.1, 7)
+    assert splits["train"].counts == {"moved_to_validation": 4}
+    assert splits["validation"].counts == {"moved_from_train": 4}
+
+
+@pytest.mark.parametrize(("count", "share", "moved"), [(2, 0.01, 1), (10, 0.25, 2), (3, 0.4, 1)])
+def test_at_least_one_row_moves(count, share, moved):
+    assert len(split_off(count, share)[1]) == moved
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_train_must_keep_a_row(count):
+    with pytest.raises(DataError, match=f"train has {count} rows, too few"):
+        split_off(count, 0.4)
+
+
+def limited(count: int, rows: int | None, seed: int = 7) -> list[int]:
+    split = train(count)["train"]
+    limit(split, rows, seed)
+    return ids(split)
+
+
+def test_a_limit_keeps_so_many_rows_in_their_order():
+    kept = limited(100, 10)
+    assert len(set(kept)) == 10
+    assert kept == sorted(kept)
+    assert kept != list(range(10))
+
+
+def test_a_smaller_limit_is_a_part_of_a_larger_one():
+    sizes = [limited(100, rows) for rows in (1, 5, 20, 99)]
+    for smaller, larger in itertools.pairwise(sizes):
+        assert set(smaller) < set(larger)
+
+
+def test_the_seed_decides_which_rows_stay():
+    assert limited(100, 10) == limited(100, 10)
+    assert limited(100, 10) != limited(100, 10, seed=8)
+
+
+@pytest.mark.parametrize("rows", [None, 100, 101])
+def test_no_limit_or_a_wide_one_keeps_all(rows):
+    assert limited(100, rows) == list(range(100))
+
+
+def test_what_a_limit_leaves_out_is_counted():
+    split = train(100)["train"]
+    limit(split, 30, 7)
+    assert split.counts == {"left_out_by_limit": 70}
+    limit(split, 30, 7)
+    assert split.counts == {"left_out_by_limit": 70}

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from finetune.params import Bootstrap
+from finetune.scoring import bootstrap
+from finetune.scoring.bootstrap import Interval, mean_interval, paired_gain
+
+OPTIONS = Bootstrap(resamples=1000, confidence=0.95, seed=17)
+
+
+def draw(seed: int, rows: int = 60) -> np.ndarray:
+    return np.random.default_rng(seed).normal(20, 5, rows)
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_one_another():
+    values = draw(0)
+    assert mean_interval(values, OPTIONS) == mean_interval(list(values), OPTIONS)
+    other = OPTIONS.model_copy(update={"seed": 18})
+    assert mean_interval(values, OPTIONS).low != mean_interval(values, other).low
+
+
+def test_intervals_cover_the_true_mean_about_as_often_as_they_say():
+    intervals = [mean_interval(draw(seed), OPTIONS) for seed in range(60)]
+    covered = sum(interval.low <= 20 <= interval.high for interval in intervals)
+    assert 52 <= covered < 60
+    # Normal theory: 2 · 1.96 · 5 / √60.
+    widths = [interval.high - interval.low for interval in intervals]
+    assert np.mean(widths) == pytest.approx(2.53, rel=0.1)
+
+
+def test_more_confidence_is_a_wider_interval():
+    sure = OPTIONS.model_copy(update={"confidence": 0.99})
+    wide, narrow = mean_interval(draw(0), sure), mean_interval(draw(0), OPTIONS)
+    assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("values", [[3.5] * 10, [3.5], [0.0, 0.0]])
+def test_where_all_rows_agree_the_ends_are_the_mean(values):
+    mean = values[0]
+    assert mean_interval(values, OPTIONS) == Interval(mean, mean, mean)
+
+
+def test_one_row_apart_from_all_others_still_has_finite_ends():
+    interval = mean_interval([0.0] * 50 + [100.0], OPTIONS)
+    assert 0 <= interval.low < interval.mean < interval.high < 20
+
+
+def test_two_rows_have_finite_ends():
+    interval = mean_interval([1.0, 2.0], OPTIONS)
+    assert 1 <= interval.low <= 1.5 <= interval.high <= 2
+
+
+def test_no_rows_have_no_mean():
+    with pytest.raises(ValueError, match="no values"):
+        mean_interval([], OPTIONS)
+
+
+def test_resampling_in_batches_gives_the_same_interval(monkeypatch):
+    whole = mean_interval(draw(0), OPTIONS)
+    monkeypatch.setattr(bootstrap, "BATCH_VALUES", 60 * 7)
+    batched = mean_interval(draw(0), OPTIONS)
+    assert batched.low == pytest.approx(whole.low)
+    assert batched.high == pytest.approx(whole.high)
+
+
+def test_the_gain_of_rows_that_all_move_alike_is_exact():
+    before = [1.0, 5.0, 90.0]
+    assert paired_gain(before, [value + 2 for value in before], OPTIONS) == Interval(2, 2, 2)
+
+
+def test_a_gain_is_paired_row_by_row():
+    before = draw(1, 200)
+    after = before + np.random.default_rng(2).normal(1, 0.1, 200)
+    gain = paired_gain(before, after, OPTIONS)
+    # Rows vary by 5, their changes by 0.1: unpaired, a gain of 1 would drown.
+    assert 0.97 < gain.low < gain.mean < gain.high < 1.03
+    assert gain.mean == pytest.approx(after.mean() - before.mean())
+    assert paired_gain(after, before, OPTIONS).mean == pytest.approx(-gain.mean)
+
+
+def test_rows_without_a_partner_cannot_be_paired():
+    with pytest.raises(ValueError, match="3 rows cannot be paired with 2"):
+        paired_gain([1.0, 2.0, 3.0], [1.0, 2.0], OPTIONS)
+
+
+def test_a_metric_file_gets_four_decimals():
+    assert Interval(1 / 3, 0.1, 2 / 3).rounded() == {"mean": 0.3333, "low": 0.1, "high": 0.6667}

@@ -1,0 +1,45 @@
+import pytest
+
+from finetune.scoring.rouge import rouge
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "rouge1", "rouge2", "rouge_l"),
+    [
+        # 3 of 3 words and 2 of 2 pairs are right, of 6 and 5: F1 = 2 PR / (P + R).
+        ("the cat sat", "the cat sat on the mat", 200 / 3, 400 / 7, 200 / 3),
+        # All words, no pair; one of two in order.
+        ("cat the", "the cat", 100, 0, 50),
+        # 2 of 4 words, and a word counts as often as in the other text.
+        ("the the the cat", "the cat", 200 / 3, 50, 200 / 3),
+        ("a dog", "the cat", 0, 0, 0),
+        ("The cat!", "the, cat", 100, 100, 100),
+        ("", "the cat", 0, 0, 0),
+        (" \n", "the cat", 0, 0, 0),
+    ],
+)
+def test_f1_is_that_of_words_pairs_and_the_longest_common_subsequence(
+    prediction, reference, rouge1, rouge2, rouge_l
+):
+    (row,) = rouge([(prediction, reference)], stemmer=False)
+    assert row["rouge1"] == pytest.approx(rouge1)
+    assert row["rouge2"] == pytest.approx(rouge2)
+    assert row["rougeL"] == pytest.approx(rouge_l)
+    assert row["rougeLsum"] == pytest.approx(rouge_l)
+
+
+def test_the_stemmer_takes_forms_of_a_word_for_one():
+    pairs = [("cats running", "cat runs")]
+    assert rouge(pairs, stemmer=False)[0]["rouge1"] == 0
+    assert rouge(pairs, stemmer=True)[0]["rouge1"] == 100
+
+
+def test_lsum_takes_lines_for_sentences_and_l_does_not():
+    (row,) = rouge([("one two\nthree four", "three four\none two")], stemmer=False)
+    assert row["rougeL"] == pytest.approx(50)
+    assert row["rougeLsum"] == pytest.approx(100)
+
+
+def test_rows_come_back_in_the_order_of_their_pairs():
+    rows = rouge(iter([("a", "a"), ("a", "b"), ("b", "b")]), stemmer=True)
+    assert [row["rouge1"] for row in rows] == [100, 0, 100]

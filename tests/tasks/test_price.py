@@ -1,0 +1,118 @@
+import pytest
+
+from finetune.tasks import price
+
+QUESTION = "How much does this cost to the nearest dollar?\n\n"
+DESCRIPTION = "Landscape Lights, 8 Pack\nA warm glow. Saves $5 a month, or so."
+
+
+def row(text: str, usd: object = 157.99, **fields: object) -> dict:
+    return {"id": "train-0", "text": text, "price": usd, "category": None, **fields}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{QUESTION}{DESCRIPTION}\n\nPrice is $158.00",  # as in the train split
+        f"{QUESTION}{DESCRIPTION}\n\nPrice is $",  # as in the test split
+        f"{QUESTION}{DESCRIPTION}\n\nPrice is $1,158.00\n",
+        f"{QUESTION}{DESCRIPTION}\r\n\r\nPrice is $158.00 ",
+        f"\n{QUESTION.upper()}{DESCRIPTION}\n\nprice is $158",
+        f"{DESCRIPTION}\n\nPrice is $158.00",
+        DESCRIPTION,
+    ],
+)
+def test_question_and_answer_go_and_the_description_stays(text):
+    body = price.body(price.clean(row(text)))
+    assert body == DESCRIPTION
+    assert "158" not in body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A coupon book: how much does this cost to the nearest dollar?\nMore than you think",
+        "The Price is Right game\nContestants guess; Price is $5 or $9 on each card",
+        "Was $158.00 last year",
+    ],
+)
+def test_what_only_looks_like_question_or_answer_stays(text):
+    assert price.description(f"{QUESTION}{text}\n\nPrice is $9.00") == text
+
+
+def test_other_fields_come_through_and_unknown_ones_do_not():
+    clean = price.clean(row("x", 10, category="Tools", place="line 1", brand="ACME"))
+    assert clean == {"id": "train-0", "text": "x", "price": 10.0, "category": "Tools"}
+    assert isinstance(clean["price"], float)
+    assert price.clean(row("x", category=""))["category"] is None
+
+
+def test_a_price_in_csv_is_text():
+    assert price.clean(row("x", "157.99"))["price"] == 157.99
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"price": None}, "price is None, must be a number of USD"),
+        ({"price": "abc"}, "price is 'abc', must be a number of USD"),
+        ({"price": ""}, "price is '', must be a number of USD"),
+        ({"price": True}, "price is True, must be a number of USD"),
+        ({"price": [5]}, "price is [5], must be a number of USD"),
+        ({"price": -1}, "price is -1, must be a number from 0 to 1e+09"),
+        ({"price": float("nan")}, "price is nan, must be a number from 0 to 1e+09"),
+        ({"price": "inf"}, "price is inf, must be a number from 0 to 1e+09"),
+        ({"text": None}, "text is missing"),
+        ({"text": 5}, "text is 5, must be text"),
+        ({"id": ""}, "id is '', must be text or an integer"),
+        ({"category": 5}, "category is 5, must be text or missing"),
+    ],
+)
+def test_a_bad_field_is_told_with_its_value(fields, said):
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 (the message is compared whole)
+        price.clean(row("x") | fields)
+    assert str(raised.value) == said
+
+
+def test_a_price_beyond_any_number_is_a_bad_field():
+    with pytest.raises(ValueError, match="price"):
+        price.clean(row("x", 10**400))
+
+
+@pytest.mark.parametrize(
+    ("usd", "dollars"),
+    [
+        (0, 0), (0.49, 0), (0.5, 1), (1.5, 2), (2.5, 3), (157.99, 158),
+        (998.5, 999), (999.5, 999), (12_345, 999), (-3, 0),
+    ],
+)  # fmt: skip
+def test_prices_are_rounded_half_up_within_what_the_model_can_say(usd, dollars):
+    assert price.nearest_dollar(usd) == dollars
+    assert price.target({"price": usd}) == str(dollars)
+
+
+@pytest.mark.parametrize(
+    ("answer", "usd"),
+    [
+        ("158", 158.0),
+        (" $158.50, or so", 158.5),
+        ("about 20 or 30", 20.0),
+        ("1,000", 1000.0),
+        ("5.", 5.0),
+        ("no idea", None),
+        ("", None),
+        ("1,001", None),
+        ("99999999999999999999", None),
+    ],
+)
+def test_the_first_number_of_an_answer_is_its_price(answer, usd):
+    assert price.parse(answer) == usd
+
+
+def test_what_cleaning_changes_is_found():
+    train = row(f"{QUESTION}{DESCRIPTION}\n\nPrice is $158.00", category="Garden")
+    assert set(price.found(train)) == {
+        "question_in_text", "answer_in_text", "some_price_in_description",
+    }  # fmt: skip
+    assert set(price.found(row("A lamp\nPrice is $9.00"))) == {"answer_in_text", "category_missing"}
+    assert not set(price.found(row("A lamp for 5 dollars", category="Garden")))

@@ -1,0 +1,88 @@
+import pytest
+
+from finetune.errors import DataError
+from finetune.params import Bootstrap, PriceScore, SummaryScore
+from finetune.tasks import scores
+
+BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
+PRICE = PriceScore(hit_usd=40.0, hit_share=0.2)
+SUMMARY = SummaryScore(stemmer=True)
+
+
+def test_summaries_are_scored_row_by_row():
+    rows = [{"id": "1", "summary": "the cat sat on the mat"}, {"id": "2", "summary": "a dog"}]
+    first, second = scores.score("summarization", rows, ["the cat sat", ""], SUMMARY)
+    assert first == {
+        "id": "1",
+        "prediction": "the cat sat",
+        "reference": "the cat sat on the mat",
+        "rouge1": 66.6667,
+        "rouge2": 57.1429,
+        "rougeL": 66.6667,
+        "rougeLsum": 66.6667,
+    }
+    assert (second["id"], second["prediction"], second["rouge1"]) == ("2", "", 0)
+
+
+def test_prices_are_scored_row_by_row():
+    rows = [{"id": "1", "price": 157.99}, {"id": "2", "price": 20.0}]
+    assert scores.score("price", rows, [200.123, 60.5], PRICE) == [
+        {"id": "1", "prediction": 200.12, "reference": 157.99, "absolute_error": 42.133, "hit": 0},
+        {"id": "2", "prediction": 60.5, "reference": 20.0, "absolute_error": 40.5, "hit": 0},
+    ]
+
+
+@pytest.mark.parametrize(("kind", "options"), [("summarization", SUMMARY), ("price", PRICE)])
+def test_every_row_has_exactly_one_guess(kind, options):
+    with pytest.raises(ValueError, match="zip"):
+        scores.score(kind, [{"id": "1", "summary": "x", "price": 1.0}], [], options)
+
+
+def prices(*errors: float, **flags: bool) -> list[dict]:
+    return [
+        {"id": str(n), "absolute_error": error, "hit": 100.0 * (error < 5), **flags}
+        for n, error in enumerate(errors)
+    ]
+
+
+def test_metrics_are_means_with_their_intervals():
+    metrics = scores.metrics("price", prices(1.0, 2.0, 9.0, 10.0), BOOTSTRAP, {})
+    assert (metrics["mae"], metrics["hits"], metrics["n"]) == (5.5, 50.0, 4)
+    assert set(metrics["interval"]) == {"mae", "hits"}
+    ends = metrics["interval"]["mae"]
+    assert 1 <= ends["low"] < 5.5 < ends["high"] <= 10
+
+
+def test_metrics_of_summaries_are_the_four_rouges():
+    row = {"id": "1", "rouge1": 40.0, "rouge2": 10.0, "rougeL": 30.0, "rougeLsum": 35.0}
+    metrics = scores.metrics("summarization", [row, row], BOOTSTRAP, {})
+    assert metrics["rougeLsum"] == 35.0
+    assert set(metrics["interval"]) == {"rouge1", "rouge2", "rougeL", "rougeLsum"}
+
+
+def test_metrics_say_what_they_cannot_be_compared_without():
+    metrics = scores.metrics("price", prices(1.0), BOOTSTRAP, {"estimate": "median"})
+    assert metrics["protocol"] == {"split": "test", "estimate": "median"}
+
+
+def test_flags_are_counted_where_rows_carry_them():
+    rows = [*prices(1.0, 2.0, unparsable=True), *prices(3.0, unparsable=False)]
+    metrics = scores.metrics("price", rows, BOOTSTRAP, {})
+    assert metrics["unparsable"] == 2
+    assert "empty" not in metrics
+    none = scores.metrics("price", prices(1.0, 2.0, unparsable=False), BOOTSTRAP, {})
+    assert none["unparsable"] == 0
+
+
+def test_a_gain_is_after_minus_before_row_by_row():
+    before, after = prices(10.0, 20.0, 30.0), prices(7.0, 17.0, 27.0)
+    gain = scores.gain("price", before, after, BOOTSTRAP)
+    assert gain["mae"] == {"mean": -3.0, "low": -3.0, "high": -3.0}
+    assert gain["hits"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+
+
+@pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: rows[::-1]])
+def test_predictions_for_other_rows_cannot_be_compared(change):
+    rows = prices(1.0, 2.0, 3.0)
+    with pytest.raises(DataError, match="not for the same rows"):
+        scores.gain("price", rows, change(rows), BOOTSTRAP)

@@ -1,0 +1,52 @@
+import pytest
+
+from finetune.tasks import summarization
+
+ROW = {
+    "id": 13818513,
+    "dialogue": "Amanda: Cookies?\r\nJerry:  Sure! \r\n",
+    "summary": " Amanda baked cookies.\nJerry\r\n will have  some. ",
+}
+
+
+def test_a_dialogue_keeps_its_lines_and_a_summary_is_one():
+    clean = summarization.clean(ROW | {"place": "row 1"})
+    assert clean == {
+        "id": "13818513",
+        "dialogue": "Amanda: Cookies?\nJerry:  Sure!",
+        "summary": "Amanda baked cookies. Jerry will have some.",
+    }
+    assert summarization.body(clean) == clean["dialogue"]
+    assert summarization.target(clean) == clean["summary"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"dialogue": None}, "dialogue is missing"),
+        ({"summary": None}, "summary is missing"),
+        ({"summary": 3}, "summary is 3, must be text"),
+        ({"dialogue": ["a", "b"]}, r"dialogue is \['a', 'b'\], must be text"),
+        ({"id": None}, "id is None, must be text or an integer"),
+    ],
+)
+def test_a_bad_field_is_told_with_its_value(fields, said):
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        summarization.clean(ROW | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        (
+            {},
+            {"carriage_returns_in_dialogue", "stray_blanks_around_summary", "newlines_in_summary"},
+        ),
+        ({"dialogue": "A: x\nB: y", "summary": "One."}, set()),
+        ({"dialogue": "A: x\nB: y", "summary": "One. "}, {"stray_blanks_around_summary"}),
+        ({"dialogue": "A: x", "summary": "One.\nTwo."}, {"newlines_in_summary"}),
+        ({"dialogue": "A: x\r\nB: y", "summary": "One."}, {"carriage_returns_in_dialogue"}),
+    ],
+)
+def test_what_cleaning_changes_is_found(fields, found):
+    assert set(summarization.found(ROW | fields)) == found

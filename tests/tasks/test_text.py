@@ -1,0 +1,43 @@
+import pytest
+
+from finetune.tasks import text
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("a\r\nb\rc\nd", "a\nb\nc\nd"),
+        ("  a  \n\tb\t", "a\nb"),
+        ("\n\na\n\nb\n", "a\n\nb"),
+        (" \r\n ", ""),
+        ("a\u2028b", "a\u2028b"),
+    ],
+)
+def test_line_ends_and_outer_blanks_are_normalized(raw, clean):
+    assert text.normalized(raw) == clean
+
+
+@pytest.mark.parametrize(
+    ("raw", "row_id"), [("7", "7"), (7, "7"), (0, "0"), ("train-7", "train-7")]
+)
+def test_an_id_is_text_or_an_integer(raw, row_id):
+    assert text.id_field({"id": raw}) == row_id
+
+
+@pytest.mark.parametrize("raw", [None, "", "  ", True, 1.5, ["7"]])
+def test_anything_else_is_no_id(raw):
+    with pytest.raises(ValueError, match=r"id is .*, must be text or an integer"):
+        text.id_field({"id": raw})
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({}, "text is missing"),
+        ({"text": None}, "text is missing"),
+        ({"text": 5}, "text is 5, must"),
+    ],
+)
+def test_a_text_that_is_none_is_told(row, said):
+    with pytest.raises(ValueError, match=said):
+        text.text_field(row, "text")

@@ -1,0 +1,135 @@
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from finetune import params
+from finetune.composition import compose, flat
+from finetune.errors import ParamsError
+from hydra_plugins.finetune_resolvers import folder
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_params_yaml_is_what_conf_composes_to():
+    assert (ROOT / "params.yaml").read_text(encoding="utf-8") == compose(ROOT, [])
+
+
+def test_a_task_is_left_out_with_a_tilde():
+    assert list(params.validate_text(compose(ROOT, ["~tasks.price"]), "conf").tasks) == ["samsum"]
+
+
+def test_a_task_is_added_under_a_name_of_its_own():
+    text = compose(ROOT, ["+task@tasks.mine=samsum", "tasks.mine.eval.batch_size=2"])
+    tasks = params.validate_text(text, "conf").tasks
+    assert list(tasks) == ["samsum", "price", "mine"]
+    assert tasks["mine"].kind == "summarization"
+    assert (tasks["mine"].eval.batch_size, tasks["samsum"].eval.batch_size) == (2, 32)
+
+
+def test_an_experiment_changes_its_own_keys_alone():
+    default, quick = flat(compose(ROOT, [])), flat(compose(ROOT, ["experiment=quick"]))
+    assert {key for key in quick if quick[key] != default[key]} == {
+        "data.limit.train", "data.limit.validation", "data.limit.test",
+        "train.max_steps", "train.evaluations",
+    }  # fmt: skip
+    assert quick["train.max_steps"] == 4
+
+
+def test_an_experiment_chooses_other_groups():
+    text = compose(ROOT, ["experiment=llama-1b"])
+    read = params.validate_text(text, "conf")
+    assert (read.data.source, read.model.source) == ("hub", "hub")
+    assert read.train.learning_rate == 0.0002
+
+
+def test_an_override_stands_above_the_experiment():
+    assert flat(compose(ROOT, ["experiment=quick", "train.max_steps=9"]))["train.max_steps"] == 9
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("lora.rank=8", "rank"),
+        ("model=nope", "nope"),
+        ("experiment=nope", "nope"),
+        ("lora.r=", None),  # no value: null, which only validation refuses
+        ("lora.r==[", "lora.r"),
+        ("~tasks.prices", "tasks.prices"),
+    ],
+)
+def test_an_override_that_does_not_fit_is_one_line(override, said):
+    with pytest.raises(ParamsError) as raised:
+        params.validate_text(compose(ROOT, [override]), "conf")
+    assert (said or "lora.r") in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_config_that_is_not_there_is_a_mistake(tmp_path):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "conf/method/qlora.yaml").unlink()
+    with pytest.raises(ParamsError, match="method/qlora"):
+        compose(tmp_path, [])
+
+
+def test_flat_gives_values_by_dotted_key():
+    text = "a:\n  b: 1\n  c: {d: [1, 2], e: {}}\nf: null\ng: 1e-05\n"
+    assert flat(text) == {"a.b": 1, "a.c.d": [1, 2], "a.c.e": {}, "f": None, "g": 1e-5}
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch) -> Path:
+    """An empty folder to stand in, as if it were the repository, with a folder beside it."""
+    inside = tmp_path / "repository"
+    (inside / "rows").mkdir(parents=True)
+    (tmp_path / "beside").mkdir()
+    monkeypatch.chdir(inside)
+    return inside
+
+
+def run_with(monkeypatch, *options: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["dvc", "exp", "run", *options])
+
+
+@pytest.mark.parametrize("path", [None, "nowhere", "/nowhere"])
+def test_a_folder_that_is_not_there_is_told_by_its_key(repository, capsys, path):
+    with pytest.raises(ValueError, match=r"data\.root: ") as raised:
+        folder("data.root", path)
+    assert ("-S data.root=DIR" if path is None else f"no folder '{path}'") in str(raised.value)
+    # DVC wraps what it is given, so that the line also goes to the terminal by itself.
+    assert f"finetune: {raised.value}\n" == capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("group", "key"), [("data=files", "data.root"), ("model=local", "model.name")]
+)
+def test_a_config_that_takes_a_folder_looks_whether_it_is_there(repository, group, key):
+    with pytest.raises(ParamsError, match=f"{key}: no folder 'nowhere'"):
+        compose(ROOT, [group, f"{key}=nowhere"])
+    composed = flat(compose(ROOT, [group, f"{key}=rows"]))
+    assert composed[key] == composed[f"{key.split('.')[0]}.watch"] == "rows"
+
+
+@pytest.mark.parametrize("path", ["rows", "../beside", "{here}/rows", "{here}/../beside"])
+def test_a_folder_that_is_there_is_taken_as_given(repository, monkeypatch, path):
+    run_with(monkeypatch)
+    path = path.format(here=repository)
+    assert folder("data.root", path) == path
+
+
+@pytest.mark.parametrize("option", ["--queue", "--temp"])
+def test_a_run_elsewhere_refuses_a_relative_folder_outside(repository, monkeypatch, option):
+    run_with(monkeypatch, option)
+    with pytest.raises(
+        ValueError, match=r"data\.root: '\.\./beside' is relative and out"
+    ) as raised:
+        folder("data.root", "../beside")
+    assert str(raised.value).endswith(f"give {repository.parent / 'beside'}")
+
+
+@pytest.mark.parametrize("path", ["rows", "{here}/rows", "{here}/../beside"])
+def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, monkeypatch, path):
+    run_with(monkeypatch, "--queue")
+    path = path.format(here=repository)
+    assert folder("data.root", path) == path

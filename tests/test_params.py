@@ -1,0 +1,245 @@
+import copy
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from finetune import params
+from finetune.composition import compose
+from finetune.errors import ParamsError
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def composed() -> str:
+    return compose(ROOT, [])
+
+
+@pytest.fixture
+def changed(composed):
+    """Gives the default values with one key, written with dots, set to another value."""
+    defaults = OmegaConf.to_container(OmegaConf.create(composed))
+
+    def change(key: str, value: object) -> dict:
+        values = copy.deepcopy(defaults)
+        *sections, last = key.split(".")
+        node = values
+        for section in sections:
+            node = node[section]
+        node[last] = value
+        return values
+
+    return change
+
+
+def message(values: object) -> str:
+    with pytest.raises(ParamsError) as raised:
+        params.validate(values, "params.yaml")
+    return str(raised.value)
+
+
+def test_the_composed_defaults_validate(composed):
+    read = params.validate_text(composed, "conf")
+    assert list(read.tasks) == ["samsum", "price"]
+    assert isinstance(read.tasks["samsum"], params.SummarizationTask)
+    assert isinstance(read.tasks["price"], params.PriceTask)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("lora.r", 0, "lora.r: is 0, must be greater than or equal to 1"),
+        ("lora.r", "16", "lora.r: is '16', must be a valid integer"),
+        ("lora.r", 16.5, "lora.r: is 16.5, must be a valid integer"),
+        ("lora.r", True, "lora.r: is True, must be a valid integer"),
+        ("lora.dropout", 1.5, "lora.dropout: is 1.5, must be less than 1"),
+        ("lora.rank", 8, "lora.rank: is not a parameter; known here: r, alpha, dropout, target_"),
+        ("lora.target_modules", ["q_proj", "nope"], "'nope'], must be all-linear or a list of q_"),
+        ("lora.target_modules", "q_proj", "is 'q_proj', must be all-linear or a list of q_proj"),
+        ("lora.target_modules", [], "lora.target_modules: is [], must be all-linear or a list of"),
+        ("train.learning_rate", "fast", "train.learning_rate: is 'fast', must be a valid number"),
+        ("train.learning_rate", float("nan"), "train.learning_rate: is nan, must be"),
+        ("train.micro_batch_size", 5, "micro_batch_size: is 5, must divide batch_size (16)"),
+        ("data.source", "files", "root: is not set; give the folder: -S data=files -S data.root="),
+        ("data.limit.train", 0, "data.limit.train: is 0, must be greater than or equal to 1"),
+        ("data.validation_share", 0.5, "data.validation_share: is 0.5, must be less than 0.5"),
+        ("data.max_bad_share", 1.1, "data.max_bad_share: is 1.1, must be less than or equal to 1"),
+        ("model.source", "hub", "revision: is not set; a hub model is pinned to a full commit SHA"),
+        ("model.revision", "main", "model.revision: is 'main', must"),
+        ("tasks.samsum.source.hub.revision", "v1", "samsum.source.hub.revision: is 'v1', must"),
+        ("tasks.price.kind", "prices", "kind: is 'prices', must be 'summarization', 'price'"),
+        ("tasks.price.ladder", ["lead3"], "tasks.price.ladder.0: is 'lead3', must be 'mean', 'me"),
+        ("tasks.price.eval.estimate", "mean", "is 'mean', must be 'median' or 'greedy'"),
+        (
+            "tasks.price.eval.decode",
+            "greedy",
+            "tasks.price.eval.decode: is not a parameter; known here: batch_size, estimate",
+        ),
+        (
+            "tasks.samsum.eval.estimate",
+            "median",
+            "tasks.samsum.eval.estimate: is not a parameter; known here: batch_size, decode",
+        ),
+        (
+            "tasks.samsum.source.hub.rev",
+            "x",
+            "tasks.samsum.source.hub.rev: is not a parameter; known here: repo, revision, config,",
+        ),
+        (
+            "nope",
+            1,
+            "nope: is not a parameter; known here: tasks, data, model, method, lora, train",
+        ),
+        ("tasks", {}, "tasks: is {}, must"),
+        ("lora", 5, "lora: is 5, must be a valid dictionary"),
+    ],
+)
+def test_a_mistake_is_one_line_with_the_key_and_what_is_allowed(changed, key, value, said):
+    told = message(changed(key, value))
+    assert told.startswith("params.yaml: ")
+    assert said in told
+    assert "\n" not in told
+
+
+def test_every_mistake_is_told_at_once(changed):
+    values = changed("lora.r", 0)
+    values["bootstrap"]["confidence"] = 95
+    del values["train"]["seed"]
+    told = message(values)
+    assert "lora.r: is 0" in told
+    assert "bootstrap.confidence: is 95, must be less than 1" in told
+    assert "train.seed: is missing" in told
+
+
+def test_a_task_without_kind_is_told_by_its_key(changed):
+    values = changed("lora.r", 16)
+    del values["tasks"]["price"]["kind"]
+    told = message(values)
+    assert "tasks.price" in told
+    assert "kind" in told
+    assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("lora.target_modules", ["q_proj", "v_proj"]),
+        ("lora.alpha", 32),
+        ("tasks.price.score.hit_usd", 40),
+        ("train.micro_batch_size", 4),
+        ("train.max_steps", 1),
+        ("model.revision", "0" * 40),
+    ],
+)
+def test_what_is_allowed_passes(changed, key, value):
+    params.validate(changed(key, value), "params.yaml")
+
+
+def test_numbers_in_scientific_notation_without_a_dot_are_numbers(composed):
+    text = composed.replace("learning_rate: 0.001", "learning_rate: 1e-05")
+    assert params.validate_text(text, "params.yaml").train.learning_rate == 1e-5
+
+
+@pytest.mark.parametrize("text", ["lora: [1", "lora: 1\nlora: 2", "<<<<<<< HEAD\nlora: 1\n", "5"])
+def test_what_is_no_yaml_section_is_one_line_with_the_file(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(ParamsError) as raised:
+        params.read(file)
+    assert str(raised.value).startswith(f"{file}: ")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_missing_file_names_the_command_that_makes_it(tmp_path):
+    with pytest.raises(ParamsError, match=r"params.yaml: not found; run `finetune params`"):
+        params.read(tmp_path / "params.yaml")
+
+
+@pytest.fixture
+def declare(composed):
+    """Gives the default parameters as a stage sees them that declares the keys given."""
+    everything = params.validate_text(composed, "conf")
+
+    def declared(*keys: str, task: str | None = "samsum") -> params.Declared:
+        return params.Declared(everything, "train", list(keys), task)
+
+    return declared
+
+
+def test_a_declared_section_is_readable_whole(declare):
+    section = declare("lora").lora
+    assert isinstance(section, params.Lora)
+    assert section.r == 16
+
+
+@pytest.mark.parametrize("keys", [[], ["lora.r"], ["lor"], ["train"]])
+def test_what_is_not_declared_cannot_be_read(declare, keys):
+    with pytest.raises(params.UndeclaredParameter, match=r"stage train reads lora\.alpha, which"):
+        _ = declare("lora.r", *keys).lora.alpha
+    with pytest.raises(params.UndeclaredParameter, match="stage train reads bootstrap, which dvc"):
+        _ = declare(*keys).bootstrap
+
+
+def test_a_finer_key_lets_only_itself_through(declare):
+    task = declare("tasks.samsum.eval").tasks.samsum
+    assert task.eval.batch_size == 32
+    with pytest.raises(params.UndeclaredParameter, match=r"reads tasks\.samsum\.prompt"):
+        _ = task.prompt
+    with pytest.raises(params.UndeclaredParameter, match=r"reads tasks\.price"):
+        _ = declare("tasks.samsum.eval").tasks.price
+
+
+def test_a_key_that_begins_like_a_declared_one_is_another(declare):
+    with pytest.raises(params.UndeclaredParameter, match=r"reads data\.source"):
+        _ = declare("data.sour").data.source
+
+
+@pytest.mark.parametrize(("name", "kind"), [("samsum", "summarization"), ("price", "price")])
+def test_task_stands_for_the_task_of_the_run(declare, name, kind):
+    declared = declare(f"tasks.{name}.kind", task=name)
+    assert declared.task.kind == kind
+    with pytest.raises(params.UndeclaredParameter, match=rf"reads tasks\.{name}\.score"):
+        _ = declared.task.score
+
+
+def test_what_is_no_parameter_is_an_attribute_error(declare):
+    with pytest.raises(AttributeError):
+        _ = declare("lora").nope
+
+
+@pytest.fixture
+def root(tmp_path, composed) -> Path:
+    (tmp_path / "params.yaml").write_text(composed)
+    (tmp_path / "dvc.yaml").write_text(
+        "stages:\n"
+        "  fetch:\n"
+        "    foreach: ${tasks}\n"
+        "    do: {cmd: x, params: [data.source, 'tasks.${key}.kind']}\n"
+        "  report: {cmd: x, params: [tasks]}\n"
+        "  bare: {cmd: x}\n"
+    )
+    return tmp_path
+
+
+def test_for_stage_gives_what_dvc_yaml_lists_for_the_stage(root):
+    fetch = params.for_stage("fetch", "price", root)
+    assert (fetch.data.source, fetch.task.kind) == ("embedded", "price")
+    for read in (lambda: fetch.data.root, lambda: fetch.tasks.samsum, lambda: fetch.lora):
+        with pytest.raises(params.UndeclaredParameter):
+            read()
+    assert set(params.for_stage("report", None, root).tasks) == {"samsum", "price"}
+    with pytest.raises(params.UndeclaredParameter):
+        _ = params.for_stage("bare", None, root).tasks
+
+
+def test_for_stage_refuses_a_task_that_is_not_there(root):
+    with pytest.raises(ParamsError, match="no task 'prices'; known: samsum, price"):
+        params.for_stage("fetch", "prices", root)
+
+
+def test_for_stage_validates_sections_that_the_stage_does_not_read(root):
+    file = root / "params.yaml"
+    file.write_text(file.read_text().replace("  r: 16", "  r: 0"))
+    with pytest.raises(ParamsError, match=r"lora\.r: is 0"):
+        params.for_stage("fetch", "price", root)
