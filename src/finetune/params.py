@@ -232,6 +232,7 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     max_grad_norm: Annotated[float, Field(gt=0)]
     evaluations: Count
+    number_loss: Annotated[float, Field(ge=0)]
     seed: int
 
     @model_validator(mode="after")

@@ -2,19 +2,20 @@ import pytest
 import torch
 
 from finetune.inference import prices
+from finetune.modeling.price_tokens import price_tokens
 
 
 def test_each_price_has_a_token_of_its_own(load, tiny_model, digits_model):
     tokenizer = load(tiny_model).tokenizer
-    tokens = prices.price_tokens(tokenizer)
+    tokens = price_tokens(tokenizer)
     assert len(set(tokens)) == 1000
     assert tokenizer.decode([tokens[789]]) == "789"
-    assert prices.price_tokens(load(digits_model).tokenizer) is None
+    assert price_tokens(load(digits_model).tokenizer) is None
 
 
 def test_distributions_are_those_of_one_prompt_at_a_time(load, tiny_model):
     base = load(tiny_model)
-    tokens = prices.price_tokens(base.tokenizer)
+    tokens = price_tokens(base.tokenizer)
     texts = ["A lamp", "A very long text about a chair of wood", "Tea"]
     prompts = [base.tokenizer(text)["input_ids"] for text in texts]
     found = prices.distributions(

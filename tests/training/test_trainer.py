@@ -19,6 +19,7 @@ OPTIONS = Train(
     weight_decay=0.0,
     max_grad_norm=1.0,
     evaluations=3,
+    number_loss=0.0,
     seed=5,
 )
 # With dropout, so that a resumed run is only the same if the random state is, too.

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from finetune.inference import prices
 from finetune.inference.generate import Generated, generate
 from finetune.modeling.base import Base
+from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import Encoded, PromptEncoder
 from finetune.params import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 from finetune.tasks import price, scores
@@ -83,7 +84,7 @@ def _prices(
     prompts: Sequence[Encoded],
     what: str,
 ) -> list[Row]:
-    tokens = prices.price_tokens(base.tokenizer)
+    tokens = price_tokens(base.tokenizer)
     if tokens is not None:
         estimate = prices.ESTIMATES[ask.eval.estimate]
         found = prices.distributions(

@@ -3,17 +3,9 @@
 from collections.abc import Sequence
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from finetune.inference.batches import in_batches
-
-PRICES = range(1000)
-
-
-def price_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int] | None:
-    """The token of each integer price 0…999; None where the tokenizer splits some of them."""
-    ids = [tokenizer(str(price), add_special_tokens=False)["input_ids"] for price in PRICES]
-    return [token for (token,) in ids] if all(len(token) == 1 for token in ids) else None
 
 
 def distributions(

@@ -9,6 +9,7 @@ from finetune import paths
 from finetune.files import read_jsonl, replaced_folder, sha256, write_json
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
+from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
 from finetune.params import Declared
 from finetune.stages import entry
@@ -45,6 +46,7 @@ def run(params: Declared, task: str) -> None:
         validation.examples,
         run_state,
         f"train {task}",
+        price_tokens(base.tokenizer) if params.task.kind == "price" else None,
     )
 
     with replaced_folder(paths.adapter(task)) as folder:

@@ -17,6 +17,7 @@ from finetune.params import Train
 from finetune.training import state
 from finetune.training.callbacks import Milestones, Progress
 from finetune.training.examples import Collator, Example, order
+from finetune.training.losses import CompletionLoss
 
 # Points of the training-loss curve: enough to see its shape, few enough to diff.
 LOGGED_POINTS = 100
@@ -41,11 +42,13 @@ def train(
     validation: Sequence[Example],
     run_state: Path,
     what: str,
+    price_tokens: Sequence[int] | None = None,
 ) -> Run:
     """Train the adapter in place; it ends as the one of the best validation loss.
 
     A run that was killed goes on from its last checkpoint under `run_state`, with the same rows in
-    the same order, the same optimizer and random state: to the same adapter.
+    the same order, the same optimizer and random state: to the same adapter. `price_tokens` are the
+    tokens of the prices 0, 1, …, where the task is prices and each has one.
 
     Raises:
         ModelError: the best adapter does not have the validation loss that it was chosen for.
@@ -58,6 +61,7 @@ def train(
         train_dataset=[examples[i] for i in chosen],  # one long epoch: the order is ours
         eval_dataset=list(validation),
         data_collator=Collator(pad_id),
+        compute_loss_func=CompletionLoss(price_tokens, options.number_loss),
         callbacks=[Milestones(steps, options.evaluations), Progress(what)],
     )
     trainer.remove_callback(PrinterCallback)  # the bar says it
