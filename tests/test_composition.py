@@ -25,7 +25,7 @@ def test_a_task_is_added_under_a_name_of_its_own():
     tasks = params.validate_text(text, "conf").tasks
     assert list(tasks) == ["samsum", "price", "mine"]
     assert tasks["mine"].kind == "summarization"
-    assert (tasks["mine"].eval.batch_size, tasks["samsum"].eval.batch_size) == (2, 32)
+    assert (tasks["mine"].eval.batch_size, tasks["samsum"].eval.batch_size) == (2, 100)
 
 
 def test_an_experiment_changes_its_own_keys_alone():

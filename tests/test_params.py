@@ -137,7 +137,7 @@ def test_what_is_allowed_passes(changed, key, value):
 
 
 def test_numbers_in_scientific_notation_without_a_dot_are_numbers(composed):
-    text = composed.replace("learning_rate: 0.001", "learning_rate: 1e-05")
+    text = composed.replace("learning_rate: 0.002", "learning_rate: 1e-05")
     assert params.validate_text(text, "params.yaml").train.learning_rate == 1e-5
 
 
@@ -183,7 +183,7 @@ def test_what_is_not_declared_cannot_be_read(declare, keys):
 
 def test_a_finer_key_lets_only_itself_through(declare):
     task = declare("tasks.samsum.eval").tasks.samsum
-    assert task.eval.batch_size == 32
+    assert task.eval.batch_size == 100
     with pytest.raises(params.UndeclaredParameter, match=r"reads tasks\.samsum\.prompt"):
         _ = task.prompt
     with pytest.raises(params.UndeclaredParameter, match=r"reads tasks\.price"):

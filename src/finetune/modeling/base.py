@@ -82,7 +82,7 @@ def check_folder(path: Path) -> None:
         )
     if not (path / "config.json").is_file():
         raise ModelError(f"model.name: {path} holds no config.json; is it a Hugging Face folder?")
-    if not any(path.glob(pattern) for pattern in WEIGHTS):
+    if not [file for pattern in WEIGHTS for file in path.glob(pattern)]:
         raise ModelError(f"model.name: {path} holds no weights ({' or '.join(WEIGHTS)})")
 
 

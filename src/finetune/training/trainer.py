@@ -71,6 +71,8 @@ def train(
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
 
+    history = list(trainer.state.log_history)
+
     best = trainer.state.best_metric
     again = trainer.evaluate()["eval_loss"]
     if best is None or abs(again - best) > SAME_LOSS * max(1.0, abs(best)):
@@ -79,7 +81,6 @@ def train(
             "loaded again; nothing was written"
         )
     tokens = sum(len(examples[i]["input_ids"]) for i in chosen[started_at * options.batch_size :])
-    history = [entry for entry in trainer.state.log_history if entry["step"] <= steps]
     return Run(
         metrics={
             "rows": len(examples),
