@@ -198,12 +198,6 @@ def _write_data(folder: Path) -> None:
     )
 
 
-def test_one_task_runs_alone(clone):
-    said = clone.run(*QUICK, "-S", "~tasks.price", "-S", "train.seed=2")
-    assert ran(said) == {"train@samsum", "evaluate@samsum", "report"}
-    assert "## price" not in (clone.folder / "reports/report.md").read_text()
-
-
 def test_branches_are_compared_in_a_clone_without_cache_or_remote(clone, tmp_path):
     clone.git("add", "-A")
     clone.git("commit", "--quiet", "-m", "The quick experiment")
@@ -222,3 +216,10 @@ def test_branches_are_compared_in_a_clone_without_cache_or_remote(clone, tmp_pat
     )
     changed = json.loads(done.stdout)["metrics/price/tuned.json"]
     assert changed["price.mae"]["diff"] != 0
+
+
+def test_one_task_runs_alone(clone):
+    said = clone.run(*QUICK, "-S", "~tasks.price")
+    assert ran(said) == {"report"}  # what it says of SAMSum is done already
+    assert "@price" not in said
+    assert "## price" not in (clone.folder / "reports/report.md").read_text()

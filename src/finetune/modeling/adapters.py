@@ -8,9 +8,11 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from finetune.errors import ModelError
+from finetune.files import read_json, write_json
 from finetune.params import Lora
 
 WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
 
 
 def attach(model: PreTrainedModel, options: Lora) -> PeftModel:
@@ -38,6 +40,10 @@ def save(model: PeftModel, folder: Path) -> None:
     """
     model.save_pretrained(folder)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form for a model card
+    config = read_json(folder / CONFIG)
+    if isinstance(config["target_modules"], list):
+        # A set in PEFT, in another order in every process: one adapter would have many hashes.
+        write_json(folder / CONFIG, config | {"target_modules": sorted(config["target_modules"])})
     saved = load_file(folder / WEIGHTS)
     trained = get_peft_model_state_dict(model)
     if saved.keys() != trained.keys():
