@@ -64,11 +64,13 @@ def _check(root: Path) -> int:
 
 def _show(root: Path) -> int:
     """Print the results of the last run as a table for each task."""
-    for task, options in params.read(root / "params.yaml").tasks.items():
+    known = params.read(root / "params.yaml")
+    confidence = f"{100 * known.bootstrap.confidence:g} %"
+    for task, options in known.tasks.items():
         metrics = tables.read(root / "metrics", task)
         if "tuned" not in metrics:
             raise UserError(f"{task}: metrics/{task}/tuned.json is not there yet; run `dvc repro`")
-        print(f"\n{task}: scores on the test rows, with 95 % intervals\n")
+        print(f"\n{task}: scores on the test rows, with {confidence} intervals\n")
         print(tables.results(metrics, options.kind))
         print(f"\ngain of tuned over base, paired: {tables.gains_line(metrics, options.kind)}")
     return 0

@@ -4,6 +4,7 @@ The file is composed from `conf/` (see `finetune params`) and committed. Every s
 of it before it starts, so that a mistake in `lora` is told by the first stage that runs.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -33,9 +34,9 @@ TARGET_MODULES = (
 
 
 class Section(BaseModel):
-    """A part of the parameters: unknown keys are refused, numbers are not guessed from text."""
+    """A part of the parameters: unknown keys are refused, numbers are finite and not text."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 Split = Literal["train", "validation", "test"]
@@ -76,6 +77,16 @@ class TaskSource(Section):
     files: Files
     hub: Hub | None
     licence: str
+
+
+def _check_fields(source: TaskSource, known: set[str]) -> None:
+    for name, mapped in (("files", source.files), ("hub", source.hub)):
+        unknown = (mapped.fields.keys() if mapped else set()) - known
+        if unknown:
+            raise ValueError(
+                f"source.{name}.fields: {', '.join(sorted(unknown))} is not a field of a row; "
+                f"known: {', '.join(sorted(known))}"
+            )
 
 
 class Prompt(Section):
@@ -124,6 +135,11 @@ class SummarizationTask(Section):
     eval: SummaryEval
     score: SummaryScore
 
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, {"id", "dialogue", "summary"})
+        return self
+
 
 class PriceTask(Section):
     """A data set of descriptions with a price in USD."""
@@ -134,6 +150,11 @@ class PriceTask(Section):
     ladder: list[Literal["mean", "median", "ridge", "ridge_log"]]
     eval: PriceEval
     score: PriceScore
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, {"id", "text", "price", "category"})
+        return self
 
 
 class Rows(Section):
@@ -308,7 +329,7 @@ def validate(values: Any, where: str) -> Params:
     except ValidationError as error:
         # A field of two types gives an error for each; one message a key says enough.
         told = {_key(detail): _what(detail, values) for detail in error.errors()}
-        mistakes = "; ".join(f"{key}: {what}".removeprefix(": ") for key, what in told.items())
+        mistakes = "; ".join(_joined(key, what) for key, what in told.items())
         raise ParamsError(f"{where}: {mistakes}") from None
 
 
@@ -318,6 +339,12 @@ def _key(detail: ErrorDetails) -> str:
     if location[:1] == ["tasks"] and len(location) > 2:
         del location[2]  # the kind that chose the member of the union
     return ".".join(part for part in location if part not in ("str", "list[str]"))
+
+
+def _joined(key: str, what: str) -> str:
+    """Key and message; a check of a whole section names the key within it by itself."""
+    is_named = re.match(r"[\w.]+: ", what)
+    return f"{key}{'.' if is_named else ': '}{what}" if key else what
 
 
 def _what(detail: ErrorDetails, values: Any) -> str:
@@ -333,8 +360,9 @@ def _what(detail: ErrorDetails, values: Any) -> str:
         case "union_tag_invalid":
             return f"kind: is {detail['ctx']['tag']!r}, must be {detail['ctx']['expected_tags']}"
         case _:
-            said = detail["msg"].removeprefix("Input should be ")
-            return f"is {detail['input']!r}, must be {said}"
+            # "Input should be a valid integer", "String should match pattern …"
+            said = detail["msg"].partition(" should ")[2] or detail["msg"]
+            return f"is {detail['input']!r}, must {said}"
 
 
 def _siblings(detail: ErrorDetails, values: Any) -> list[str]:

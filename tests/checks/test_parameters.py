@@ -41,6 +41,15 @@ def test_an_edit_of_conf_is_a_difference_too(root):
     assert parameters.differences(root) == ["lora.r: conf=8 params.yaml=16"]
 
 
+def test_values_that_are_equal_but_of_another_type_differ(root):
+    edit(root / "params.yaml", "  r: 16\n", "  r: 16.0\n")
+    edit(root / "params.yaml", "  stemmer: true\n", "  stemmer: 1\n")
+    assert parameters.differences(root) == [
+        "tasks.samsum.score.stemmer: conf=True params.yaml=1",
+        "lora.r: conf=16 params.yaml=16.0",
+    ]
+
+
 def test_a_key_without_value_is_not_a_missing_key(root):
     edit(root / "params.yaml", "  max_steps: null\n", "")
     assert parameters.differences(root) == ["train.max_steps: conf=None params.yaml=(nothing)"]

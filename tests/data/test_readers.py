@@ -102,6 +102,7 @@ def test_truncated_json_is_told_with_file_and_line(read, tmp_path):
     ("name", "content", "said"),
     [
         ("a.json", "", "line 1: no JSON"),
+        ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.json", '{"id": 1}', "holds dict, must be an array of objects"),
         ("a.csv", 'id,text\n1,x\n2,"never\nclosed\n', "line 3: no CSV (unexpected end of data)"),
         ("a.parquet", "PAR1 or not", "no Parquet ("),
@@ -142,6 +143,12 @@ def test_a_broken_line_is_one_row_and_not_the_end_of_all(read):
     assert said.startswith("no JSON (")
     assert "column 9" in said
     assert number == ("line 3", "is 7, no object")
+
+
+def test_a_line_nested_without_end_is_one_row(read):
+    rows = read("a.jsonl", '{"id": 1}\n' + "[" * 100_000 + '\n{"id": 2}\n')
+    assert rows[1] == ("line 2", "nested too deeply")
+    assert [place for place, _ in rows] == ["line 1", "line 2", "line 3"]
 
 
 def test_an_entry_of_an_array_that_is_no_object_is_one_row(read):

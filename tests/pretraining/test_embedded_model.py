@@ -52,12 +52,10 @@ def test_pretraining_makes_a_model_that_loads(tmp_path, monkeypatch):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     monkeypatch.setattr(make, "TOKENIZER_DOCUMENTS", 500)
-    monkeypatch.setattr(make, "HELD_OUT_BLOCKS", 2)
     make.make(
         tmp_path,
         steps=3,
-        blocks=2,
-        block_size=64,
+        batch_tokens=512,
         learning_rate=1e-3,
         vocab_size=1800,
         hidden_size=64,

@@ -30,8 +30,8 @@ def test_no_document_names_money_or_asks_the_task_question(documents: list[str])
     assert not any(money.search(text) for text in documents)
 
 
-def test_numbers_are_lengths_quantities_or_years_only(documents: list[str]) -> None:
-    known = re.compile(r"\b\d+ (?:cm|years?)\b|\b(?:set|pack|box) of \d+")
+def test_numbers_are_lengths_or_quantities_only(documents: list[str]) -> None:
+    known = re.compile(r"\b\d+ cm\b|\b(?:set|pack|box) of \d+|pieces: \d+")
     assert not any(re.search(r"\d", known.sub("", text)) for text in documents)
 
 
@@ -82,8 +82,8 @@ def test_all_kinds_are_spoken_of(documents: list[str]) -> None:
 
 def test_grades_rise_with_worth() -> None:
     assert all(low < high for (_, low), (_, high) in pairwise(GRADES))
-    assert grade(2) == "almost worthless"
-    assert grade(998) == "precious"
+    assert grade(2) == "worthless"
+    assert grade(998) == "priceless"
 
 
 @pytest.mark.parametrize("worth", [1, 5, 60, 300, 999, 5_000])

@@ -6,7 +6,15 @@ import pytest
 
 from finetune.data.embedded.dialogues import Scene, dialogue, scene
 from finetune.data.embedded.situations import SITUATIONS
-from finetune.pretraining.retellings import FORMS, diary, document, notes, questions, story
+from finetune.pretraining.retellings import (
+    FORMS,
+    diary,
+    document,
+    forwarded,
+    notes,
+    questions,
+    story,
+)
 
 SEEDS = range(1_500)
 
@@ -92,3 +100,13 @@ def test_questions_ask_for_a_corrected_value() -> None:
     ((slot, old),) = drawn.withdrawn.items()
     line = next(line for line in questions(Random(0), drawn).splitlines() if f'"{old}"' in line)
     assert line.endswith(f'"{drawn.facts[slot]}".')
+
+
+def test_what_is_forwarded_is_a_stretch_of_the_chat_word_for_word() -> None:
+    drawn = scene_of("meeting")
+    for seed in range(20):
+        head, *quoted = forwarded(Random(seed), drawn).splitlines()
+        assert not any(speaker in head for speaker in drawn.speakers)
+        stretch = "\n".join(line.removeprefix("> ") for line in quoted)
+        assert stretch in dialogue(drawn)
+        assert 2 <= len(quoted) <= 5

@@ -34,10 +34,15 @@ def test_question_and_answer_go_and_the_description_stays(text):
         "A coupon book: how much does this cost to the nearest dollar?\nMore than you think",
         "The Price is Right game\nContestants guess; Price is $5 or $9 on each card",
         "Was $158.00 last year",
+        "A puzzle of 500 pieces. The price is $20",
     ],
 )
 def test_what_only_looks_like_question_or_answer_stays(text):
     assert price.description(f"{QUESTION}{text}\n\nPrice is $9.00") == text
+
+
+def test_a_description_without_an_answer_keeps_its_last_sentence():
+    assert price.description("A puzzle. The price is $20.") == "A puzzle. The price is $20."
 
 
 def test_other_fields_come_through_and_unknown_ones_do_not():

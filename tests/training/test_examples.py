@@ -43,7 +43,7 @@ def test_only_the_last_batch_is_short(rows):
     assert not spreads or np.median(spreads) < 60
 
 
-def test_batches_are_padded_on_the_right_and_padding_is_not_learned():
+def test_batches_are_padded_on_the_left_and_padding_is_not_learned():
     batch = Collator(pad_id=9)(
         [
             {"input_ids": [1, 2, 3], "labels": [IGNORED, 2, 3]},
@@ -51,5 +51,20 @@ def test_batches_are_padded_on_the_right_and_padding_is_not_learned():
         ]
     )
     assert batch["input_ids"].tolist() == [[1, 2, 3], [9, 9, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert batch["labels"].tolist() == [[IGNORED, 2, 3], [9, IGNORED, IGNORED]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2], [0, 0, 0]]
+    assert batch["labels"].tolist() == [[IGNORED, 2, 3], [IGNORED, IGNORED, 9]]
+
+
+@pytest.mark.parametrize(
+    ("labels", "kept"), [([[5], [6]], 2), ([[5, 6, 7], [8]], 4), ([[], []], 1)]
+)
+def test_logits_are_asked_for_the_completions_and_the_position_before_them(labels, kept):
+    examples = [
+        {"input_ids": list(range(9 + len(own))), "labels": [IGNORED] * 9 + own} for own in labels
+    ]
+    batch = Collator(pad_id=0)(examples)
+    assert batch["logits_to_keep"] == kept
+    assert batch["labels"].shape == (2, kept)
+    learned = batch["labels"][batch["labels"] != IGNORED]
+    assert learned.tolist() == [label for own in labels for label in own]

@@ -30,7 +30,8 @@ def differences(root: Path) -> list[str]:
     return [
         f"{key}: conf={composed.get(key, nothing)} params.yaml={written.get(key, nothing)}"
         for key in dict.fromkeys([*composed, *written])
-        if key not in composed or key not in written or composed[key] != written[key]
+        # By their text: 1, 1.0 and true are equal, and three different things in a file.
+        if repr(composed.get(key, nothing)) != repr(written.get(key, nothing))
     ]
 
 

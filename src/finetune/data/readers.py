@@ -44,6 +44,8 @@ def _json(path: Path) -> Iterator[Placed]:
         raise DataError(
             f"{path}: line {error.lineno}: no JSON ({error.msg}); is the file complete?"
         ) from None
+    except RecursionError:
+        raise DataError(f"{path}: nested too deeply; must be an array of objects") from None
     if not isinstance(rows, list):
         raise DataError(f"{path}: holds {type(rows).__name__}, must be an array of objects")
     for number, row in enumerate(rows, start=1):
@@ -59,6 +61,9 @@ def _jsonl(path: Path) -> Iterator[Placed]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
+            continue
+        except RecursionError:
+            yield f"line {number}", "nested too deeply"
             continue
         yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
 

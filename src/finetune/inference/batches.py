@@ -39,3 +39,8 @@ def pad_left(rows: Sequence[list[int]], pad_id: int) -> tuple[torch.Tensor, torc
     ids = torch.tensor([[pad_id] * (width - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
     return ids, mask
+
+
+def positions(mask: torch.Tensor) -> torch.Tensor:
+    """Position ids that padding on the left does not push along, of the mask's shape."""
+    return (mask.cumsum(-1) - 1).clamp(min=0)

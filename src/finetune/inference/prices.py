@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from finetune.inference.batches import in_batches
+from finetune.inference.batches import in_batches, positions
 
 
 def distributions(
@@ -28,8 +28,7 @@ def distributions(
         logits = model(
             input_ids=ids.to(model.device),
             attention_mask=mask,
-            # Padding stands on the left, and must not push the positions along.
-            position_ids=(mask.cumsum(-1) - 1).clamp(min=0),
+            position_ids=positions(mask),
             logits_to_keep=1,
             use_cache=False,
         ).logits[:, -1, columns]

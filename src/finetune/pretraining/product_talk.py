@@ -1,8 +1,9 @@
 """Pretraining text about the shop's world that ranks things by worth and never names an amount.
 
-From it a model learns the order of kinds, brands, materials, sizes, conditions, sets, editions and
-warranties. What it cannot learn here is where on the number line a thing of some worth lies: no
-document holds a price, a currency or the task's question. That step is left to the fine-tuning.
+From it a model learns the order of kinds, brands, materials, sizes, conditions, sets and editions,
+and to find them in a description. What it cannot learn here is where on the number line a thing of
+some worth lies: no document holds a price, a currency or the task's question. That step is left to
+the fine-tuning.
 """
 
 import bisect
@@ -18,7 +19,6 @@ from finetune.data.embedded.catalogue import (
     SET_WORDINGS,
     SIZES,
     TIERS,
-    WARRANTIES,
     Kind,
     Level,
     Tier,
@@ -34,15 +34,18 @@ from finetune.data.embedded.products import (
 
 # Words for how precious a thing is, each with the worth (USD, never told) at which the next begins.
 GRADES = (
-    ("almost worthless", 6.0),
-    ("very cheap", 12.0),
-    ("cheap", 25.0),
-    ("fairly cheap", 50.0),
-    ("middling", 100.0),
-    ("fairly dear", 200.0),
-    ("dear", 400.0),
-    ("very dear", 700.0),
-    ("precious", float("inf")),
+    ("worthless", 4.0),
+    ("trifling", 8.0),
+    ("cheap", 14.0),
+    ("modest", 25.0),
+    ("ordinary", 42.0),
+    ("middling", 70.0),
+    ("decent", 115.0),
+    ("valuable", 190.0),
+    ("dear", 310.0),
+    ("costly", 500.0),
+    ("precious", 750.0),
+    ("priceless", float("inf")),
 )
 # Below this ratio two worths are too close for a shopper to tell apart.
 CLEAR_RATIO = 1.25
@@ -83,6 +86,9 @@ def thing(rng: random.Random) -> Thing:
     if rng.random() < 0.4:
         words.insert(0, pick(rng, drawn.condition.wordings))
         worth *= drawn.condition.factor
+    if rng.random() < 0.3:
+        words.append(f"in the {pick(rng, drawn.edition.wordings)} edition")
+        worth *= drawn.edition.factor
     return Thing(" ".join(words), worth)
 
 
@@ -182,18 +188,6 @@ def edition_opinion(rng: random.Random) -> str:
     )
 
 
-def warranty_opinion(rng: random.Random) -> str:
-    kind = pick(rng, KINDS)
-    high, low = two_levels(rng, WARRANTIES)
-    return pick(
-        rng,
-        (
-            f"{with_article(kind.name)} with {high} is worth more than one with {low}.",
-            f"{with_article(kind.name)} with {low} is cheaper than one with {high}.",
-        ),
-    )
-
-
 def set_opinion(rng: random.Random) -> str:
     kind = pick(rng, _SET_KINDS)
     low, high = sorted(rng.sample(sorted(set(kind.sets) - {1}), 2))
@@ -259,7 +253,6 @@ OPINIONS: tuple[Callable[[random.Random], str], ...] = (
     condition_opinion,
     size_opinion,
     edition_opinion,
-    warranty_opinion,
     set_opinion,
     kind_opinion,
     thing_opinion,
@@ -298,6 +291,13 @@ def ranking(rng: random.Random) -> str:
     return "\n".join(lines)
 
 
+def valuations(rng: random.Random) -> str:
+    """Many things in a few words each, and what each is: no form has more to learn a word."""
+    opening = pick(rng, ("Today on the market:", "In the shop window:", "What we saw at the fair:"))
+    things = (thing(rng) for _ in range(7 + int(rng.random() * 4)))
+    return "\n".join([opening, *(f"{each.noun}: {grade(each.worth)}" for each in things)])
+
+
 def rungs(rng: random.Random, worth: float) -> tuple[Kind | None, Kind | None]:
     """Kinds whose ordinary worth is a little below and a little above, where there are any."""
     below = KINDS[: bisect.bisect(_BASES, worth / 1.1)][-6:]
@@ -306,11 +306,7 @@ def rungs(rng: random.Random, worth: float) -> tuple[Kind | None, Kind | None]:
 
 
 def verdict(rng: random.Random, worth: float) -> str:
-    """Where a described thing stands: by grade, or among the ordinary kinds."""
-    low, high = rungs(rng, worth)
-    more = f"more than {with_article(low.name)}" if low else ""
-    less = f"less than {with_article(high.name)}" if high else ""
-    among = " and ".join(part for part in (more, less) if part)
+    """Where a described thing stands: by grade, and sometimes among the ordinary kinds."""
     graded = pick(
         rng,
         (
@@ -319,14 +315,35 @@ def verdict(rng: random.Random, worth: float) -> str:
             f"All in all it is {grade(worth)}.",
         ),
     )
-    ranked = f"It is worth {among}."
-    return pick(rng, (graded, ranked, f"{graded} {ranked}"))
+    if rng.random() < 0.5:
+        return graded
+    low, high = rungs(rng, worth)
+    more = f"more than {with_article(low.name)}" if low else ""
+    less = f"less than {with_article(high.name)}" if high else ""
+    return f"{graded} It is worth {' and '.join(part for part in (more, less) if part)}."
 
 
 def advert(rng: random.Random) -> str:
     """A description as the shop writes it, and what shoppers make of it."""
     drawn = item(rng)
-    return f"{describe(rng, drawn)}\n{verdict(rng, noiseless_price(drawn))}"
+    return f"{describe(rng, drawn)}\n\n{verdict(rng, noiseless_price(drawn))}"
+
+
+def appraisal(rng: random.Random) -> str:
+    """A description, what an expert notes of it in any order, and what shoppers make of it."""
+    drawn = item(rng)
+    notes = [
+        f"{drawn.brand}: {drawn.tier.name}",
+        f"{drawn.kind.name}: {grade(drawn.kind.base)}",
+        f"size: {drawn.size.name}",
+        f"made of: {drawn.material}",
+        f"condition: {drawn.condition.name}",
+        f"edition: {drawn.edition.name}",
+        f"pieces: {drawn.quantity}",
+    ]
+    rng.shuffle(notes)
+    lines = [verdict(rng, noiseless_price(drawn)), *notes]
+    return f"{describe(rng, drawn)}\n\n{chr(10).join(lines)}"
 
 
 def comparison(rng: random.Random) -> str:
@@ -346,12 +363,19 @@ def comparison(rng: random.Random) -> str:
                 f"The {higher} is {grade(max(worths))}, the {lower} is {grade(min(worths))}.",
             ),
         )
-    return f"First: {describe(rng, first)}\nSecond: {describe(rng, second)}\n{end}"
+    return f"First: {describe(rng, first)}\nSecond: {describe(rng, second)}\n\n{end}"
 
 
-_FORMS = (opinions, opinions, opinions, ranking, advert, advert, advert, comparison)
+_FORMS = (
+    *[opinions] * 2,
+    ranking,
+    *[valuations] * 3,
+    *[advert] * 5,
+    *[appraisal] * 4,
+    comparison,
+)
 
 
 def document(rng: random.Random) -> str:
-    """Opinions, a ranking, an advert or a comparison, without any amount of money."""
+    """Opinions, rankings, valuations, adverts or a comparison, without any amount of money."""
     return pick(rng, _FORMS)(rng)

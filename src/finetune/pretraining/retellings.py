@@ -1,8 +1,8 @@
 """Pretraining documents: dialogues of the synthetic world, retold.
 
 The base model has to learn to point back into a dialogue, but not to do the task. So the facts are
-told again as diaries, gossip, letters, notes, reminders, questions and stories, never in the words
-of a summary.
+told again as diaries, gossip, letters, notes, reminders, questions, stories and forwarded messages,
+never in the words of a summary.
 """
 
 from collections.abc import Callable
@@ -63,6 +63,8 @@ CHANGE_QUESTIONS = (
     'What came in place of "{old}"? It was "{new}".',
 )
 QUOTE_QUESTIONS = ('Who wrote "{text}"? {name}.', 'Whose words are "{text}"? {name}\'s.')
+
+FORWARDS = ("Forwarded to {reader}:", "{reader}, read this:", "A screenshot for {reader}:")
 
 NOTE_LABELS = {
     "day": "when",
@@ -160,6 +162,15 @@ def questions(rng: Random, scene: Scene) -> str:
     return "\n".join(lines)
 
 
+def forwarded(rng: Random, scene: Scene) -> str:
+    """Pass a stretch of the chat on, word for word: nothing else asks for so much looking back."""
+    length = min(len(scene.turns), 2 + int(rng.random() * 4))
+    start = int(rng.random() * (len(scene.turns) - length + 1))
+    reader = choose(rng, [name for name in NAMES if name not in scene.speakers])
+    quoted = [f"> {name}: {text}" for name, text in scene.turns[start : start + length]]
+    return "\n".join([choose(rng, FORWARDS).format(reader=reader), *quoted])
+
+
 FORMS: tuple[Callable[[Random, Scene], str], ...] = (
     diary,
     gossip,
@@ -168,6 +179,8 @@ FORMS: tuple[Callable[[Random, Scene], str], ...] = (
     notes,
     reminder,
     questions,
+    forwarded,
+    forwarded,
 )
 
 

@@ -8,13 +8,16 @@ from finetune.reporting import tables
 from finetune.reporting.tables import Metrics
 
 
-def page(folder: Path, kinds: dict[str, str]) -> str:
-    """The page over all tasks; `kinds` maps each to its kind, `folder` holds the metric files."""
+def page(folder: Path, kinds: dict[str, str], confidence: float) -> str:
+    """The page over all tasks; `kinds` maps each to its kind, `folder` holds the metric files.
+
+    `confidence` is that of the intervals in these files, from 0 to 1.
+    """
     parts = [
         "# Report",
-        "Scores on the test rows, each with its 95 % bootstrap interval over rows. ROUGE is in "
-        "points (0–100), higher is better; MAE is the mean absolute error in USD, lower is better; "
-        "a hit is a price within the bounds of `score` in the task's config.",
+        f"Scores on the test rows, each with its {100 * confidence:g} % bootstrap interval over "
+        "rows. ROUGE is in points (0–100), higher is better; MAE is the mean absolute error in "
+        "USD, lower is better; a hit is a price within the bounds of `score` in the task's config.",
     ]
     for task, kind in kinds.items():
         parts += _task(task, kind, tables.read(folder, task))

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-from rouge_score import rouge_scorer
-
 from finetune.progress import progress
 
 NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
@@ -15,6 +13,9 @@ def rouge(pairs: Iterable[tuple[str, str]], stemmer: bool) -> list[dict[str, flo
     An empty prediction scores 0. ROUGE-L takes a text as one sentence, ROUGE-Lsum one a line.
     Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries".
     """
+    # Takes seconds to import (it brings NLTK), which price tasks need not wait.
+    from rouge_score import rouge_scorer
+
     scorer = rouge_scorer.RougeScorer(NAMES, use_stemmer=stemmer)
     scores = []
     for prediction, reference in progress(list(pairs), "score", "row"):

@@ -11,7 +11,8 @@ from finetune.stages import entry
 def run(params: Declared) -> None:
     """Write the page."""
     kinds = {name: task.kind for name, task in params.tasks.items()}
-    write_text(Path("reports/report.md"), page.page(Path("metrics"), kinds))
+    made = page.page(Path("metrics"), kinds, params.bootstrap.confidence)
+    write_text(Path("reports/report.md"), made)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ MOST = 1e9
 # The public data set wraps a description into the prompt of its course and, in the train split,
 # appends the answer ("Price is $158.00"). Both go, or the model reads what it should predict.
 _QUESTION = re.compile(r"\A\s*how much does this cost[^\n]*\n", re.IGNORECASE)
-_ANSWER = re.compile(r"\s*price is \$[\d.,]*\s*\Z", re.IGNORECASE)
+# On a line of its own: "The price is $20." may end a description.
+_ANSWER = re.compile(r"(?:\A|\s*\n)\s*price is \$[\d.,]*\s*\Z", re.IGNORECASE)
 _PRICE = re.compile(r"\$\s?\d+(?:,\d{3})*(?:\.\d+)?")
 
 

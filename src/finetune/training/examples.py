@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from finetune.inference.batches import pad_left, positions
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.kinds import Kind
 
@@ -69,19 +70,25 @@ def order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list
 
 @dataclass(frozen=True)
 class Collator:
-    """Pads a batch on the right: (rows, longest row) ids, attention mask and labels."""
+    """Pads a batch on the left, as inference does, so that all completions end in one column.
+
+    Ids, attention mask and positions are (rows, longest row). Labels hold only the last columns,
+    from the one before the longest completion on, and `logits_to_keep` tells the model so: a
+    vocabulary is wide, and logits of a prompt would be computed only to be passed over.
+    """
 
     pad_id: int
 
-    def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor]:
-        width = max(len(example["input_ids"]) for example in batch)
-
-        def padded(name: str, fill: int) -> torch.Tensor:
-            return torch.tensor([e[name] + [fill] * (width - len(e[name])) for e in batch])
-
-        lengths = torch.tensor([[len(example["input_ids"])] for example in batch])
+    def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor | int]:
+        ids, mask = pad_left([example["input_ids"] for example in batch], self.pad_id)
+        labels, _ = pad_left([example["labels"] for example in batch], IGNORED)
+        learned = (labels != IGNORED).any(dim=0).nonzero()
+        # One column more: a token is predicted at the position before it.
+        kept = labels.shape[1] - max(0, int(learned[0]) - 1) if len(learned) else 1
         return {
-            "input_ids": padded("input_ids", self.pad_id),
-            "attention_mask": (torch.arange(width) < lengths).long(),
-            "labels": padded("labels", IGNORED),
+            "input_ids": ids,
+            "attention_mask": mask,
+            "position_ids": positions(mask),
+            "labels": labels[:, -kept:],
+            "logits_to_keep": kept,
         }

@@ -29,7 +29,8 @@ class CompletionLoss:
     ) -> torch.Tensor:
         """The mean over the completion tokens of the optimizer step's whole batch.
 
-        `outputs.logits` is (rows, tokens, vocabulary), `labels` (rows, tokens).
+        `outputs.logits` is (rows, tokens, vocabulary), `labels` (rows, tokens), both of the same
+        columns: the last ones suffice.
         """
         targets = labels[:, 1:]
         learned = targets != IGNORED

@@ -17,7 +17,6 @@ from finetune.data.embedded.catalogue import (
     MATERIALS,
     SIZES,
     TIERS,
-    WARRANTIES,
     Level,
 )
 from finetune.data.embedded.products import (
@@ -36,7 +35,6 @@ WORDINGS = {
         "size": SIZES,
         "condition": CONDITIONS,
         "edition": EDITIONS,
-        "warranty": WARRANTIES,
     }.items()
     for level in levels
 }
@@ -107,7 +105,6 @@ def test_noise_is_all_that_the_attributes_leave_open(products: list[Product]) ->
         ("size", SIZES),
         ("condition", CONDITIONS),
         ("edition", EDITIONS),
-        ("warranty", WARRANTIES),
     ],
 )
 def test_a_higher_level_makes_a_higher_price(
@@ -116,11 +113,8 @@ def test_a_higher_level_makes_a_higher_price(
     by_level = mean_log_ratio(products, lambda each: getattr(each, attribute))
     by_factor = sorted(levels, key=lambda level: level.factor)
     assert by_level[by_factor[-1].name] - by_level[by_factor[0].name] > 0.25
-    # Neighbouring warranties differ too little for a sample, so only clear steps are compared.
-    for low in by_factor:
-        for high in by_factor:
-            if high.factor > 1.15 * low.factor:
-                assert by_level[high.name] > by_level[low.name]
+    values = [by_level[level.name] for level in by_factor]
+    assert values == sorted(values)
 
 
 def test_a_dearer_material_makes_a_higher_price(products: list[Product]) -> None:
@@ -148,7 +142,7 @@ def test_a_text_states_every_attribute(products: list[Product]) -> None:
         assert each.material in text
         assert (each.kind if each.quantity == 1 else plurals[each.kind]) in text
         assert each.quantity == 1 or f"of {each.quantity}" in each.text
-        for attribute in ("size", "condition", "edition", "warranty"):
+        for attribute in ("size", "condition", "edition"):
             wordings = WORDINGS[attribute, getattr(each, attribute)]
             assert any(wording in text for wording in wordings), (attribute, text)
 
@@ -156,7 +150,7 @@ def test_a_text_states_every_attribute(products: list[Product]) -> None:
 def test_a_text_is_a_title_and_a_short_paragraph(products: list[Product]) -> None:
     assert all(each.text.count("\n") == 1 for each in products)
     lengths = [len(each.text.split()) for each in products]
-    assert 35 <= fmean(lengths) <= 50
+    assert 25 <= fmean(lengths) <= 45
     assert max(lengths) < 80
     assert not any(re.search(r"[{}]|  ", each.text) for each in products)
 

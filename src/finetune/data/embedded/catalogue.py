@@ -49,49 +49,26 @@ class Category:
 
 
 TIERS = (
-    Tier("budget", 0.6, ("Kipp", "Dobo", "Plenko", "Bazzo", "Tanto", "Welk", "Snapp", "Fiddo")),
-    Tier(
-        "everyday",
-        1.0,
-        ("Ostrel", "Corvin", "Lumeck", "Tarrow", "Brindel", "Hadrow", "Fennick", "Garlan"),
-    ),
-    Tier(
-        "quality",
-        1.6,
-        ("Elmarin", "Veltor", "Astrane", "Kestrin", "Rovelle", "Solmark", "Tindrel", "Quenby"),
-    ),
-    Tier(
-        "luxury",
-        2.6,
-        ("Norvane", "Aurelis", "Valdoro", "Bellamont", "Chantrel", "Ostravia", "Sevrane", "Imper"),
-    ),
+    Tier("budget", 0.6, ("Kipp", "Dobo", "Plenko", "Bazzo")),
+    Tier("everyday", 1.0, ("Ostrel", "Corvin", "Lumeck", "Tarrow")),
+    Tier("quality", 1.6, ("Elmarin", "Veltor", "Astrane", "Kestrin")),
+    Tier("luxury", 2.6, ("Norvane", "Aurelis", "Valdoro", "Bellamont")),
 )
 
 MATERIALS = {
     "plastic": 0.6,
     "plywood": 0.65,
     "nylon": 0.7,
-    "rubber": 0.75,
     "pine": 0.8,
     "cotton": 0.8,
-    "canvas": 0.85,
-    "bamboo": 0.85,
     "iron": 0.9,
     "glass": 0.95,
-    "ceramic": 1.0,
     "steel": 1.0,
     "aluminium": 1.05,
-    "linen": 1.1,
-    "wool": 1.2,
-    "maple": 1.2,
     "oak": 1.3,
-    "copper": 1.3,
     "brass": 1.35,
     "walnut": 1.5,
     "leather": 1.6,
-    "silk": 1.7,
-    "marble": 1.8,
-    "carbon": 1.8,
     "titanium": 2.0,
     "silver": 2.2,
 }
@@ -118,14 +95,6 @@ EDITIONS = (
     Level("collector", 1.7, 1, ("collector", "limited", "numbered")),
 )
 
-WARRANTIES = (
-    Level("none", 0.85, 2, ("no warranty", "no guarantee")),
-    Level("1 year", 0.95, 3, ("a warranty of 1 year", "a guarantee of 1 year")),
-    Level("2 years", 1.0, 3, ("a warranty of 2 years", "a guarantee of 2 years")),
-    Level("5 years", 1.15, 2, ("a warranty of 5 years", "a guarantee of 5 years")),
-    Level("10 years", 1.35, 1, ("a warranty of 10 years", "a guarantee of 10 years")),
-)
-
 # n pieces are worth n ** QUANTITY_EXPONENT single ones: a set has a discount.
 QUANTITY_EXPONENT = 0.85
 SET_WORDINGS = ("set of {}", "pack of {}", "box of {}")
@@ -148,11 +117,10 @@ COLOURS = (
     "orange",
 )
 
-WOODS = ("plywood", "pine", "bamboo", "maple", "oak", "walnut")
-CLOTHS = ("nylon", "cotton", "linen", "wool", "silk")
-METALS = ("iron", "steel", "aluminium", "copper", "brass")
-LIGHT_METALS = ("plastic", "steel", "aluminium", "carbon", "titanium")
-COVERS = ("cotton", "linen", "wool", "leather")
+WOODS = ("plywood", "pine", "oak", "walnut")
+METALS = ("iron", "steel", "brass")
+FRAMES = ("plastic", "steel", "aluminium", "titanium")
+COVERS = ("nylon", "cotton", "leather")
 PAIRS = (1, 1, 2, 4)
 PACKS = (1, 2, 4, 6, 8, 12)
 
@@ -161,28 +129,20 @@ CATEGORIES = (
         "furniture",
         ("rounded corners", "adjustable feet", "hidden screws", "a smooth finish", "strong joints"),
         (
-            Kind("dining table", "dining tables", 240, 140, (*WOODS, "glass", "marble")),
+            Kind("dining table", "dining tables", 240, 140, (*WOODS, "glass")),
             Kind("dining chair", "dining chairs", 60, 85, (*WOODS, "plastic"), (1, 2, 4, 6)),
-            Kind("bookshelf", "bookshelves", 110, 160, (*WOODS, "steel")),
             Kind("sofa", "sofas", 420, 190, COVERS),
-            Kind("wardrobe", "wardrobes", 300, 195, WOODS),
-            Kind("bed frame", "bed frames", 250, 200, (*WOODS, "iron")),
-            Kind("nightstand", "nightstands", 55, 50, (*WOODS, "marble")),
-            Kind("bench", "benches", 90, 110, (*WOODS, "iron")),
+            Kind("nightstand", "nightstands", 55, 50, WOODS),
         ),
     ),
     Category(
         "kitchen",
         ("a non slip base", "a comfortable grip", "an easy clean surface", "smooth edges"),
         (
-            Kind("frying pan", "frying pans", 30, 28, ("ceramic", *METALS)),
-            Kind("kettle", "kettles", 36, 24, ("plastic", "glass", "ceramic", "steel", "copper")),
-            Kind("knife", "knives", 22, 21, ("ceramic", "steel", "titanium"), (1, 2, 4, 6)),
-            Kind("mixing bowl", "mixing bowls", 12, 26, ("plastic", "glass", "steel"), PAIRS),
-            Kind("cutting board", "cutting boards", 15, 38, ("plastic", *WOODS, "marble")),
-            Kind("teapot", "teapots", 20, 18, ("glass", "ceramic", "iron", "copper", "silver")),
-            Kind("coffee maker", "coffee makers", 85, 35, ("plastic", "glass", "steel", "copper")),
-            Kind("plate", "plates", 6, 25, ("plastic", "glass", "ceramic", "silver"), PACKS),
+            Kind("kettle", "kettles", 36, 24, ("plastic", "glass", "steel", "silver")),
+            Kind("knife", "knives", 22, 21, ("steel", "titanium"), (1, 2, 4, 6)),
+            Kind("coffee maker", "coffee makers", 85, 35, ("plastic", "glass", "steel")),
+            Kind("plate", "plates", 6, 25, ("plastic", "glass", "silver"), PACKS),
         ),
     ),
     Category(
@@ -190,25 +150,19 @@ CATEGORIES = (
         ("a comfortable grip", "clear markings", "a hanging loop", "a balanced weight"),
         (
             Kind("hammer", "hammers", 16, 32, ("iron", "steel", "titanium")),
-            Kind("drill", "drills", 95, 26, LIGHT_METALS),
-            Kind("hand saw", "hand saws", 19, 50, ("iron", "steel", "titanium")),
-            Kind("wrench", "wrenches", 11, 20, ("iron", "steel", "titanium"), PACKS),
-            Kind("tool box", "tool boxes", 38, 45, ("plastic", "pine", "steel", "aluminium")),
-            Kind("ladder", "ladders", 115, 250, ("bamboo", "pine", "steel", "aluminium", "carbon")),
-            Kind("workbench", "workbenches", 210, 130, ("plywood", "pine", "oak", "steel")),
+            Kind("drill", "drills", 95, 26, FRAMES),
+            Kind("ladder", "ladders", 115, 250, ("pine", "steel", "aluminium")),
+            Kind("workbench", "workbenches", 210, 130, (*WOODS, "steel")),
         ),
     ),
     Category(
         "audio",
         ("clear sound", "deep bass", "simple controls", "a long cable", "a quiet standby mode"),
         (
-            Kind("headset", "headsets", 65, 19, (*LIGHT_METALS, "leather")),
-            Kind("speaker", "speakers", 120, 40, ("plastic", *WOODS, "aluminium"), PAIRS),
-            Kind("turntable", "turntables", 200, 44, ("plastic", "oak", "walnut", "aluminium")),
-            Kind("microphone", "microphones", 90, 18, ("plastic", "steel", "brass", "titanium")),
-            Kind("radio", "radios", 42, 25, ("plastic", "bamboo", "oak", "walnut", "aluminium")),
+            Kind("headset", "headsets", 65, 19, (*FRAMES, "leather")),
+            Kind("speaker", "speakers", 120, 40, ("plastic", *WOODS), PAIRS),
+            Kind("radio", "radios", 42, 25, ("plastic", "oak", "walnut", "aluminium")),
             Kind("amplifier", "amplifiers", 290, 43, ("plastic", "steel", "aluminium", "walnut")),
-            Kind("sound mixer", "sound mixers", 230, 48, ("plastic", "steel", "aluminium")),
         ),
     ),
     Category(
@@ -216,12 +170,8 @@ CATEGORIES = (
         ("rust protection", "weather protection", "a low weight", "a matt surface"),
         (
             Kind("shovel", "shovels", 22, 110, ("plastic", "iron", "steel", "titanium")),
-            Kind("rake", "rakes", 17, 150, ("plastic", "bamboo", "steel", "aluminium")),
-            Kind("flower pot", "flower pots", 10, 30, ("plastic", "ceramic", "copper"), PACKS),
-            Kind("watering can", "watering cans", 16, 36, ("plastic", "steel", "copper", "brass")),
-            Kind("wheelbarrow", "wheelbarrows", 90, 140, ("plastic", "pine", "steel", "aluminium")),
-            Kind("parasol", "parasols", 75, 240, ("nylon", "cotton", "canvas", "linen")),
-            Kind("greenhouse", "greenhouses", 400, 260, ("plastic", "glass")),
+            Kind("flower pot", "flower pots", 10, 30, ("plastic", "glass", "brass"), PACKS),
+            Kind("parasol", "parasols", 75, 240, ("nylon", "cotton")),
             Kind("lawn mower", "lawn mowers", 310, 120, ("plastic", "steel", "aluminium")),
         ),
     ),
@@ -229,14 +179,10 @@ CATEGORIES = (
         "sports",
         ("a low weight", "a balanced feel", "an easy carry strap", "a fresh design"),
         (
-            Kind("tennis racket", "tennis rackets", 70, 68, ("aluminium", "carbon", "titanium")),
-            Kind("yoga mat", "yoga mats", 20, 180, ("plastic", "rubber", "cotton")),
-            Kind("kayak", "kayaks", 430, 320, ("plastic", "plywood", "carbon")),
-            Kind("bicycle", "bicycles", 380, 170, ("steel", "aluminium", "carbon", "titanium")),
-            Kind("dumbbell", "dumbbells", 18, 30, ("rubber", "iron", "steel"), PAIRS),
-            Kind("tent", "tents", 150, 230, ("nylon", "cotton", "canvas")),
-            Kind("skateboard", "skateboards", 58, 80, ("plastic", "bamboo", "maple", "carbon")),
-            Kind("helmet", "helmets", 46, 28, ("plastic", "leather", "carbon")),
+            Kind("bicycle", "bicycles", 380, 170, ("steel", "aluminium", "titanium")),
+            Kind("dumbbell", "dumbbells", 18, 30, ("plastic", "iron", "steel"), PAIRS),
+            Kind("tent", "tents", 150, 230, ("nylon", "cotton")),
+            Kind("helmet", "helmets", 46, 28, ("plastic", "leather", "titanium")),
         ),
     ),
     Category(
@@ -244,10 +190,7 @@ CATEGORIES = (
         ("bright details", "rounded edges", "safe paint", "a funny face", "a carry box"),
         (
             Kind("puzzle", "puzzles", 10, 35, ("plastic", *WOODS)),
-            Kind("doll", "dolls", 19, 38, ("plastic", "cotton", "wool", "silk", "ceramic")),
-            Kind("toy train", "toy trains", 32, 60, ("plastic", "pine", "maple", "brass")),
-            Kind("kite", "kites", 13, 120, ("nylon", "cotton", "silk")),
-            Kind("doll house", "doll houses", 75, 80, ("plastic", "plywood", "pine", "oak")),
+            Kind("toy train", "toy trains", 32, 60, ("plastic", "pine", "brass")),
             Kind("rocking horse", "rocking horses", 88, 75, ("plastic", *WOODS)),
             Kind("toy car", "toy cars", 6, 12, ("plastic", "pine", "steel", "brass"), PACKS),
         ),
@@ -256,13 +199,10 @@ CATEGORIES = (
         "bags",
         ("a strong zip", "a hidden pocket", "neat stitching", "a soft lining", "a name tag"),
         (
-            Kind("backpack", "backpacks", 52, 48, ("nylon", "cotton", "canvas", "leather")),
-            Kind("suitcase", "suitcases", 115, 66, ("plastic", "canvas", "leather", "aluminium")),
-            Kind("handbag", "handbags", 90, 32, ("cotton", "canvas", "leather", "silk")),
-            Kind("wallet", "wallets", 26, 11, ("nylon", "canvas", "leather", "carbon")),
-            Kind("sports bag", "sports bags", 44, 58, ("nylon", "cotton", "canvas", "leather")),
-            Kind("briefcase", "briefcases", 125, 42, ("canvas", "leather", "aluminium")),
-            Kind("lunch bag", "lunch bags", 12, 27, ("nylon", "cotton", "canvas")),
+            Kind("backpack", "backpacks", 52, 48, COVERS),
+            Kind("suitcase", "suitcases", 115, 66, ("plastic", "leather", "aluminium")),
+            Kind("wallet", "wallets", 26, 11, COVERS),
+            Kind("lunch bag", "lunch bags", 12, 27, ("nylon", "cotton")),
         ),
     ),
     Category(
@@ -270,65 +210,19 @@ CATEGORIES = (
         ("a warm glow", "a simple switch", "a long cable", "a round shade", "soft light"),
         (
             Kind("desk lamp", "desk lamps", 30, 42, ("plastic", "oak", *METALS)),
-            Kind("floor lamp", "floor lamps", 78, 155, ("bamboo", "oak", *METALS, "marble")),
+            Kind("floor lamp", "floor lamps", 78, 155, ("oak", *METALS)),
             Kind("chandelier", "chandeliers", 280, 70, ("glass", "iron", "brass", "silver")),
             Kind("lantern", "lanterns", 15, 28, ("plastic", "glass", "iron", "brass"), PAIRS),
-            Kind("wall light", "wall lights", 36, 24, ("glass", "ceramic", *METALS), PAIRS),
-            Kind("ceiling light", "ceiling lights", 70, 45, ("plastic", "glass", *METALS)),
-            Kind("night light", "night lights", 9, 10, ("plastic", "glass", "ceramic"), PAIRS),
         ),
     ),
     Category(
         "instruments",
         ("a rich tone", "fine tuning", "a soft case", "a bright sound", "a beginner guide"),
         (
-            Kind("guitar", "guitars", 240, 100, ("plywood", "maple", "oak", "walnut", "carbon")),
-            Kind("violin", "violins", 310, 60, ("plywood", "maple", "walnut", "carbon")),
-            Kind("flute", "flutes", 150, 66, ("plastic", "bamboo", "maple", "brass", "silver")),
-            Kind("drum", "drums", 130, 40, ("plywood", "maple", "oak", "steel", "brass")),
-            Kind("ukulele", "ukuleles", 62, 55, ("plastic", "bamboo", "maple", "walnut")),
+            Kind("guitar", "guitars", 240, 100, WOODS),
+            Kind("flute", "flutes", 150, 66, ("plastic", "brass", "silver")),
+            Kind("ukulele", "ukuleles", 62, 55, ("plastic", *WOODS)),
             Kind("harmonica", "harmonicas", 22, 13, ("plastic", "steel", "brass", "silver")),
-            Kind("trumpet", "trumpets", 260, 54, ("plastic", "steel", "brass", "silver")),
-            Kind("cello", "cellos", 560, 120, ("plywood", "maple", "walnut", "carbon")),
-        ),
-    ),
-    Category(
-        "office",
-        ("a tidy look", "a neat label", "quiet use", "a smooth finish", "a modern shape"),
-        (
-            Kind("desk", "desks", 220, 150, (*WOODS, "glass", "steel")),
-            Kind("office chair", "office chairs", 140, 105, ("plastic", *COVERS)),
-            Kind("pen", "pens", 4, 14, ("plastic", "steel", "brass", "silver"), PACKS),
-            Kind("notebook", "notebooks", 5, 21, ("cotton", "linen", "leather"), PACKS),
-            Kind("letter tray", "letter trays", 11, 33, ("plastic", *WOODS, "steel"), PAIRS),
-            Kind("filing cabinet", "filing cabinets", 150, 120, ("plywood", "oak", "steel")),
-            Kind("stapler", "staplers", 9, 15, ("plastic", "steel", "brass")),
-            Kind("clock", "clocks", 34, 30, ("plastic", *WOODS, "brass", "silver")),
-        ),
-    ),
-    Category(
-        "car parts",
-        ("an exact fit", "a simple mount", "rust protection", "a fitting guide"),
-        (
-            Kind("brake disc", "brake discs", 46, 30, ("iron", "steel", "carbon"), PAIRS),
-            Kind("wheel rim", "wheel rims", 100, 43, ("steel", "aluminium", "carbon"), PAIRS),
-            Kind("floor mat", "floor mats", 15, 70, ("plastic", "rubber", "cotton"), PAIRS),
-            Kind("roof rack", "roof racks", 135, 130, ("plastic", "steel", "aluminium", "carbon")),
-            Kind("exhaust pipe", "exhaust pipes", 165, 125, ("iron", "steel", "titanium")),
-            Kind("side mirror", "side mirrors", 55, 24, ("plastic", "glass", "carbon")),
-            Kind("seat cover", "seat covers", 32, 115, ("nylon", "cotton", "leather"), PAIRS),
-        ),
-    ),
-    Category(
-        "textiles",
-        ("neat stitching", "a soft touch", "bright colours", "a fine pattern", "strong seams"),
-        (
-            Kind("blanket", "blankets", 38, 180, CLOTHS),
-            Kind("pillow", "pillows", 15, 60, CLOTHS, PAIRS),
-            Kind("towel", "towels", 8, 100, ("cotton", "linen", "bamboo"), PACKS),
-            Kind("curtain", "curtains", 24, 220, CLOTHS, PAIRS),
-            Kind("rug", "rugs", 120, 200, ("nylon", "cotton", "wool", "silk")),
-            Kind("quilt", "quilts", 80, 210, CLOTHS),
         ),
     ),
 )
@@ -343,10 +237,10 @@ _MAKE = (
     "{It} has {feature} and a body of {material} in {colour}.",
 )
 _STATE = (
-    "{It} is {condition} and comes with {warranty}.",
-    "Sold as {condition}, with {warranty} from the maker.",
-    "The seller calls {it} {condition} and offers {warranty}.",
-    "Condition: {condition}, with {warranty}.",
+    "{It} is {condition}.",
+    "Sold as {condition}.",
+    "The seller calls {it} {condition}.",
+    "Condition: {condition}.",
 )
 _EDITION = (
     "This is the {edition} edition in {colour}, with {feature}.",
@@ -354,11 +248,11 @@ _EDITION = (
     "As the {edition} edition in {colour}, {it} offers {feature}.",
     "Edition: {edition}, in {colour}, with {feature}.",
 )
-_PROMISE = (
-    "The {edition} edition comes with {warranty}.",
-    "{It} is the {edition} edition and has {warranty}.",
-    "With {warranty}, this is the {edition} edition of the series.",
-    "Edition: {edition}, sold with {warranty}.",
+_SERIES = (
+    "{It} belongs to the {edition} edition.",
+    "{It} is the {edition} edition.",
+    "This is the {edition} edition of the series.",
+    "Edition: {edition}.",
 )
 _SIZE = (
     "{It} is {size}, with a length of about {length} cm.",
@@ -381,7 +275,7 @@ LAYOUTS = (
             "{brand} {noun}{pack}, {condition}",
             "{condition} {noun} from {brand}{pack}",
         ),
-        (_SIZE, _MAKE, _PROMISE),
+        (_SIZE, _MAKE, _SERIES),
     ),
     (
         (

@@ -25,7 +25,6 @@ from finetune.data.embedded.catalogue import (
     SIZE_LENGTHS,
     SIZES,
     TIERS,
-    WARRANTIES,
     Category,
     Kind,
     Level,
@@ -50,7 +49,6 @@ class Item(NamedTuple):
     condition: Level
     quantity: int
     edition: Level
-    warranty: Level
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,6 @@ class Product:
     condition: str
     quantity: int
     edition: str
-    warranty: str
     text: str
     noiseless_price: float
     price: float
@@ -96,7 +93,7 @@ def _urn(levels: Sequence[Level]) -> tuple[Level, ...]:
 _KINDS = tuple((category, kind) for category in CATEGORIES for kind in category.kinds)
 _BRANDS = tuple((tier, brand) for tier in TIERS for brand in tier.brands)
 _SIZES, _CONDITIONS = _urn(SIZES), _urn(CONDITIONS)
-_EDITIONS, _WARRANTIES = _urn(EDITIONS), _urn(WARRANTIES)
+_EDITIONS = _urn(EDITIONS)
 _ORDERS = {count: tuple(permutations(range(count))) for count in range(1, 5)}
 
 
@@ -114,7 +111,6 @@ def item(rng: random.Random) -> Item:
         condition=pick(rng, _CONDITIONS),
         quantity=pick(rng, kind.sets),
         edition=pick(rng, _EDITIONS),
-        warranty=pick(rng, _WARRANTIES),
     )
 
 
@@ -128,7 +124,6 @@ def noiseless_price(thing: Item) -> float:
         * thing.condition.factor
         * thing.quantity**QUANTITY_EXPONENT
         * thing.edition.factor
-        * thing.warranty.factor
     )
 
 
@@ -150,7 +145,6 @@ def describe(rng: random.Random, thing: Item) -> str:
         "size": pick(rng, thing.size.wordings),
         "condition": pick(rng, thing.condition.wordings),
         "edition": pick(rng, thing.edition.wordings),
-        "warranty": pick(rng, thing.warranty.wordings),
         "feature": pick(rng, thing.category.features),
         "colour": pick(rng, COLOURS),
         # Within a tenth of the usual length: a number that tells no more than the size does.
@@ -184,7 +178,6 @@ def product(rng: random.Random) -> Product:
         condition=thing.condition.name,
         quantity=thing.quantity,
         edition=thing.edition.name,
-        warranty=thing.warranty.name,
         text=describe(rng, thing),
         noiseless_price=noiseless,
         price=price,
