@@ -29,18 +29,22 @@ def main() -> None:
         ("check", _check),
         ("show", _show),
         ("readme", _readme),
+        ("compare", _compare),
     ):
-        command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
+        summary = (run.__doc__ or "").partition("\n")[0]
+        command = commands.add_parser(name, help=summary, description=run.__doc__)
         command.set_defaults(run=run)
+        if run is _compare:
+            _add_compare_options(command)
     options = parser.parse_args()
     try:
-        sys.exit(options.run(Path()))
+        sys.exit(options.run(Path(), options))
     except UserError as error:
         print(f"finetune: {error}", file=sys.stderr)
         sys.exit(EXIT_CODE)
 
 
-def _params(root: Path) -> int:
+def _params(root: Path, _: argparse.Namespace) -> int:
     """Compose conf/ anew into params.yaml, and print each key that changes."""
     text = compose(root, [])
     params.validate_text(text, "conf")
@@ -50,7 +54,7 @@ def _params(root: Path) -> int:
     return 0
 
 
-def _check(root: Path) -> int:
+def _check(root: Path, _: argparse.Namespace) -> int:
     """See that params.yaml, dvc.yaml, dvc.lock and README.md are true; exit 1 where one is not."""
     failed = False
     for what, check in CHECKS.items():
@@ -62,7 +66,7 @@ def _check(root: Path) -> int:
     return int(failed)
 
 
-def _show(root: Path) -> int:
+def _show(root: Path, _: argparse.Namespace) -> int:
     """Print the results of the last run as a table for each task."""
     known = params.read(root / "params.yaml")
     confidence = f"{100 * known.bootstrap.confidence:g} %"
@@ -76,11 +80,42 @@ def _show(root: Path) -> int:
     return 0
 
 
-def _readme(root: Path) -> int:
+def _readme(root: Path, _: argparse.Namespace) -> int:
     """Write the results of metrics/ into README.md."""
     file = root / "README.md"
     write_text(file, readme.with_results(file.read_text(encoding="utf-8"), root))
     return 0
+
+
+def _add_compare_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("reference", metavar="A", help="commit, branch, tag or experiment")
+    command.add_argument(
+        "others", metavar="B", nargs="*", help="what is held against A (the workspace)"
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--markdown", action="store_true", help="print Markdown")
+    command.add_argument(
+        "--fail-if", choices=["worse"], help="exit with 1 if a score is worse, for CI"
+    )
+    command.add_argument(
+        "--over",
+        metavar="PARAM",
+        help="report the spread over a parameter such as seed, configuration by configuration",
+    )
+
+
+def _compare(root: Path, options: argparse.Namespace) -> int:
+    """Say whether revisions or experiments are better than A, paired row by row."""
+    # Takes seconds to import (SciPy, DVC), which the other commands need not wait.
+    from finetune.comparing import command
+
+    return command.run(
+        root,
+        [options.reference, *options.others],
+        style="json" if options.json else "github" if options.markdown else "simple",
+        over=options.over,
+        fail_if_worse=options.fail_if == "worse",
+    )
 
 
 if __name__ == "__main__":

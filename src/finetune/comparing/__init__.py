@@ -1,0 +1,1 @@
+"""Is one revision better than another? Predictions out of Git and DVC, paired row by row."""

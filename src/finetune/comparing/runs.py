@@ -1,0 +1,90 @@
+"""What a revision ran with and what it predicted: from the workspace, or through Git and DVC."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune import paths
+from finetune.composition import flat
+from finetune.errors import UserError
+
+WORKSPACE = "workspace"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One revision: parameters by dotted key; for each task its kind and the tuned predictions."""
+
+    name: str
+    params: dict[str, object]
+    kinds: dict[str, str]
+    predictions: dict[str, list[Row]]
+
+
+def read(root: Path, name: str) -> Run:
+    """A run by the name of a commit, branch, tag or experiment, or `workspace`.
+
+    Raises:
+        UserError: there is no such revision, or its files are neither here nor in a remote.
+    """
+    text_of = _workspace(root) if name == WORKSPACE else _revision(root, name)
+    params = flat(text_of("params.yaml"), f"params.yaml of {name}")
+    kinds = {
+        key.split(".")[1]: str(value)
+        for key, value in params.items()
+        if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
+    }
+    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
+    predictions = {
+        task: [
+            json.loads(line)
+            for line in text_of(paths.predictions(task, "tuned").as_posix()).split("\n")
+            if line
+        ]
+        for task in kinds
+    }
+    return Run(name, params, kinds, predictions)
+
+
+def _workspace(root: Path) -> Callable[[str], str]:
+    def text(path: str) -> str:
+        try:
+            return (root / path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise UserError(f"workspace: {path} is not there; run `dvc repro`") from None
+
+    return text
+
+
+def _revision(root: Path, name: str) -> Callable[[str], str]:
+    from dvc.api import DVCFileSystem
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import RevError, SCMError, resolve_rev
+
+    try:
+        with Repo(str(root)) as repo:
+            commit = resolve_rev(repo.scm, name)
+    except (RevError, SCMError):
+        raise UserError(
+            f"{name}: no such commit, branch, tag or experiment; `git branch -a` and `dvc exp "
+            "list` show what there is, `dvc exp pull origin NAME` fetches an experiment"
+        ) from None
+    except DvcException as error:
+        raise UserError(f"{name}: {' '.join(str(error).split())}") from None
+    files = DVCFileSystem(url=str(root.resolve()), rev=commit)
+
+    def text(path: str) -> str:
+        try:
+            return files.read_text(path, encoding="utf-8")
+        except (FileNotFoundError, DvcException, OSError):
+            raise UserError(
+                f"{name}: {path} is in no cache here; `dvc fetch --all-commits` gets it from a "
+                f"remote, or `git switch --detach {name}` and `dvc repro` make it again"
+            ) from None
+
+    return text

@@ -1,0 +1,175 @@
+"""Comparisons as a person reads them in a terminal or a pull request, and as a program does."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from finetune.comparing.runs import Run
+from finetune.comparing.seeds import Difference, Spread
+from finetune.comparing.verdicts import Comparison, changed_params
+
+Changes = dict[str, tuple[object, object]]
+
+
+def comparisons(
+    reference: Run,
+    others: Sequence[Run],
+    found: Sequence[Comparison],
+    confidence: float,
+    style: str,
+) -> str:
+    """For each of the others: the parameters that differ, and a row for each score.
+
+    `style` is tabulate's: `simple` for a terminal, `github` for Markdown.
+    """
+    parts = []
+    for other, rows in zip(others, _by_other(others, found), strict=True):
+        parts.append(f"{'## ' if style == 'github' else ''}{reference.name} → {other.name}")
+        parts.append(_changes(changed_params(reference, other), style))
+        table = [
+            [
+                each.task,
+                each.score,
+                f"{each.before:.2f}",
+                f"{each.after:.2f}",
+                f"{each.difference.mean:+.2f} "
+                f"[{each.difference.low:+.2f}, {each.difference.high:+.2f}]",
+                f"{each.p:.4f}",
+                f"{each.p_holm:.4f}",
+                each.n,
+                f"{each.verdict} {each.detail}".strip(),
+            ]
+            for each in rows
+        ]
+        interval = f"difference [{100 * confidence:g} %]"
+        headers = ["task", "score", reference.name, other.name, interval, "p", "p (Holm)", "rows"]
+        parts.append(
+            tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
+        )
+    return "\n\n".join(parts)
+
+
+def as_json(reference: Run, others: Sequence[Run], found: Sequence[Comparison]) -> dict[str, Any]:
+    """All of it, for programs."""
+    return {
+        "reference": reference.name,
+        "comparisons": [
+            {
+                "run": other.name,
+                "params": {
+                    key: {"old": old, "new": new}
+                    for key, (old, new) in changed_params(reference, other).items()
+                },
+                "scores": [
+                    {
+                        "task": each.task,
+                        "score": each.score,
+                        "old": each.before,
+                        "new": each.after,
+                        "difference": each.difference.rounded(),
+                        "p": each.p,
+                        "p_holm": each.p_holm,
+                        "n": each.n,
+                        "rows_needed": each.rows_needed,
+                        "verdict": each.verdict,
+                    }
+                    for each in rows
+                ],
+            }
+            for other, rows in zip(others, _by_other(others, found), strict=True)
+        ],
+    }
+
+
+def spread(
+    key: str,
+    found: Sequence[Spread],
+    differences: Sequence[Difference],
+    confidence: float,
+    style: str,
+) -> str:
+    """A row for each score of each configuration, and one for each difference between two."""
+    rows = [
+        [
+            each.task,
+            each.score,
+            each.configuration.name,
+            ", ".join(str(value) for value in each.configuration.values),
+            f"{each.mean:.2f}",
+            "" if each.sd is None else f"{each.sd:.2f}",
+            f"{min(each.scores):.2f} … {max(each.scores):.2f}",
+        ]
+        for each in found
+    ]
+    headers = ["task", "score", "runs", key, "mean", "sd", "range"]
+    parts = [tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)]
+    if differences:
+        compared = [
+            [
+                each.before.task,
+                each.before.score,
+                each.before.configuration.name,
+                each.after.configuration.name,
+                f"{each.mean:+.2f} ± {each.margin:.2f}",
+                f"within the spread over {key}"
+                if each.is_within_spread
+                else f"more than the spread over {key}",
+            ]
+            for each in differences
+        ]
+        headers = ["task", "score", "from", "to", f"difference [{100 * confidence:g} %]", ""]
+        parts.append(tabulate(compared, headers=headers, tablefmt=style, disable_numparse=True))
+    return "\n\n".join(parts)
+
+
+def spread_as_json(
+    key: str, found: Sequence[Spread], differences: Sequence[Difference]
+) -> dict[str, Any]:
+    """The same, for programs."""
+    return {
+        "over": key,
+        "spreads": [
+            {
+                "task": each.task,
+                "score": each.score,
+                "runs": [run.name for run in each.configuration.runs],
+                "values": list(each.configuration.values),
+                "scores": list(each.scores),
+                "mean": each.mean,
+                "sd": each.sd,
+            }
+            for each in found
+        ],
+        "differences": [
+            {
+                "task": each.before.task,
+                "score": each.before.score,
+                "from": [run.name for run in each.before.configuration.runs],
+                "to": [run.name for run in each.after.configuration.runs],
+                "mean": each.mean,
+                "margin": each.margin,
+                "is_within_spread": each.is_within_spread,
+            }
+            for each in differences
+        ],
+    }
+
+
+def _by_other(others: Sequence[Run], found: Sequence[Comparison]) -> list[list[Comparison]]:
+    """The comparisons of each of the others; they come one after the other, tasks in order."""
+    groups = {
+        name: list(rows)
+        for name, rows in itertools.groupby(found, key=lambda each: each.after_name)
+    }
+    return [groups[other.name] for other in others]
+
+
+def _changes(changes: Changes, style: str) -> str:
+    if not changes:
+        return "No parameter differs."
+    rows = [[key, old, new] for key, (old, new) in changes.items()]
+    return tabulate(
+        rows, headers=["parameter", "old", "new"], tablefmt=style, disable_numparse=True
+    )

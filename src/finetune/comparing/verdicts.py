@@ -1,0 +1,135 @@
+"""Paired comparisons of two runs, score by score, and what they say in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from finetune.comparing.runs import Row, Run
+from finetune.errors import UserError
+from finetune.params import Bootstrap
+from finetune.scoring import paired
+from finetune.scoring.bootstrap import Interval, paired_gain
+from finetune.tasks.scores import HIGHER_IS_BETTER, METRICS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One score of one task under two runs, over the same `n` rows.
+
+    `difference` is after - before with its interval; `p` is the permutation test's, `p_holm` the
+    same corrected for all that is compared in one call; `verdict` follows `p_holm`.
+    """
+
+    task: str
+    score: str
+    before_name: str
+    after_name: str
+    before: float
+    after: float
+    difference: Interval
+    p: float
+    n: int
+    rows_needed: int | None
+    p_holm: float = 1.0
+    verdict: str = ""
+    detail: str = ""
+
+
+def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[Comparison]:
+    """Each of the others against the reference, over all tasks that both have.
+
+    Raises:
+        UserError: the two did not predict the same rows, were not scored alike, or share no task.
+    """
+    found = [
+        _one(task, score, reference, other, options)
+        for other in others
+        for task in check_comparable(reference, other)
+        for score in METRICS[reference.kinds[task]]
+    ]
+    level = 1 - options.confidence
+    corrected = paired.holm([each.p for each in found])
+    return [
+        _judged(replace(each, p_holm=p), level) for each, p in zip(found, corrected, strict=True)
+    ]
+
+
+def changed_params(before: Run, after: Run) -> dict[str, tuple[object, object]]:
+    """The parameters that differ, by key; None where one of the two lacks it."""
+    keys = dict.fromkeys([*before.params, *after.params])
+    pairs = {key: (before.params.get(key), after.params.get(key)) for key in keys}
+    return {key: pair for key, pair in pairs.items() if repr(pair[0]) != repr(pair[1])}
+
+
+def check_comparable(before: Run, after: Run) -> list[str]:
+    """The tasks that both have.
+
+    Raises:
+        UserError: none, or one with other rows or other scoring rules.
+    """
+    tasks = [task for task in before.kinds if after.kinds.get(task) == before.kinds[task]]
+    if not tasks:
+        raise UserError(f"{before.name} and {after.name} have no task in common")
+    for task in tasks:
+        _check_rows(task, before, after)
+        _check_scoring(task, before, after)
+    return tasks
+
+
+def _check_rows(task: str, before: Run, after: Run) -> None:
+    rows = [
+        {row["id"]: row["reference"] for row in run.predictions[task]} for run in (before, after)
+    ]
+    if rows[0] == rows[1]:
+        return
+    shared = sum(rows[1].get(name) == reference for name, reference in rows[0].items())
+    changed = [key for key in changed_params(before, after) if key.startswith("data.")]
+    why = f" ({', '.join(changed)} differ)" if changed else ""
+    raise UserError(
+        f"{task}: {before.name} and {after.name} were tested on different rows: {len(rows[0])} and "
+        f"{len(rows[1])}, {shared} of them the same{why}; run one of them again on the other's data"
+    )
+
+
+def _check_scoring(task: str, before: Run, after: Run) -> None:
+    for key, (old, new) in changed_params(before, after).items():
+        if key.startswith(f"tasks.{task}.score."):
+            raise UserError(
+                f"{task}: {before.name} and {after.name} are scored by different rules: "
+                f"{key} is {old} and {new}; run one of them again with the other's"
+            )
+
+
+def _one(task: str, score: str, before: Run, after: Run, options: Bootstrap) -> Comparison:
+    column = METRICS[before.kinds[task]][score]
+    old, new = _paired(before.predictions[task], after.predictions[task], column)
+    differences = [b - a for a, b in zip(old, new, strict=True)]
+    return Comparison(
+        task=task,
+        score=score,
+        before_name=before.name,
+        after_name=after.name,
+        before=sum(old) / len(old),
+        after=sum(new) / len(new),
+        difference=paired_gain(old, new, options),
+        p=paired.permutation_p(differences, options.resamples, options.seed),
+        n=len(old),
+        rows_needed=paired.rows_needed(differences, level=1 - options.confidence),
+    )
+
+
+def _paired(
+    before: Sequence[Row], after: Sequence[Row], column: str
+) -> tuple[list[float], list[float]]:
+    by_id = {row["id"]: row[column] for row in after}
+    return [row[column] for row in before], [by_id[row["id"]] for row in before]
+
+
+def _judged(found: Comparison, level: float) -> Comparison:
+    if found.p_holm < level:
+        is_better = (found.difference.mean > 0) == HIGHER_IS_BETTER.get(found.score, True)
+        return replace(found, verdict="better" if is_better else "worse")
+    detail = f"at n = {found.n}"
+    if found.rows_needed is not None and found.rows_needed > found.n:
+        needed = float(f"{found.rows_needed:.2g}")
+        detail += f"; about n = {needed:,.0f} would be needed to see a difference this small"
+    return replace(found, verdict="cannot be told apart", detail=detail)

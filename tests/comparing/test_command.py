@@ -1,0 +1,105 @@
+"""`finetune compare` in a small repository with Git, DVC and three commits."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finetune.comparing import command, runs
+from finetune.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """Commits `first`, `better` and `lost` (its predictions are in no cache), and a workspace."""
+    folder = tmp_path_factory.mktemp("repository")
+
+    def call(*words: str) -> None:
+        subprocess.run(words, cwd=folder, check=True, capture_output=True)
+
+    def save(name: str, error: float, params: str) -> None:
+        rows = [
+            {"id": str(n), "reference": n, "absolute_error": error + n % 7, "hit": 100.0}
+            for n in range(50)
+        ]
+        file = folder / "predictions/price/tuned.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "params.yaml").write_text(params)
+        call(sys.executable, "-m", "dvc", "add", "--quiet", "predictions/price/tuned.jsonl")
+        call("git", "add", "-A")
+        call("git", "commit", "--quiet", "--allow-empty", "-m", name)
+        call("git", "tag", name)
+
+    call("git", "init", "--quiet", "--initial-branch", "main")
+    call("git", "config", "user.email", "test@example.com")
+    call("git", "config", "user.name", "Test")
+    call(sys.executable, "-m", "dvc", "init", "--quiet")
+    params = (ROOT / "params.yaml").read_text()
+    # One task is enough.
+    start, end = params.index("  samsum:"), params.index("  price:")
+    params = params[:start] + params[end:]
+    save("lost", 9, params)
+    shutil.rmtree(folder / ".dvc/cache")
+    save("first", 30, params)
+    save("better", 20, params.replace("  r: 16\n", "  r: 64\n"))
+    return folder
+
+
+def test_a_better_run_is_called_so_with_the_parameters_that_differ(repository, capsys):
+    assert command.run(repository, ["first", "better"], "simple", fail_if_worse=True) == 0
+    said = capsys.readouterr().out
+    assert "lora.r       16     64" in said
+    line = next(line for line in said.splitlines() if " mae " in line)
+    assert "-10.00 [-10.00, -10.00]" in line
+    assert line.rstrip().endswith("better")
+
+
+def test_worse_fails_where_ci_asks_for_it(repository, capsys):
+    assert command.run(repository, ["better", "first"], "github", fail_if_worse=True) == 1
+    assert command.run(repository, ["better", "first"], "github") == 0
+    assert "## better → first" in capsys.readouterr().out
+
+
+def test_the_workspace_is_what_one_revision_is_held_against(repository, capsys):
+    assert command.run(repository, ["better"], "json") == 0
+    (compared,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert compared["run"] == runs.WORKSPACE
+    assert compared["params"] == {}
+    assert {each["verdict"] for each in compared["scores"]} == {"cannot be told apart"}
+    assert {each["difference"]["mean"] for each in compared["scores"]} == {0.0}
+
+
+def test_the_spread_over_a_parameter(repository, capsys):
+    command.run(repository, ["first", "better"], "simple", over="lora.r")
+    assert "16, 64" in capsys.readouterr().out
+    command.run(repository, ["first", "better"], "json", over="lora.r")
+    spread = next(
+        each for each in json.loads(capsys.readouterr().out)["spreads"] if each["score"] == "mae"
+    )
+    assert spread["scores"] == pytest.approx([32.94, 22.94])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nope", "nope: no such commit, branch, tag or experiment"),
+        ("lost", "lost: predictions/price/tuned.jsonl is in no cache here; `dvc fetch"),
+    ],
+)
+def test_a_revision_that_cannot_be_read_is_one_line(repository, name, said):
+    with pytest.raises(UserError) as raised:
+        command.run(repository, ["first", name], "simple")
+    assert str(raised.value).startswith(said)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_workspace_without_predictions_says_what_makes_them(repository, tmp_path):
+    shutil.copy(repository / "params.yaml", tmp_path)
+    with pytest.raises(UserError, match=r"tuned\.jsonl is not there; run `dvc repro`"):
+        runs.read(tmp_path, runs.WORKSPACE)

@@ -1,0 +1,69 @@
+import pytest
+
+from finetune.comparing.runs import Run
+from finetune.comparing.seeds import configurations, differences, parameter, spreads
+from finetune.errors import UserError
+
+
+def run(name: str, seed: int, r: int, error: float) -> Run:
+    rows = [
+        {"id": str(n), "reference": 0.0, "absolute_error": error + n, "hit": 100.0}
+        for n in (-1, 0, 1)
+    ]
+    params = {"train.seed": seed, "data.seed": 7, "lora.r": r}
+    return Run(name, params, {"price": "price"}, {"price": rows})
+
+
+RUNS = [
+    run("a", 1, 16, 100.0), run("b", 2, 16, 104.0), run("c", 3, 16, 102.0),
+    run("d", 1, 64, 101.0), run("e", 2, 64, 97.0),
+    run("f", 1, 4, 150.0),
+]  # fmt: skip
+
+
+def mae(found):
+    return [each for each in found if each.score == "mae"]
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_configuration():
+    found = configurations(RUNS, "train.seed")
+    assert [each.name for each in found] == ["a, b, c", "d, e", "f"]
+    assert found[0].values == (1, 2, 3)
+
+
+def test_the_spread_is_that_of_the_runs_means():
+    first, second, single = mae(spreads(configurations(RUNS, "train.seed")))
+    assert (first.mean, first.sd) == pytest.approx((102, 2))
+    assert second.scores == pytest.approx((101, 97))
+    assert single.sd is None
+
+
+def test_a_difference_is_held_against_the_spread():
+    found = spreads(configurations(RUNS, "train.seed"))
+    small, large = [d for d in differences(found, 0.95) if d.before.score == "mae"]
+    assert small.mean == pytest.approx(-3)
+    assert small.is_within_spread
+    assert large.mean == pytest.approx(48)
+    assert not large.is_within_spread
+    # Pooled variance (2·4 + 1·8)/3, t of 3 degrees of freedom.
+    assert small.margin == pytest.approx(3.1824 * (16 / 3 * (1 / 3 + 1 / 2)) ** 0.5, rel=1e-4)
+    assert large.margin == pytest.approx(4.3027 * (4 * (1 / 3 + 1)) ** 0.5, rel=1e-4)
+
+
+def test_two_single_runs_have_no_spread_to_hold_a_difference_against():
+    found = spreads(configurations([RUNS[0], RUNS[5]], "train.seed"))
+    assert differences(found, 0.95) == []
+
+
+@pytest.mark.parametrize("name", ["seed", "train.seed"])
+def test_a_seed_is_that_of_training_unless_said_otherwise(name):
+    assert parameter(RUNS, name) == "train.seed"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("sed", "no such parameter"), ("data.seed", "is 7 in all of them; run it with others first")],
+)
+def test_a_parameter_that_says_nothing_is_refused(name, said):
+    with pytest.raises(UserError, match=said):
+        parameter(RUNS, name)

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from finetune.comparing.runs import Run
+from finetune.comparing.verdicts import changed_params, compare
+from finetune.errors import UserError
+from finetune.params import Bootstrap
+
+OPTIONS = Bootstrap(resamples=2000, confidence=0.95, seed=1)
+NOISE = np.random.default_rng(0).normal(0, 10, size=(2, 200))
+
+
+def run(name: str, errors, **params: object) -> Run:
+    rows = [
+        {"id": str(n), "reference": float(n), "absolute_error": float(e), "hit": 0.0}
+        for n, e in enumerate(errors)
+    ]
+    values = {"tasks.price.kind": "price", "tasks.price.score.hit_usd": 40.0, "lora.r": 16}
+    return Run(name, values | params, {"price": "price"}, {"price": rows})
+
+
+def mae(found):
+    return next(each for each in found if each.score == "mae")
+
+
+def test_a_lower_error_is_better_and_a_higher_one_worse():
+    before, after = run("a", 100 + NOISE[0]), run("b", 80 + NOISE[0] + NOISE[1] / 5)
+    better, worse = mae(compare(before, [after], OPTIONS)), mae(compare(after, [before], OPTIONS))
+    assert (better.verdict, worse.verdict) == ("better", "worse")
+    assert better.difference.mean == pytest.approx(-20, abs=0.5)
+    assert better.difference.low < better.difference.mean < better.difference.high < 0
+    assert better.after == pytest.approx(better.before + better.difference.mean)
+    assert better.n == 200
+
+
+def test_a_difference_within_the_noise_says_how_many_rows_would_show_it():
+    found = mae(compare(run("a", 100 + NOISE[0]), [run("b", 100.3 + NOISE[1])], OPTIONS))
+    assert found.verdict == "cannot be told apart"
+    assert found.p > 0.05
+    assert found.detail.startswith("at n = 200; about n = ")
+    assert found.rows_needed > 200
+
+
+def test_a_run_cannot_be_told_from_itself():
+    same = run("main", 100 + NOISE[0])
+    for each in compare(same, [same], OPTIONS):
+        assert (each.difference.mean, each.p, each.verdict) == (0, 1, "cannot be told apart")
+        assert each.detail == "at n = 200"
+
+
+def test_rows_are_paired_by_id_and_not_by_place():
+    before = run("a", 100 + NOISE[0])
+    shuffled = Run("b", before.params, before.kinds, {"price": before.predictions["price"][::-1]})
+    assert mae(compare(before, [shuffled], OPTIONS)).difference.mean == 0
+
+
+def test_the_more_is_compared_the_less_is_called_better():
+    # A difference that is just clear when it is the only one.
+    before, close = run("a", 100 + NOISE[0]), run("b", 98.5 + NOISE[0] + NOISE[1])
+    alone = mae(compare(before, [close], OPTIONS))
+    crowd = compare(before, [close, *[run(f"c{n}", 100 + NOISE[1]) for n in range(30)]], OPTIONS)
+    assert alone.p == mae(crowd).p
+    assert alone.p_holm < 30 * alone.p <= mae(crowd).p_holm or mae(crowd).p_holm == 1
+
+
+def test_other_rows_are_refused_with_how_many_are_shared_and_what_differs():
+    before = run("main", 100 + NOISE[0])
+    after = run("exp", 100 + NOISE[0][:150], **{"data.limit.test": 150})
+    with pytest.raises(UserError) as raised:
+        compare(before, [after], OPTIONS)
+    said = str(raised.value)
+    assert "price: main and exp were tested on different rows: 200 and 150, 150 of them" in said
+    assert "data.limit.test differ" in said
+
+
+def test_the_same_ids_with_other_references_are_other_rows():
+    before, after = run("a", NOISE[0]), run("b", NOISE[0])
+    after.predictions["price"][3]["reference"] = 1e6
+    with pytest.raises(UserError, match="different rows: 200 and 200, 199 of them the same"):
+        compare(before, [after], OPTIONS)
+
+
+def test_other_scoring_rules_are_refused_by_name():
+    before = run("a", NOISE[0])
+    after = run("b", NOISE[0], **{"tasks.price.score.hit_usd": 20.0})
+    with pytest.raises(UserError, match=r"tasks\.price\.score\.hit_usd is 40\.0 and 20\.0"):
+        compare(before, [after], OPTIONS)
+
+
+def test_runs_without_a_common_task_are_refused():
+    before = run("a", NOISE[0])
+    after = Run("b", {"tasks.samsum.kind": "summarization"}, {"samsum": "summarization"}, {})
+    with pytest.raises(UserError, match="a and b have no task in common"):
+        compare(before, [after], OPTIONS)
+
+
+def test_changed_params_are_those_of_another_value_or_type():
+    before = run("a", NOISE[0], x=1, only_before=2)
+    after = run("b", NOISE[0], x=1.0, **{"lora.r": 64})
+    assert changed_params(before, after) == {
+        "lora.r": (16, 64),
+        "x": (1, 1.0),
+        "only_before": (2, None),
+    }
