@@ -133,3 +133,18 @@ def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, mon
     run_with(monkeypatch, "--queue")
     path = path.format(here=repository)
     assert folder("data.root", path) == path
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("lora.rank=3", "lora.rank: is not a parameter; known here: r, alpha, dropout, target_mod"),
+        ("tasks.price.evl.batch_size=3", "tasks.price.evl: is not a parameter; known here: kind, "),
+        ("nope=1", "nope: is not a parameter; known here: tasks, data, model, method, lora, train"),
+    ],
+)
+def test_an_unknown_key_is_one_line_with_those_that_there_are(capsys, override, said):
+    with pytest.raises(ParamsError):
+        compose(ROOT, ["lora.r=8", override])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"finetune: {said}")

@@ -132,7 +132,7 @@ def test_the_same_seed_gives_the_same_predictions_and_scores_from_scratch(clone)
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["-S", "lora.rank=3"], "rank"),
+        (["-S", "lora.rank=3"], "lora.rank: is not a parameter; known here: r, alpha, dropout"),
         (["-S", "lora.r=0"], "lora.r: is 0, must be greater than or equal to 1"),
         (["-S", "data=files"], "data.root: is not set"),
         (["-S", "data=files", "-S", "data.root=nowhere"], "data.root: no folder 'nowhere'"),
@@ -146,7 +146,7 @@ def test_a_mistake_is_one_line_and_loses_nothing(clone, tmp_path, options, said)
     _write_data(tmp_path)
     before = clone.state()
     printed = clone.run(*QUICK, *(o.format(data=tmp_path) for o in options), fails=True)
-    ours = [line for line in printed.splitlines() if said in line]
+    ours = [line for line in printed.splitlines() if line.startswith("finetune: ") and said in line]
     assert ours, printed
     assert "Traceback" not in printed
     # Stages before the one that stopped have done their work; nothing else has changed.

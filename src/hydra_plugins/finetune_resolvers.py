@@ -1,14 +1,20 @@
-"""`${folder:KEY,DIR}` in a config: DIR, once it is seen to be there.
+"""What a mistake in an override is told by, while `dvc exp run` composes `conf/`.
 
-`dvc exp run` composes `conf/` before it touches anything. A folder that is not there is told at
-that moment, by name, and the workspace stays as it was; DVC's own word would come later and name no
-key.
+It does so before it touches anything, so the workspace stays as it was. `${folder:KEY,DIR}` in a
+config is DIR, once it is seen to be there: DVC's own word would come later and name no key. A key
+that no config has is told with those that there are.
 """
 
+import functools
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException
+from omegaconf import DictConfig, OmegaConf
 
 # Runs of these options happen in a temporary checkout, from where a relative path leads elsewhere.
 ELSEWHERE = {"--temp", "--queue"}
@@ -33,10 +39,45 @@ def folder(key: str, path: str | None) -> str:
     return path
 
 
+def telling(
+    apply: Callable[[list[Override], DictConfig], None],
+) -> Callable[[list[Override], DictConfig], None]:
+    """Hydra's function that applies overrides, with a line of ours for a key that it refuses."""
+
+    @functools.wraps(apply)
+    def told(overrides: list[Override], config: DictConfig) -> None:
+        try:
+            apply(overrides, config)
+        except ConfigCompositionException:
+            for override in overrides:
+                _tell_if_unknown(override.key_or_group, config)
+            raise
+
+    return told
+
+
+def _tell_if_unknown(key: str, config: DictConfig) -> None:
+    node, path = config, ""
+    for name in key.split("."):
+        path = f"{path}.{name}".lstrip(".")
+        if not isinstance(node, DictConfig):
+            return
+        if name not in node:
+            known = [str(other) for other in node if other != "hydra"]
+            _mistake(f"{path}: is not a parameter; known here: {', '.join(known)}")
+            return
+        node = node[name]
+
+
 def _mistake(line: str) -> ValueError:
     # Printed here too: Hydra and DVC wrap the message into several lines of their own.
     print(f"finetune: {line}", file=sys.stderr)
     return ValueError(line)
 
 
+# Hydra has no hook for this; its version is pinned, and a test sees that the line is told. Hydra may
+# import this module a second time, so what is wrapped is always Hydra's own function.
+ConfigLoaderImpl._apply_overrides_to_config = staticmethod(
+    telling(inspect.unwrap(ConfigLoaderImpl._apply_overrides_to_config))
+)
 OmegaConf.register_new_resolver("folder", folder, replace=True)
