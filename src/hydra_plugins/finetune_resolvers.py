@@ -75,7 +75,7 @@ def _mistake(line: str) -> ValueError:
     return ValueError(line)
 
 
-# Hydra has no hook for this; its version is pinned, and a test sees that the line is told. Hydra may
+# Hydra has no hook for this; its version is pinned, and a test sees that the line is told. It may
 # import this module a second time, so what is wrapped is always Hydra's own function.
 ConfigLoaderImpl._apply_overrides_to_config = staticmethod(
     telling(inspect.unwrap(ConfigLoaderImpl._apply_overrides_to_config))
