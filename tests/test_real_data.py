@@ -55,6 +55,10 @@ def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     assert round(lead3["rouge1"], 2) == 31.31
     assert round(lead3["rouge2"], 2) == 8.68
     assert round(lead3["rougeL"], 2) == 24.17
+    longest3 = read_json(folder / paths.metrics("samsum", "ladder"))["samsum"]["ladder"]["longest3"]
+    assert longest3["rouge1"] == pytest.approx(32.38, abs=0.015)
+    assert longest3["rouge2"] == pytest.approx(10.41, abs=0.015)
+    assert longest3["rougeL"] == pytest.approx(24.66, abs=0.015)
 
 
 def test_prices_lose_their_answer_and_ridge_lands_where_it_is_known_to(run):

@@ -19,7 +19,7 @@ def on_dialogues(rung: str, *dialogues: str) -> list[str]:
         ("longest3", DIALOGUE, "Bob: Where have you been? Ann: At home Ann: I slept all day long"),
         ("lead3", "A: one\nB: two", "A: one B: two"),
         ("longest3", "A: one\nB: two", "A: one B: two"),
-        ("longest3", "A: a\nB: b\nA: c\nB: d", "A: a B: b A: c"),  # the first of equals
+        ("longest3", "A: a\nB: b\nA: c\nB: d", "B: b A: c B: d"),  # the last of equals
         ("lead3", "", ""),
         ("longest3", "", ""),
     ],

@@ -76,5 +76,6 @@ def _lines(row: Row) -> list[str]:
 
 
 def _longest(lines: list[str], count: int) -> list[str]:
-    by_length = sorted(range(len(lines)), key=lambda i: -len(lines[i]))
+    # Of equally long lines the later ones: five in a hundred dialogues of SAMSum hang on it.
+    by_length = sorted(range(len(lines)), key=lambda i: (-len(lines[i]), -i))
     return [lines[i] for i in sorted(by_length[:count])]
