@@ -24,7 +24,14 @@ def repository(tmp_path_factory) -> Path:
 
     def save(name: str, error: float, params: str) -> None:
         rows = [
-            {"id": str(n), "reference": n, "absolute_error": error + n % 7, "hit": 100.0}
+            {
+                "id": str(n),
+                "reference": n,
+                "prediction": n + error + n % 7,
+                "absolute_error": error + n % 7,
+                "squared_log_error": (error + n % 7) ** 2,
+                "hit": 100.0,
+            }
             for n in range(50)
         ]
         file = folder / "predictions/price/tuned.jsonl"

@@ -7,7 +7,14 @@ from finetune.errors import UserError
 
 def run(name: str, seed: int, r: int, error: float) -> Run:
     rows = [
-        {"id": str(n), "reference": 0.0, "absolute_error": error + n, "hit": 100.0}
+        {
+            "id": str(n),
+            "reference": float(n),
+            "prediction": n + error + n,
+            "absolute_error": error + n,
+            "squared_log_error": (error + n) ** 2,
+            "hit": 100.0,
+        }
         for n in (-1, 0, 1)
     ]
     params = {"train.seed": seed, "data.seed": 7, "lora.r": r}

@@ -12,7 +12,14 @@ NOISE = np.random.default_rng(0).normal(0, 10, size=(2, 200))
 
 def run(name: str, errors, **params: object) -> Run:
     rows = [
-        {"id": str(n), "reference": float(n), "absolute_error": float(e), "hit": 0.0}
+        {
+            "id": str(n),
+            "reference": float(n),
+            "prediction": float(n + e),
+            "absolute_error": float(e),
+            "squared_log_error": float(e) ** 2,
+            "hit": 0.0,
+        }
         for n, e in enumerate(errors)
     ]
     values = {"tasks.price.kind": "price", "tasks.price.score.hit_usd": 40.0, "lora.r": 16}
@@ -85,6 +92,14 @@ def test_other_scoring_rules_are_refused_by_name():
     after = run("b", NOISE[0], **{"tasks.price.score.hit_usd": 20.0})
     with pytest.raises(UserError, match=r"tasks\.price\.score\.hit_usd is 40\.0 and 20\.0"):
         compare(before, [after], OPTIONS)
+
+
+def test_predictions_of_an_older_version_are_refused_by_the_score_that_they_lack():
+    before, old = run("a", NOISE[0]), run("old", NOISE[0])
+    for row in old.predictions["price"]:
+        del row["squared_log_error"]
+    with pytest.raises(UserError, match="price: predictions of old lack squared_log_error"):
+        compare(before, [old], OPTIONS)
 
 
 def test_runs_without_a_common_task_are_refused():

@@ -3,7 +3,7 @@ import pytest
 
 from finetune.params import Bootstrap
 from finetune.scoring import bootstrap
-from finetune.scoring.bootstrap import Interval, mean_interval, paired_gain
+from finetune.scoring.bootstrap import Interval, interval, paired_gain
 
 OPTIONS = Bootstrap(resamples=1000, confidence=0.95, seed=17)
 
@@ -14,74 +14,108 @@ def draw(seed: int, rows: int = 60) -> np.ndarray:
 
 def test_the_same_seed_gives_the_same_interval_and_another_one_another():
     values = draw(0)
-    assert mean_interval(values, OPTIONS) == mean_interval(list(values), OPTIONS)
+    assert interval([values], OPTIONS) == interval([list(values)], OPTIONS)
     other = OPTIONS.model_copy(update={"seed": 18})
-    assert mean_interval(values, OPTIONS).low != mean_interval(values, other).low
+    assert interval([values], OPTIONS).low != interval([values], other).low
 
 
 def test_intervals_cover_the_true_mean_about_as_often_as_they_say():
-    intervals = [mean_interval(draw(seed), OPTIONS) for seed in range(60)]
-    covered = sum(interval.low <= 20 <= interval.high for interval in intervals)
+    intervals = [interval([draw(seed)], OPTIONS) for seed in range(60)]
+    covered = sum(each.low <= 20 <= each.high for each in intervals)
     assert 52 <= covered < 60
     # Normal theory: 2 · 1.96 · 5 / √60.
-    widths = [interval.high - interval.low for interval in intervals]
+    widths = [each.high - each.low for each in intervals]
     assert np.mean(widths) == pytest.approx(2.53, rel=0.1)
 
 
 def test_more_confidence_is_a_wider_interval():
     sure = OPTIONS.model_copy(update={"confidence": 0.99})
-    wide, narrow = mean_interval(draw(0), sure), mean_interval(draw(0), OPTIONS)
+    wide, narrow = interval([draw(0)], sure), interval([draw(0)], OPTIONS)
     assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
 
 
 @pytest.mark.parametrize("values", [[3.5] * 10, [3.5], [0.0, 0.0]])
 def test_where_all_rows_agree_the_ends_are_the_mean(values):
     mean = values[0]
-    assert mean_interval(values, OPTIONS) == Interval(mean, mean, mean)
+    assert interval([values], OPTIONS) == Interval(mean, mean, mean)
 
 
 def test_one_row_apart_from_all_others_still_has_finite_ends():
-    interval = mean_interval([0.0] * 50 + [100.0], OPTIONS)
-    assert 0 <= interval.low < interval.mean < interval.high < 20
+    found = interval([[0.0] * 50 + [100.0]], OPTIONS)
+    assert 0 <= found.low < found.mean < found.high < 20
 
 
 def test_two_rows_have_finite_ends():
-    interval = mean_interval([1.0, 2.0], OPTIONS)
-    assert 1 <= interval.low <= 1.5 <= interval.high <= 2
+    found = interval([[1.0, 2.0]], OPTIONS)
+    assert 1 <= found.low <= 1.5 <= found.high <= 2
 
 
 def test_no_rows_have_no_mean():
     with pytest.raises(ValueError, match="no values"):
-        mean_interval([], OPTIONS)
+        interval([[]], OPTIONS)
 
 
 def test_resampling_in_batches_gives_the_same_interval(monkeypatch):
-    whole = mean_interval(draw(0), OPTIONS)
+    whole = interval([draw(0)], OPTIONS)
     monkeypatch.setattr(bootstrap, "BATCH_VALUES", 60 * 7)
-    batched = mean_interval(draw(0), OPTIONS)
+    batched = interval([draw(0)], OPTIONS)
     assert batched.low == pytest.approx(whole.low)
     assert batched.high == pytest.approx(whole.high)
 
 
 def test_the_gain_of_rows_that_all_move_alike_is_exact():
     before = [1.0, 5.0, 90.0]
-    assert paired_gain(before, [value + 2 for value in before], OPTIONS) == Interval(2, 2, 2)
+    assert paired_gain([before], [[value + 2 for value in before]], OPTIONS) == Interval(2, 2, 2)
 
 
 def test_a_gain_is_paired_row_by_row():
     before = draw(1, 200)
     after = before + np.random.default_rng(2).normal(1, 0.1, 200)
-    gain = paired_gain(before, after, OPTIONS)
+    gain = paired_gain([before], [after], OPTIONS)
     # Rows vary by 5, their changes by 0.1: unpaired, a gain of 1 would drown.
     assert 0.97 < gain.low < gain.mean < gain.high < 1.03
     assert gain.mean == pytest.approx(after.mean() - before.mean())
-    assert paired_gain(after, before, OPTIONS).mean == pytest.approx(-gain.mean)
+    assert paired_gain([after], [before], OPTIONS).mean == pytest.approx(-gain.mean)
 
 
 def test_rows_without_a_partner_cannot_be_paired():
     with pytest.raises(ValueError, match="3 rows cannot be paired with 2"):
-        paired_gain([1.0, 2.0, 3.0], [1.0, 2.0], OPTIONS)
+        paired_gain([[1.0, 2.0, 3.0]], [[1.0, 2.0]], OPTIONS)
 
 
 def test_a_metric_file_gets_four_decimals():
     assert Interval(1 / 3, 0.1, 2 / 3).rounded() == {"mean": 0.3333, "low": 0.1, "high": 0.6667}
+
+
+def test_a_median_has_an_interval_as_a_mean_has():
+    skewed = np.random.default_rng(3).lognormal(3, 1, 400)
+    found = interval([skewed], OPTIONS, np.median)
+    assert found.mean == np.median(skewed)
+    assert found.low < found.mean < found.high < skewed.mean()
+
+
+def test_a_statistic_of_two_columns_resamples_them_together():
+    left = draw(4, 200)
+    right = left + 1
+
+    def difference_of_means(a, b, axis):
+        return np.mean(b, axis=axis) - np.mean(a, axis=axis)
+
+    found = interval([left, right], OPTIONS, difference_of_means)
+    assert (found.low, found.high) == pytest.approx((1, 1))
+
+
+def test_a_gain_of_a_statistic_is_the_difference_of_its_two_values():
+    before, after = draw(5, 200), draw(5, 200) * 0.5
+    found = paired_gain([before], [after], OPTIONS, np.median)
+    assert found.mean == pytest.approx(np.median(after) - np.median(before))
+    assert found.low < found.mean < found.high
+    # Of a mean it is the interval of the mean difference, computed the long way round as well.
+    short = paired_gain([before], [after], OPTIONS)
+    long = paired_gain([before], [after], OPTIONS, lambda x, axis: np.mean(x, axis=axis))
+    assert (long.mean, long.low, long.high) == pytest.approx((short.mean, short.low, short.high))
+
+
+def test_columns_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="3 rows cannot be paired with 2"):
+        interval([[1.0, 2.0, 3.0], [1.0, 2.0]], OPTIONS, lambda a, b, axis: 0)

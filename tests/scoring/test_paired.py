@@ -1,19 +1,24 @@
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from finetune.params import Bootstrap
-from finetune.scoring.bootstrap import paired_gain
+from finetune.scoring.bootstrap import Interval, interval, paired_gain
 from finetune.scoring.paired import holm, permutation_p, rows_needed
+
+
+def p_of(differences: Sequence[float], resamples: int, seed: int) -> float:
+    return permutation_p([[0.0] * len(differences)], [list(differences)], resamples, seed)
 
 
 def test_it_is_the_share_of_sign_flips_that_are_as_extreme():
     differences = [3.0, -1.0, 2.0, 5.0, -2.0, 4.0]
     sums = [abs(np.dot(signs, differences)) for signs in itertools.product((-1, 1), repeat=6)]
     exact = np.mean([total >= abs(sum(differences)) for total in sums])
-    assert permutation_p(differences, 100_000, seed=0) == pytest.approx(exact, abs=0.005)
+    assert p_of(differences, 100_000, seed=0) == pytest.approx(exact, abs=0.005)
 
 
 def test_it_agrees_with_scipy():
@@ -28,29 +33,29 @@ def test_it_agrees_with_scipy():
         n_resamples=20_000,
         rng=np.random.default_rng(2),
     ).pvalue
-    assert permutation_p(after - before, 20_000, seed=3) == pytest.approx(theirs, abs=0.01)
+    assert permutation_p([before], [after], 20_000, seed=3) == pytest.approx(theirs, abs=0.01)
 
 
 def test_the_seed_decides_and_p_is_never_zero():
     differences = np.random.default_rng(4).normal(5, 1, size=300)
-    assert permutation_p(differences, 1000, seed=5) == permutation_p(differences, 1000, seed=5)
-    assert permutation_p(differences, 1000, seed=5) == 1 / 1001
+    assert p_of(differences, 1000, seed=5) == p_of(differences, 1000, seed=5)
+    assert p_of(differences, 1000, seed=5) == 1 / 1001
 
 
 @pytest.mark.parametrize("differences", [[0.0, 0.0, 0.0], [1.0, -1.0], [0.0]])
 def test_no_difference_is_not_surprising(differences):
-    assert permutation_p(differences, 1000, seed=6) == 1
+    assert p_of(differences, 1000, seed=6) == 1
 
 
 def test_rows_that_agree_change_nothing():
     differences = [3.0, -1.0, 2.0]
     padded = [*differences, *[0.0] * 1000]
-    assert permutation_p(padded, 5000, seed=7) == permutation_p(differences, 5000, seed=7)
+    assert p_of(padded, 5000, seed=7) == p_of(differences, 5000, seed=7)
 
 
 def test_no_rows_are_refused():
-    with pytest.raises(ValueError, match="no differences"):
-        permutation_p([], 100, seed=8)
+    with pytest.raises(ValueError, match="no rows"):
+        p_of([], 100, seed=8)
 
 
 def test_holm_as_in_its_textbook_example():
@@ -60,20 +65,40 @@ def test_holm_as_in_its_textbook_example():
     assert holm([]) == []
 
 
+def test_another_statistic_is_compared_by_swapping_rows():
+    rng = np.random.default_rng(13)
+    before = rng.lognormal(3, 1, 200)
+    after = before * 0.8
+
+    def mean(values, axis):
+        return np.mean(values, axis=axis)
+
+    def p(new, statistic):
+        return permutation_p([before], [new], 4000, seed=14, statistic=statistic)
+
+    assert p(after, np.median) < 0.01
+    assert p(before, np.median) == 1
+    # A mean that does not know that it is one takes the long way to the same answer.
+    close = before + rng.normal(0.4, 3, 200)
+    assert p(close, mean) == pytest.approx(p(close, np.mean), abs=0.03)
+
+
 def test_so_many_rows_show_the_difference_as_often_as_promised():
     rng = np.random.default_rng(9)
-    pilot = rng.normal(0.25, 1, size=100_000)
-    needed = rows_needed(pilot)
-    assert needed == pytest.approx((2.8016 / 0.25) ** 2, rel=0.05)
+    options = Bootstrap(resamples=1000, confidence=0.95, seed=1)
+    differences = rng.normal(0.25, 1, size=4000)
+    found = interval([differences + 0.25 - differences.mean()], options)
+    needed = rows_needed(found, 4000)
+    assert needed == pytest.approx((2.8016 / 0.25) ** 2, rel=0.1)
     seen = [
         stats.ttest_1samp(rng.normal(0.25, 1, size=needed), 0).pvalue < 0.05 for _ in range(800)
     ]
-    assert np.mean(seen) == pytest.approx(0.8, abs=0.04)
+    assert np.mean(seen) == pytest.approx(0.8, abs=0.06)
 
 
-@pytest.mark.parametrize("differences", [[0.0, 0.0], [1.0, 1.0], [1.0], [1.0, -1.0]])
-def test_what_cannot_be_seen_or_needs_no_seeing_has_no_number_of_rows(differences):
-    assert rows_needed(differences) is None
+@pytest.mark.parametrize("difference", [Interval(0, -1, 1), Interval(2, 2, 2)])
+def test_what_cannot_be_seen_or_needs_no_seeing_has_no_number_of_rows(difference):
+    assert rows_needed(difference, 100) is None
 
 
 @pytest.mark.slow
@@ -84,7 +109,7 @@ def test_where_nothing_differs_a_difference_is_called_at_most_six_times_in_a_hun
         # Skewed scores, as errors in USD are, and rows that are easy or hard for both.
         hard = rng.lognormal(3, 1, size=60)
         before, after = hard * rng.lognormal(0, 0.5, (2, 60))
-        called += permutation_p(after - before, 1000, seed=draw) < 0.05
+        called += permutation_p([before], [after], 1000, seed=draw) < 0.05
     assert called <= 60
 
 
@@ -95,6 +120,6 @@ def test_intervals_cover_a_known_difference_as_often_as_they_say():
     covered = 0
     for _ in range(1000):
         before = rng.uniform(0, 100, size=150)
-        gain = paired_gain(before, before + rng.gamma(4, 1, size=150), options)
+        gain = paired_gain([before], [before + rng.gamma(4, 1, size=150)], options)
         covered += gain.low <= 4 <= gain.high
     assert 930 <= covered <= 970

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
+from sklearn import metrics
 
 from finetune.params import PriceScore
-from finetune.scoring.regression import price_error
+from finetune.scoring.regression import price_error, r2, root_mean
 
 OPTIONS = PriceScore(hit_usd=40.0, hit_share=0.2)
 
@@ -20,7 +22,8 @@ OPTIONS = PriceScore(hit_usd=40.0, hit_share=0.2)
     ],
 )
 def test_a_hit_is_within_so_many_usd_or_a_share_of_the_price(prediction, price, error, hit):
-    assert price_error(prediction, price, OPTIONS) == {"absolute_error": error, "hit": hit}
+    found = price_error(prediction, price, OPTIONS)
+    assert (found["absolute_error"], found["hit"]) == (error, hit)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +32,33 @@ def test_a_hit_is_within_so_many_usd_or_a_share_of_the_price(prediction, price, 
 def test_what_is_not_finite_has_no_error(prediction, price):
     with pytest.raises(ValueError, match="not finite"):
         price_error(prediction, price, OPTIONS)
+
+
+def test_a_negative_price_is_no_prediction():
+    with pytest.raises(ValueError, match="negative"):
+        price_error(-1.0, 5.0, OPTIONS)
+
+
+def test_scores_over_rows_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    prices = rng.lognormal(4, 1, 300)
+    predictions = prices * rng.lognormal(0, 0.4, 300)
+    squares = [
+        price_error(a, b, OPTIONS)["squared_log_error"]
+        for a, b in zip(predictions, prices, strict=True)
+    ]
+    assert root_mean(np.array(squares)) == pytest.approx(
+        metrics.root_mean_squared_log_error(prices, predictions)
+    )
+    assert r2(predictions, prices) == pytest.approx(metrics.r2_score(prices, predictions))
+
+
+@pytest.mark.parametrize(("predictions", "expected"), [([5.0, 5.0], 1), ([5.0, 6.0], 0)])
+def test_prices_that_are_all_one_have_no_variance_to_explain(predictions, expected):
+    assert r2(np.array(predictions), np.array([5.0, 5.0])) == expected
+
+
+def test_scores_are_taken_along_an_axis():
+    prices = np.array([[1.0, 2.0, 4.0], [3.0, 1.0, 2.0]])
+    both = r2(prices[::-1], prices, axis=-1)
+    assert both.tolist() == [r2(prices[1], prices[0]), r2(prices[0], prices[1])]

@@ -27,8 +27,22 @@ def test_summaries_are_scored_row_by_row():
 def test_prices_are_scored_row_by_row():
     rows = [{"id": "1", "price": 157.99}, {"id": "2", "price": 20.0}]
     assert scores.score("price", rows, [200.123, 60.5], PRICE) == [
-        {"id": "1", "prediction": 200.12, "reference": 157.99, "absolute_error": 42.133, "hit": 0},
-        {"id": "2", "prediction": 60.5, "reference": 20.0, "absolute_error": 40.5, "hit": 0},
+        {
+            "id": "1",
+            "prediction": 200.12,
+            "reference": 157.99,
+            "absolute_error": 42.133,
+            "squared_log_error": 0.0553,
+            "hit": 0,
+        },
+        {
+            "id": "2",
+            "prediction": 60.5,
+            "reference": 20.0,
+            "absolute_error": 40.5,
+            "squared_log_error": 1.1546,
+            "hit": 0,
+        },
     ]
 
 
@@ -40,7 +54,15 @@ def test_every_row_has_exactly_one_guess(kind, options):
 
 def prices(*errors: float, **flags: bool) -> list[dict]:
     return [
-        {"id": str(n), "absolute_error": error, "hit": 100.0 * (error < 5), **flags}
+        {
+            "id": str(n),
+            "prediction": 50.0 + error,
+            "reference": 50.0,
+            "absolute_error": error,
+            "squared_log_error": error**2,
+            "hit": 100.0 * (error < 5),
+            **flags,
+        }
         for n, error in enumerate(errors)
     ]
 
@@ -48,7 +70,8 @@ def prices(*errors: float, **flags: bool) -> list[dict]:
 def test_metrics_are_means_with_their_intervals():
     metrics = scores.metrics("price", prices(1.0, 2.0, 9.0, 10.0), BOOTSTRAP, {})
     assert (metrics["mae"], metrics["hits"], metrics["n"]) == (5.5, 50.0, 4)
-    assert set(metrics["interval"]) == {"mae", "hits"}
+    assert (metrics["median_error"], metrics["rmsle"]) == (5.5, round(46.5**0.5, 4))
+    assert set(metrics["interval"]) == {"mae", "median_error", "rmsle", "r2", "hits"}
     ends = metrics["interval"]["mae"]
     assert 1 <= ends["low"] < 5.5 < ends["high"] <= 10
 
@@ -77,8 +100,13 @@ def test_flags_are_counted_where_rows_carry_them():
 def test_a_gain_is_after_minus_before_row_by_row():
     before, after = prices(10.0, 20.0, 30.0), prices(7.0, 17.0, 27.0)
     gain = scores.gain("price", before, after, BOOTSTRAP)
-    assert gain["mae"] == {"mean": -3.0, "low": -3.0, "high": -3.0}
-    assert gain["hits"] == {"mean": 0.0, "low": 0.0, "high": 0.0}
+    assert gain["mae"] == {
+        "mean": -3.0,
+        "low": -3.0,
+        "high": -3.0,
+        "p": pytest.approx(0.25, abs=0.1),
+    }
+    assert gain["hits"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 
 @pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: rows[::-1]])

@@ -5,11 +5,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 from finetune.comparing.runs import Run
 from finetune.errors import UserError
-from finetune.tasks.scores import METRICS
+from finetune.tasks.scores import METRICS, Metric
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,9 @@ def spreads(found: Sequence[Configuration]) -> list[Spread]:
         if all(run.kinds.get(task) == kind for each in found for run in each.runs)
     ]
     return [
-        Spread(task, score, each, tuple(_mean(run, task, column) for run in each.runs))
+        Spread(task, score, each, tuple(_score(run, task, metric) for run in each.runs))
         for task in tasks
-        for score, column in METRICS[first.kinds[task]].items()
+        for score, metric in METRICS[first.kinds[task]].items()
         for each in found
     ]
 
@@ -131,5 +132,6 @@ def _margin(before: Sequence[float], after: Sequence[float], confidence: float) 
     return float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
 
 
-def _mean(run: Run, task: str, column: str) -> float:
-    return statistics.fmean(row[column] for row in run.predictions[task])
+def _score(run: Run, task: str, metric: Metric) -> float:
+    columns = map(np.asarray, metric.values(run.predictions[task]))
+    return float(metric.statistic(*columns, axis=-1))

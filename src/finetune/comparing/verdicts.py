@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from finetune.comparing.runs import Row, Run
+import numpy as np
+
+from finetune.comparing.runs import Run
 from finetune.errors import UserError
 from finetune.params import Bootstrap
 from finetune.scoring import paired
 from finetune.scoring.bootstrap import Interval, paired_gain
-from finetune.tasks.scores import HIGHER_IS_BETTER, METRICS
+from finetune.tasks.scores import METRICS
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Comparison:
 
     task: str
     score: str
+    higher_is_better: bool
     before_name: str
     after_name: str
     before: float
@@ -70,9 +73,21 @@ def check_comparable(before: Run, after: Run) -> list[str]:
     if not tasks:
         raise UserError(f"{before.name} and {after.name} have no task in common")
     for task in tasks:
+        for run in (before, after):
+            _check_columns(task, run)
         _check_rows(task, before, after)
         _check_scoring(task, before, after)
     return tasks
+
+
+def _check_columns(task: str, run: Run) -> None:
+    for metric in METRICS[run.kinds[task]].values():
+        for column in metric.columns:
+            if not all(column in row for row in run.predictions[task]):
+                raise UserError(
+                    f"{task}: predictions of {run.name} lack {column}: they are of an older "
+                    "version of this project; run it again to compare it"
+                )
 
 
 def _check_rows(task: str, before: Run, after: Run) -> None:
@@ -100,33 +115,30 @@ def _check_scoring(task: str, before: Run, after: Run) -> None:
 
 
 def _one(task: str, score: str, before: Run, after: Run, options: Bootstrap) -> Comparison:
-    column = METRICS[before.kinds[task]][score]
-    old, new = _paired(before.predictions[task], after.predictions[task], column)
-    differences = [b - a for a, b in zip(old, new, strict=True)]
+    metric = METRICS[before.kinds[task]][score]
+    order = {row["id"]: row for row in after.predictions[task]}
+    old = metric.values(before.predictions[task])
+    new = metric.values([order[row["id"]] for row in before.predictions[task]])
+    difference = paired_gain(old, new, options, metric.statistic)
+    rows = len(order)
     return Comparison(
         task=task,
         score=score,
+        higher_is_better=metric.higher_is_better,
         before_name=before.name,
         after_name=after.name,
-        before=sum(old) / len(old),
-        after=sum(new) / len(new),
-        difference=paired_gain(old, new, options),
-        p=paired.permutation_p(differences, options.resamples, options.seed),
-        n=len(old),
-        rows_needed=paired.rows_needed(differences, level=1 - options.confidence),
+        before=float(metric.statistic(*map(np.asarray, old), axis=-1)),
+        after=float(metric.statistic(*map(np.asarray, new), axis=-1)),
+        difference=difference,
+        p=paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic),
+        n=rows,
+        rows_needed=paired.rows_needed(difference, rows, options.confidence),
     )
-
-
-def _paired(
-    before: Sequence[Row], after: Sequence[Row], column: str
-) -> tuple[list[float], list[float]]:
-    by_id = {row["id"]: row[column] for row in after}
-    return [row[column] for row in before], [by_id[row["id"]] for row in before]
 
 
 def _judged(found: Comparison, level: float) -> Comparison:
     if found.p_holm < level:
-        is_better = (found.difference.mean > 0) == HIGHER_IS_BETTER.get(found.score, True)
+        is_better = (found.difference.mean > 0) == found.higher_is_better
         return replace(found, verdict="better" if is_better else "worse")
     detail = f"at n = {found.n}"
     if found.rows_needed is not None and found.rows_needed > found.n:

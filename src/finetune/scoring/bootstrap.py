@@ -1,8 +1,9 @@
-"""Confidence intervals of means and of paired mean differences, by a seeded bootstrap over rows."""
+"""Confidence intervals of scores and of paired differences, by a seeded bootstrap over rows."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -12,10 +13,13 @@ from finetune.params import Bootstrap
 # Resampled values held at once: 64 MB of doubles, whatever the number of rows.
 BATCH_VALUES = 8_000_000
 
+# Arrays of rows' values and the axis along which rows lie → the score, without that axis.
+Statistic = Callable[..., Any]
+
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with the ends of its confidence interval."""
+    """A score, or a difference of two, with the ends of its confidence interval."""
 
     mean: float
     low: float
@@ -26,47 +30,71 @@ class Interval:
         return {name: round(value, digits) for name, value in asdict(self).items()}
 
 
-def mean_interval(values: Sequence[float], options: Bootstrap) -> Interval:
-    """The mean of rows' scores, bias-corrected and accelerated (BCa; Efron 1987).
+def interval(
+    columns: Sequence[Sequence[float]], options: Bootstrap, statistic: Statistic = np.mean
+) -> Interval:
+    """A statistic of rows with its interval, bias-corrected and accelerated (BCa; Efron 1987).
 
-    Where every row has one value there is nothing to resample, and the ends are the mean.
+    `columns` are the rows' values, all of one length; the statistic takes them in this order. Where
+    every row has one value there is nothing to resample, and the ends are the statistic.
 
     Raises:
-        ValueError: no values.
+        ValueError: no rows, or columns of different lengths.
     """
-    data = np.asarray(values, dtype=float)
-    if data.size == 0:
+    data = [np.asarray(column, dtype=float) for column in columns]
+    if data[0].size == 0:
         raise ValueError("no values")
-    mean = float(data.mean())
-    if data.size == 1 or np.ptp(data) == 0:
-        return Interval(mean, mean, mean)
+    if len({column.size for column in data}) > 1:
+        raise ValueError(f"{data[0].size} rows cannot be paired with {data[-1].size}")
+    value = float(statistic(*data, axis=-1))
+    if all(np.ptp(column) == 0 for column in data):
+        return Interval(value, value, value)
     with warnings.catch_warnings():
         # BCa is undefined where all but one row agree; the percentile interval then stands in.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        low, high = _bootstrap(data, options, "BCa")
+        warnings.simplefilter("ignore", RuntimeWarning)
+        low, high = _bootstrap(data, statistic, options, "BCa")
     if not np.isfinite([low, high]).all():
-        low, high = _bootstrap(data, options, "percentile")
-    return Interval(mean, low, high)
+        low, high = _bootstrap(data, statistic, options, "percentile")
+    return Interval(value, low, high)
 
 
-def paired_gain(before: Sequence[float], after: Sequence[float], options: Bootstrap) -> Interval:
-    """The mean of `after` - `before` over the same rows in the same order.
+def paired_gain(
+    before: Sequence[Sequence[float]],
+    after: Sequence[Sequence[float]],
+    options: Bootstrap,
+    statistic: Statistic = np.mean,
+) -> Interval:
+    """The statistic of `after` minus that of `before`, over the same rows in the same order.
 
     Raises:
         ValueError: different numbers of rows, or none.
     """
-    if len(before) != len(after):
-        raise ValueError(f"{len(before)} rows cannot be paired with {len(after)}")
-    return mean_interval(np.asarray(after, dtype=float) - np.asarray(before, dtype=float), options)
+    if statistic is np.mean:
+        # The difference of means is the mean of differences: the same interval in half the time.
+        (old,), (new,) = before, after
+        if len(old) != len(new):
+            raise ValueError(f"{len(old)} rows cannot be paired with {len(new)}")
+        return interval([np.asarray(new, dtype=float) - np.asarray(old, dtype=float)], options)
+    split = len(before)
+
+    def difference(*columns: np.ndarray, axis: int) -> Any:
+        return statistic(*columns[split:], axis=axis) - statistic(*columns[:split], axis=axis)
+
+    return interval([*before, *after], options, difference)
 
 
-def _bootstrap(data: np.ndarray, options: Bootstrap, method: str) -> tuple[float, float]:
+def _bootstrap(
+    data: Sequence[np.ndarray], statistic: Statistic, options: Bootstrap, method: str
+) -> tuple[float, float]:
+    rows = data[0].size
     result = stats.bootstrap(
-        (data,),
-        np.mean,
+        data,
+        statistic,
+        paired=len(data) > 1,
         vectorized=True,
         n_resamples=options.resamples,
-        batch=max(1, BATCH_VALUES // data.size),
+        batch=max(1, BATCH_VALUES // (rows * len(data))),
         confidence_level=options.confidence,
         method=method,
         rng=np.random.default_rng(options.seed),

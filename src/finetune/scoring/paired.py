@@ -6,24 +6,54 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
+from finetune.scoring.bootstrap import Interval, Statistic
+
 # Sign flips held at once: 64 MB of doubles, whatever the number of rows.
 BATCH_VALUES = 8_000_000
 # A difference that floating point cannot tell from the observed one is as extreme.
 TIE = 1e-9
 
 
-def permutation_p(differences: Sequence[float], resamples: int, seed: int) -> float:
-    """Two-sided p-value of the mean paired difference, by flipping the signs of rows at random.
+def permutation_p(
+    before: Sequence[Sequence[float]],
+    after: Sequence[Sequence[float]],
+    resamples: int,
+    seed: int,
+    statistic: Statistic = np.mean,
+) -> float:
+    """Two-sided p-value of the difference of a statistic, by swapping rows' two sides at random.
 
-    Where nothing differs, each row's two scores could as well be swapped. The observed order counts
-    as one of the draws, so that p is never 0 (Phipson and Smyth 2010).
+    Where nothing differs, what `before` and `after` say of a row could as well be the other way
+    round. The observed order counts as one of the draws, so that p is never 0 (Phipson and Smyth
+    2010).
 
     Raises:
-        ValueError: no differences.
+        ValueError: no rows.
     """
-    rows = np.asarray(differences, dtype=float)
+    if statistic is np.mean:
+        (old,), (new,) = before, after
+        return _sign_flips_p(
+            np.asarray(new, dtype=float) - np.asarray(old, dtype=float), resamples, seed
+        )
+    old, new = (np.asarray(columns, dtype=float) for columns in (before, after))
+    rows = old.shape[1]
+    observed = abs(statistic(*new, axis=-1) - statistic(*old, axis=-1))
+    rng = np.random.default_rng(seed)
+    extreme, batch = 0, max(1, BATCH_VALUES // old.size)
+    for start in range(0, resamples, batch):
+        is_swapped = rng.integers(0, 2, size=(min(batch, resamples - start), rows), dtype=bool)
+        first = [np.where(is_swapped, b, a) for a, b in zip(old, new, strict=True)]
+        second = [np.where(is_swapped, a, b) for a, b in zip(old, new, strict=True)]
+        found = abs(statistic(*second, axis=-1) - statistic(*first, axis=-1))
+        extreme += int((found >= observed * (1 - TIE)).sum())
+    return (1 + extreme) / (1 + resamples)
+
+
+def _sign_flips_p(differences: np.ndarray, resamples: int, seed: int) -> float:
+    """The same for a mean: swapping a row's sides flips the sign of its difference."""
+    rows = differences
     if rows.size == 0:
-        raise ValueError("no differences")
+        raise ValueError("no rows")
     # Rows without a difference have no sign to flip.
     rows = rows[rows != 0]
     observed = abs(rows.sum())
@@ -50,15 +80,16 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def rows_needed(
-    differences: Sequence[float], level: float = 0.05, power: float = 0.8
+    difference: Interval, n: int, confidence: float = 0.95, power: float = 0.8
 ) -> int | None:
-    """Rows at which a mean difference of this size would be seen so often as `power` says.
+    """Rows at which a difference of this size would be seen as often as `power` says.
 
-    The normal approximation for a paired test: ((z of 1 - level/2 + z of power) · sd / mean)².
+    From the width of its interval over `n` rows, which shrinks with the root of their number: the
+    normal approximation ((z of the confidence + z of power) · standard error / difference)² · n.
     None where there is no difference to be seen, or it has no spread.
     """
-    rows = np.asarray(differences, dtype=float)
-    if rows.size < 2 or rows.mean() == 0 or rows.std(ddof=1) == 0:
+    z = stats.norm.ppf(0.5 + confidence / 2)
+    error = (difference.high - difference.low) / (2 * z)
+    if difference.mean == 0 or error == 0:
         return None
-    quantiles = stats.norm.ppf(1 - level / 2) + stats.norm.ppf(power)
-    return math.ceil((quantiles * rows.std(ddof=1) / rows.mean()) ** 2)
+    return math.ceil(n * ((z + stats.norm.ppf(power)) * error / difference.mean) ** 2)

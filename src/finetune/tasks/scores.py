@@ -5,20 +5,42 @@ row's own scores, and flags of what went wrong. Any two files over the same rows
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from finetune.errors import DataError
 from finetune.params import Bootstrap, PriceScore, SummaryScore
-from finetune.scoring import bootstrap, regression, rouge
+from finetune.scoring import bootstrap, paired, regression, rouge
+from finetune.scoring.bootstrap import Statistic
 
 Row = dict[str, Any]
 
-# Metric → the row's score that it is the mean of; and whether more is better.
-METRICS: dict[str, dict[str, str]] = {
-    "summarization": {name: name for name in rouge.NAMES},
-    "price": {"mae": "absolute_error", "hits": "hit"},
+
+@dataclass(frozen=True)
+class Metric:
+    """What rows add up to: a statistic over some of their columns."""
+
+    columns: tuple[str, ...]
+    statistic: Statistic = np.mean
+    higher_is_better: bool = True
+
+    def values(self, predictions: Sequence[Row]) -> list[list[float]]:
+        """The columns, each a list over rows."""
+        return [[float(row[column]) for row in predictions] for column in self.columns]
+
+
+METRICS: dict[str, dict[str, Metric]] = {
+    "summarization": {name: Metric((name,)) for name in rouge.NAMES},
+    "price": {
+        "mae": Metric(("absolute_error",), higher_is_better=False),
+        "median_error": Metric(("absolute_error",), np.median, higher_is_better=False),
+        "rmsle": Metric(("squared_log_error",), regression.root_mean, higher_is_better=False),
+        "r2": Metric(("prediction", "reference"), regression.r2),
+        "hits": Metric(("hit",)),
+    },
 }
-HIGHER_IS_BETTER = {"mae": False}
 # Flags of rows, counted in the metrics by these names.
 FLAGS = ("prompt_truncated", "hit_length_cap", "empty", "unparsable")
 
@@ -66,10 +88,9 @@ def metrics(
 
     `protocol` is what the scores cannot be compared without: decoding and scoring options.
     """
-    names = METRICS[kind]
     intervals = {
-        metric: bootstrap.mean_interval([row[score] for row in predictions], options)
-        for metric, score in names.items()
+        name: bootstrap.interval(metric.values(predictions), options, metric.statistic)
+        for name, metric in METRICS[kind].items()
     }
     flags = {
         flag: sum(bool(row[flag]) for row in predictions)
@@ -91,19 +112,20 @@ def metrics(
 def gain(
     kind: str, before: Sequence[Row], after: Sequence[Row], options: Bootstrap
 ) -> dict[str, dict[str, float]]:
-    """For each metric the paired mean difference after - before, and its interval.
+    """For each metric the paired difference after - before, its interval and its p-value.
 
     Raises:
         DataError: the two are not predictions for the same rows in the same order.
     """
     if [row["id"] for row in before] != [row["id"] for row in after]:
         raise DataError("predictions to compare are not for the same rows; run `dvc repro`")
-    return {
-        metric: bootstrap.paired_gain(
-            [row[score] for row in before], [row[score] for row in after], options
-        ).rounded()
-        for metric, score in METRICS[kind].items()
-    }
+    gains = {}
+    for name, metric in METRICS[kind].items():
+        old, new = metric.values(before), metric.values(after)
+        found = bootstrap.paired_gain(old, new, options, metric.statistic)
+        p = paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic)
+        gains[name] = {**found.rounded(), "p": round(p, 6)}
+    return gains
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:
