@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -132,6 +133,9 @@ def test_a_run_elsewhere_refuses_a_relative_folder_outside(repository, monkeypat
 def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, monkeypatch, path):
     run_with(monkeypatch, "--queue")
     path = path.format(here=repository)
+    subprocess.run(["git", "init", "-q"], check=True)
+    (repository / "rows/train.json").write_text("[]")
+    subprocess.run(["git", "add", "rows"], check=True)
     assert folder("data.root", path) == path
 
 
@@ -148,3 +152,17 @@ def test_an_unknown_key_is_one_line_with_those_that_there_are(capsys, override, 
         compose(ROOT, ["lora.r=8", override])
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"finetune: {said}")
+
+
+def test_overrides_that_fit_are_not_blamed_for_one_that_does_not(capsys):
+    with pytest.raises(ParamsError):
+        compose(ROOT, ["~tasks.price", "lora.rank=3", "+tasks.samsum.source.hub.config=x"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("finetune: lora.rank: is not a parameter")
+
+
+def test_a_run_elsewhere_refuses_a_folder_that_git_does_not_know(repository, monkeypatch):
+    run_with(monkeypatch, "--queue")
+    subprocess.run(["git", "init", "-q"], check=True)
+    with pytest.raises(ValueError, match=r"data\.root: 'rows' is not in Git, .* give /.*/rows"):
+        folder("data.root", "rows")

@@ -71,9 +71,7 @@ def _show(root: Path, _: argparse.Namespace) -> int:
     known = params.read(root / "params.yaml")
     confidence = f"{100 * known.bootstrap.confidence:g} %"
     for task, options in known.tasks.items():
-        metrics = tables.read(root / "metrics", task)
-        if "tuned" not in metrics:
-            raise UserError(f"{task}: metrics/{task}/tuned.json is not there yet; run `dvc repro`")
+        metrics = tables.read_complete(root / "metrics", task)
         print(f"\n{task}: scores on the test rows, with {confidence} intervals\n")
         print(tables.results(metrics, options.kind))
         print(f"\ngain of tuned over base, paired: {tables.gains_line(metrics, options.kind)}")
@@ -92,12 +90,16 @@ def _add_compare_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "others", metavar="B", nargs="*", help="what is held against A (the workspace)"
     )
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--markdown", action="store_true", help="print Markdown")
-    command.add_argument(
-        "--fail-if", choices=["worse"], help="exit with 1 if a score is worse, for CI"
+    styles = command.add_mutually_exclusive_group()
+    styles.add_argument("--json", action="store_true", help="print JSON")
+    styles.add_argument("--markdown", action="store_true", help="print Markdown")
+    questions = command.add_mutually_exclusive_group()
+    questions.add_argument(
+        "--fail-if",
+        choices=["worse"],
+        help="exit with 1 if a score is worse, or a task of A is gone; for CI",
     )
-    command.add_argument(
+    questions.add_argument(
         "--over",
         metavar="PARAM",
         help="report the spread over a parameter such as seed, configuration by configuration",

@@ -33,14 +33,14 @@ def flat(text: str, where: str = "params.yaml") -> dict[str, object]:
     Raises:
         ParamsError: it is no YAML.
     """
+    return flatten(read_yaml(text, where))
+
+
+def flatten(node: object, path: str = "") -> dict[str, object]:
+    """The leaves of nested dictionaries by dotted key, below `path`."""
+    if not (isinstance(node, dict) and node):
+        return {path: node}
     values: dict[str, object] = {}
-
-    def walk(node: object, path: str) -> None:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                walk(value, f"{path}.{key}".lstrip("."))
-        else:
-            values[path] = node
-
-    walk(read_yaml(text, where), "")
+    for key, value in node.items():
+        values |= flatten(value, f"{path}.{key}".lstrip("."))
     return values

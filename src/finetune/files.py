@@ -75,8 +75,11 @@ def replaced_folder(path: Path) -> Iterator[Path]:
     try:
         new.chmod(0o755)
         yield new
+        # Aside first, not removed: a kill in between leaves one of the two whole.
+        old = new.with_name(f"{new.name}.old")
         if path.exists():
-            shutil.rmtree(path)
+            path.rename(old)
         new.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -16,8 +16,13 @@ def prepared(task: str) -> Path:
 
 
 def predictions(task: str, name: str) -> Path:
-    """Predictions of a rung, of `base` or of `tuned`."""
+    """Predictions of `base` or of `tuned`."""
     return Path("predictions") / task / f"{name}.jsonl"
+
+
+def ladder(task: str) -> Path:
+    """The folder of the rungs' predictions."""
+    return Path("predictions") / task / "ladder"
 
 
 def metrics(task: str, name: str) -> Path:

@@ -7,6 +7,7 @@ that no config has is told with those that there are.
 
 import functools
 import inspect
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,7 +37,18 @@ def folder(key: str, path: str | None) -> str:
             f"{key}: {path!r} is relative and outside the repository, where queue and --temp runs "
             f"do not find it; give {Path(path).resolve()}"
         )
+    if ELSEWHERE & set(sys.argv) and not Path(path).is_absolute() and not _is_tracked(path):
+        raise _mistake(
+            f"{key}: {path!r} is not in Git, and queue and --temp runs see only what is; give "
+            f"{Path(path).resolve()}"
+        )
     return path
+
+
+def _is_tracked(path: str) -> bool:
+    """Git or DVC knows files in there."""
+    command = ["git", "ls-files", "--", path, f"{path.rstrip('/')}.dvc"]
+    return bool(subprocess.run(command, capture_output=True, check=False).stdout)
 
 
 def telling(
@@ -46,12 +58,12 @@ def telling(
 
     @functools.wraps(apply)
     def told(overrides: list[Override], config: DictConfig) -> None:
-        try:
-            apply(overrides, config)
-        except ConfigCompositionException:
-            for override in overrides:
+        for override in overrides:
+            try:
+                apply([override], config)
+            except ConfigCompositionException:
                 _tell_if_unknown(override.key_or_group, config)
-            raise
+                raise
 
     return told
 

@@ -5,6 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from finetune.checks import readme
+from finetune.errors import UserError
 from finetune.files import write_json
 
 ROOT = Path(__file__).parents[2]
@@ -57,8 +58,14 @@ def test_results_stand_between_the_markers_and_nothing_else_changes(root):
 
 @pytest.mark.parametrize("marker", [readme.START, readme.END])
 def test_a_readme_without_a_marker_is_refused(root, marker):
-    with pytest.raises(ValueError, match="lacks"):
+    with pytest.raises(UserError, match="lacks"):
         readme.with_results(OLD.replace(marker, ""), root)
+
+
+def test_a_task_that_has_not_run_is_one_problem(root):
+    (root / "metrics/price/tuned.json").unlink()
+    (problem,) = readme.problems(root)
+    assert problem.endswith("metrics/price/tuned.json is not there; run `dvc repro`")
 
 
 @pytest.mark.skipif(not (ROOT / "metrics").is_dir(), reason="nothing has run here yet")

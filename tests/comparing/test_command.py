@@ -7,11 +7,20 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from finetune.comparing import command, runs
 from finetune.errors import UserError
 
 ROOT = Path(__file__).parents[2]
+
+
+def write_lock(folder: Path, params: str) -> None:
+    """A dvc.lock as of a run with these parameters, as far as a comparison reads it."""
+    lora = yaml.safe_load(params)["lora"]
+    stage = {"cmd": "true", "params": {"params.yaml": {"lora": lora}}}
+    lock = {"schema": "2.0", "stages": {"train@price": stage}}
+    (folder / "dvc.lock").write_text(yaml.safe_dump(lock))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +38,6 @@ def repository(tmp_path_factory) -> Path:
                 "reference": n,
                 "prediction": n + error + n % 7,
                 "absolute_error": error + n % 7,
-                "squared_log_error": (error + n % 7) ** 2,
                 "hit": 100.0,
             }
             for n in range(50)
@@ -38,6 +46,7 @@ def repository(tmp_path_factory) -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         (folder / "params.yaml").write_text(params)
+        write_lock(folder, params)
         call(sys.executable, "-m", "dvc", "add", "--quiet", "predictions/price/tuned.jsonl")
         call("git", "add", "-A")
         call("git", "commit", "--quiet", "--allow-empty", "-m", name)
@@ -47,6 +56,8 @@ def repository(tmp_path_factory) -> Path:
     call("git", "config", "user.email", "test@example.com")
     call("git", "config", "user.name", "Test")
     call(sys.executable, "-m", "dvc", "init", "--quiet")
+    call("git", "commit", "--quiet", "-m", "empty")
+    call("git", "tag", "empty")
     params = (ROOT / "params.yaml").read_text()
     # One task is enough.
     start, end = params.index("  samsum:"), params.index("  price:")
@@ -69,6 +80,7 @@ def test_a_better_run_is_called_so_with_the_parameters_that_differ(repository, c
 
 def test_worse_fails_where_ci_asks_for_it(repository, capsys):
     assert command.run(repository, ["better", "first"], "github", fail_if_worse=True) == 1
+    assert command.run(repository, ["first", "better", "first"], "github", fail_if_worse=True) == 0
     assert command.run(repository, ["better", "first"], "github") == 0
     assert "## better → first" in capsys.readouterr().out
 
@@ -97,6 +109,7 @@ def test_the_spread_over_a_parameter(repository, capsys):
     [
         ("nope", "nope: no such commit, branch, tag or experiment"),
         ("lost", "lost: predictions/price/tuned.jsonl is in no cache here; `dvc fetch"),
+        ("empty", "empty: that revision has no params.yaml; was `dvc repro` run for it?"),
     ],
 )
 def test_a_revision_that_cannot_be_read_is_one_line(repository, name, said):
@@ -106,7 +119,38 @@ def test_a_revision_that_cannot_be_read_is_one_line(repository, name, said):
     assert "\n" not in str(raised.value)
 
 
+def test_predictions_of_other_parameters_are_refused(repository):
+    file = repository / "params.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("  r: 64\n", "  r: 8\n"))
+    try:
+        with pytest.raises(
+            UserError, match=r"price were made with lora\.r = 64, and .* says 8; run"
+        ):
+            runs.read(repository, runs.WORKSPACE)
+    finally:
+        file.write_text(text)
+
+
+def test_a_task_that_is_gone_is_told_and_fails_where_ci_asks(repository, capsys, monkeypatch):
+    whole = runs.read(repository, "first")
+    more = runs.Run("main", whole.params, {**whole.kinds, "mine": "price"}, whole.predictions)
+    monkeypatch.setattr(command.runs, "read", lambda _, name: more if name == "main" else whole)
+    assert command.run(repository, ["main", "first"], "simple", fail_if_worse=True) == 1
+    assert "Not compared, because first lacks it: mine." in capsys.readouterr().out
+
+
+def test_a_table_in_markdown_has_one_line_a_parameter(repository, capsys, monkeypatch):
+    whole = runs.read(repository, "first")
+    other = runs.Run("b", {**whole.params, "cue": "a | b\nc"}, whole.kinds, whole.predictions)
+    monkeypatch.setattr(command.runs, "read", lambda _, name: whole if name == "a" else other)
+    command.run(repository, ["a", "b"], "github")
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("| cue")]
+    assert line == '| cue         | null  | "a \\| b\\nc" |'
+
+
 def test_a_workspace_without_predictions_says_what_makes_them(repository, tmp_path):
-    shutil.copy(repository / "params.yaml", tmp_path)
+    for name in ("params.yaml", "dvc.lock"):
+        shutil.copy(repository / name, tmp_path)
     with pytest.raises(UserError, match=r"tuned\.jsonl is not there; run `dvc repro`"):
         runs.read(tmp_path, runs.WORKSPACE)

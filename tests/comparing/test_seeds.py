@@ -9,10 +9,9 @@ def run(name: str, seed: int, r: int, error: float) -> Run:
     rows = [
         {
             "id": str(n),
-            "reference": float(n),
-            "prediction": n + error + n,
+            "reference": 100.0 + n,
+            "prediction": 200.0 + error + n,
             "absolute_error": error + n,
-            "squared_log_error": (error + n) ** 2,
             "hit": 100.0,
         }
         for n in (-1, 0, 1)
@@ -74,3 +73,15 @@ def test_a_seed_is_that_of_training_unless_said_otherwise(name):
 def test_a_parameter_that_says_nothing_is_refused(name, said):
     with pytest.raises(UserError, match=said):
         parameter(RUNS, name)
+
+
+def test_one_run_twice_is_refused_by_both_names():
+    with pytest.raises(UserError, match=r"a and again are one configuration with one train\.seed"):
+        configurations([*RUNS, run("again", 1, 16, 100.0)], "train.seed")
+
+
+def test_scores_that_rounding_alone_keeps_apart_are_within_the_spread():
+    runs = [run(n, s, r, 0.1 + 0.2 if r == 4 else 0.3) for n, s, r in
+            (("a", 1, 16), ("b", 2, 16), ("c", 1, 4), ("d", 2, 4))]  # fmt: skip
+    found = differences(spreads(configurations(runs, "train.seed")), 0.95)
+    assert all(each.is_within_spread for each in found)

@@ -2,8 +2,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import torch
 
 from finetune.training.examples import IGNORED, Collator, order
+from finetune.training.losses import CompletionLoss
 
 LENGTHS = np.random.default_rng(0).integers(5, 300, size=103).tolist()
 
@@ -68,3 +70,25 @@ def test_logits_are_asked_for_the_completions_and_the_position_before_them(label
     assert batch["labels"].shape == (2, kept)
     learned = batch["labels"][batch["labels"] != IGNORED]
     assert learned.tolist() == [label for own in labels for label in own]
+
+
+def test_the_loss_of_a_padded_batch_is_that_of_its_rows_alone_with_all_logits(load, tiny_model):
+    model = load(tiny_model).model
+    examples = [
+        {"input_ids": [5, 6, 7, 8, 9, 10], "labels": [*[IGNORED] * 4, 9, 10]},
+        {"input_ids": [11, 12, 13], "labels": [IGNORED, 12, 13]},
+        {"input_ids": [14, 15], "labels": [IGNORED, 15]},
+    ]
+    losses = []
+    with torch.inference_mode():
+        batch = Collator(pad_id=0)(examples)
+        labels = batch.pop("labels")
+        found = CompletionLoss(None, 0.0)(model(**batch), labels)
+        for example in examples:
+            logits = model(input_ids=torch.tensor([example["input_ids"]])).logits[0].log_softmax(-1)
+            losses += [
+                -logits[place - 1, label].item()
+                for place, label in enumerate(example["labels"])
+                if label != IGNORED
+            ]
+    assert found.item() == pytest.approx(np.mean(losses), rel=1e-4)

@@ -1,6 +1,8 @@
 import os
 
 import pytest
+import yaml
+from filelock import FileLock, Timeout
 
 from finetune.training import state
 
@@ -19,6 +21,34 @@ def test_the_folder_is_under_the_main_repository_and_named_by_what_goes_in(monke
     assert first == state.folder("samsum", {"lora": {"r": 8}})
     assert first != state.folder("samsum", {"lora": {"r": 16}})
     assert first != state.folder("price", {"lora": {"r": 8}})
+
+
+def test_other_code_is_another_run(tmp_path):
+    (tmp_path / "src/room").mkdir(parents=True)
+    (tmp_path / "src/room/a.py").write_text("x = 1\n")
+    (tmp_path / "src/b.py").write_text("")
+    deps = ["src/room", "src/b.py", "data/prepared", "${model.watch}"]
+    (tmp_path / "dvc.yaml").write_text(
+        yaml.safe_dump({"stages": {"train": {"foreach": "x", "do": {"deps": deps}}}})
+    )
+    before = state.code_identity(tmp_path / "dvc.yaml", "train")
+    assert {"src/room/a.py", "src/b.py", "torch"} < before.keys()
+    assert before == state.code_identity(tmp_path / "dvc.yaml", "train")
+    (tmp_path / "src/room/a.py").write_text("x = 2\n")
+    assert before != state.code_identity(tmp_path / "dvc.yaml", "train")
+
+
+def test_a_state_is_one_process_own_and_gone_when_it_has_served(tmp_path):
+    folder = tmp_path / ".runstate" / "samsum-1"
+    with state.alone(folder):
+        folder.mkdir()
+        with pytest.raises(Timeout), FileLock(folder.with_suffix(".lock"), timeout=0):
+            pass
+    assert not folder.exists()
+    folder.mkdir()
+    with pytest.raises(KeyboardInterrupt), state.alone(folder):
+        raise KeyboardInterrupt
+    assert folder.exists()
 
 
 def test_the_latest_checkpoint_counts_by_number_not_by_name(tmp_path):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from finetune import params
+from finetune.errors import UserError
 from finetune.reporting import tables
 
 START, END = (
@@ -14,7 +15,11 @@ START, END = (
 def problems(root: Path) -> list[str]:
     """One line, if the README says something else than metrics/."""
     text = (root / "README.md").read_text(encoding="utf-8")
-    if with_results(text, root) != text:
+    try:
+        current = with_results(text, root)
+    except UserError as error:
+        return [str(error)]
+    if current != text:
         return ["README.md: its results are not those of metrics/; run `finetune readme`"]
     return []
 
@@ -23,15 +28,15 @@ def with_results(text: str, root: Path) -> str:
     """The README's text with the current results between its two markers.
 
     Raises:
-        ValueError: a marker is missing.
+        UserError: a marker is missing, or the metrics of a task are.
     """
     before, found, rest = text.partition(START)
     _, ended, after = rest.partition(END)
     if not (found and ended):
-        raise ValueError(f"README.md lacks {START!r} or {END!r}")
+        raise UserError(f"README.md: lacks {START!r} or {END!r}")
     parts = []
     for task, options in params.read(root / "params.yaml").tasks.items():
-        metrics = tables.read(root / "metrics", task)
+        metrics = tables.read_complete(root / "metrics", task)
         gain = tables.gains_line(metrics, options.kind)
         parts += [
             f"**{task}**",

@@ -23,7 +23,7 @@ def run(
     bootstrap = params.read(root / "params.yaml").bootstrap
     if len(names) == 1:
         names = [*names, runs.WORKSPACE]
-    found = [runs.read(root, name) for name in names]
+    found = [runs.read(root, name) for name in _distinct(names)]
     if over is not None:
         return _spread(found, over, bootstrap.confidence, style)
     reference, *others = found
@@ -32,7 +32,16 @@ def run(
         print(json.dumps(tables.as_json(reference, others, compared), indent=2, default=str))
     else:
         print(tables.comparisons(reference, others, compared, bootstrap.confidence, style))
-    return int(fail_if_worse and any(each.verdict == "worse" for each in compared))
+    is_worse = any(each.verdict == "worse" for rows in compared for each in rows)
+    # A task that is gone cannot be seen to be no worse.
+    is_gone = any(verdicts.lacking(reference, other) for other in others)
+    return int(fail_if_worse and (is_worse or is_gone))
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The first, and the others without repetitions; one may be the first again."""
+    first, *others = names
+    return [first, *dict.fromkeys(others)]
 
 
 def _spread(found: Sequence[runs.Run], over: str, confidence: float, style: str) -> int:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from finetune import paths
-from finetune.composition import flat
+from finetune.composition import flat, flatten
 from finetune.errors import UserError
 
 WORKSPACE = "workspace"
@@ -39,6 +41,8 @@ def read(root: Path, name: str) -> Run:
         if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
     }
     # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
+    for task in kinds:
+        _check_params(name, task, params, text_of("dvc.lock"))
     predictions = {
         task: [
             json.loads(line)
@@ -48,6 +52,24 @@ def read(root: Path, name: str) -> Run:
         for task in kinds
     }
     return Run(name, params, kinds, predictions)
+
+
+def _check_params(name: str, task: str, params: dict[str, object], lock: str) -> None:
+    """See that the predictions were made with the parameters that stand beside them.
+
+    Raises:
+        UserError: they were not; `params.yaml` was edited, or a run was stopped.
+    """
+    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    for stage in ("fetch", "prepare", "train", "evaluate"):
+        locked = stages.get(f"{stage}@{task}", {}).get("params", {}).get("params.yaml", {})
+        for section, value in locked.items():
+            for key, made_with in flatten(value, section).items():
+                if params.get(key) != made_with:
+                    raise UserError(
+                        f"{name}: predictions of {task} were made with {key} = {made_with}, and "
+                        f"params.yaml says {params.get(key)}; run `dvc repro` there"
+                    )
 
 
 def _workspace(root: Path) -> Callable[[str], str]:
@@ -63,6 +85,7 @@ def _workspace(root: Path) -> Callable[[str], str]:
 def _revision(root: Path, name: str) -> Callable[[str], str]:
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
+    from dvc.fs import RemoteMissingDepsError
     from dvc.repo import Repo
     from dvc.scm import RevError, SCMError, resolve_rev
 
@@ -79,9 +102,14 @@ def _revision(root: Path, name: str) -> Callable[[str], str]:
     files = DVCFileSystem(url=str(root.resolve()), rev=commit)
 
     def text(path: str) -> str:
+        if not files.exists(path):
+            raise UserError(f"{name}: that revision has no {path}; was `dvc repro` run for it?")
         try:
             return files.read_text(path, encoding="utf-8")
-        except (FileNotFoundError, DvcException, OSError):
+        except RemoteMissingDepsError as error:
+            said = " ".join(str(error).split())
+            raise UserError(f"{name}: {path} is in a remote that cannot be read: {said}") from None
+        except (DvcException, OSError):
             raise UserError(
                 f"{name}: {path} is in no cache here; `dvc fetch --all-commits` gets it from a "
                 f"remote, or `git switch --detach {name}` and `dvc repro` make it again"

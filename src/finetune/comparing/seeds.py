@@ -12,6 +12,9 @@ from finetune.comparing.runs import Run
 from finetune.errors import UserError
 from finetune.tasks.scores import METRICS, Metric
 
+# Scores that floating point alone keeps apart are the same.
+TIE = 1e-9
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -58,7 +61,7 @@ class Difference:
 
     @property
     def is_within_spread(self) -> bool:
-        return abs(self.mean) <= self.margin
+        return abs(self.mean) <= self.margin + TIE * abs(self.before.mean)
 
 
 def parameter(runs: Sequence[Run], name: str) -> str:
@@ -83,11 +86,22 @@ def parameter(runs: Sequence[Run], name: str) -> str:
 
 
 def configurations(runs: Sequence[Run], key: str) -> list[Configuration]:
-    """The runs, grouped by all other parameters, in the order in which they come first."""
+    """The runs, grouped by all other parameters, in the order in which they come first.
+
+    Raises:
+        UserError: two of a group have one value: the same run twice says nothing of the spread.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
         others = {name: value for name, value in run.params.items() if name != key}
-        groups.setdefault(repr(sorted(others.items())), []).append(run)
+        group = groups.setdefault(repr(sorted(others.items())), [])
+        for same in group:
+            if same.params.get(key) == run.params.get(key):
+                raise UserError(
+                    f"{same.name} and {run.name} are one configuration with one {key} "
+                    f"({run.params.get(key)}); leave one of them out"
+                )
+        group.append(run)
     return [
         Configuration(tuple(group), tuple(run.params.get(key) for run in group))
         for group in groups.values()

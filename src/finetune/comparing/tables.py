@@ -1,6 +1,6 @@
 """Comparisons as a person reads them in a terminal or a pull request, and as a program does."""
 
-import itertools
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +8,7 @@ from tabulate import tabulate
 
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import Difference, Spread
-from finetune.comparing.verdicts import Comparison, changed_params
+from finetune.comparing.verdicts import Comparison, changed_params, lacking
 
 Changes = dict[str, tuple[object, object]]
 
@@ -16,7 +16,7 @@ Changes = dict[str, tuple[object, object]]
 def comparisons(
     reference: Run,
     others: Sequence[Run],
-    found: Sequence[Comparison],
+    found: Sequence[Sequence[Comparison]],
     confidence: float,
     style: str,
 ) -> str:
@@ -25,9 +25,12 @@ def comparisons(
     `style` is tabulate's: `simple` for a terminal, `github` for Markdown.
     """
     parts = []
-    for other, rows in zip(others, _by_other(others, found), strict=True):
+    for other, rows in zip(others, found, strict=True):
         parts.append(f"{'## ' if style == 'github' else ''}{reference.name} → {other.name}")
         parts.append(_changes(changed_params(reference, other), style))
+        missing = lacking(reference, other)
+        if missing:
+            parts.append(f"Not compared, because {other.name} lacks it: {', '.join(missing)}.")
         table = [
             [
                 each.task,
@@ -51,13 +54,16 @@ def comparisons(
     return "\n\n".join(parts)
 
 
-def as_json(reference: Run, others: Sequence[Run], found: Sequence[Comparison]) -> dict[str, Any]:
+def as_json(
+    reference: Run, others: Sequence[Run], found: Sequence[Sequence[Comparison]]
+) -> dict[str, Any]:
     """All of it, for programs."""
     return {
         "reference": reference.name,
         "comparisons": [
             {
                 "run": other.name,
+                "lacking": lacking(reference, other),
                 "params": {
                     key: {"old": old, "new": new}
                     for key, (old, new) in changed_params(reference, other).items()
@@ -78,7 +84,7 @@ def as_json(reference: Run, others: Sequence[Run], found: Sequence[Comparison]) 
                     for each in rows
                 ],
             }
-            for other, rows in zip(others, _by_other(others, found), strict=True)
+            for other, rows in zip(others, found, strict=True)
         ],
     }
 
@@ -157,19 +163,15 @@ def spread_as_json(
     }
 
 
-def _by_other(others: Sequence[Run], found: Sequence[Comparison]) -> list[list[Comparison]]:
-    """The comparisons of each of the others; they come one after the other, tasks in order."""
-    groups = {
-        name: list(rows)
-        for name, rows in itertools.groupby(found, key=lambda each: each.after_name)
-    }
-    return [groups[other.name] for other in others]
-
-
 def _changes(changes: Changes, style: str) -> str:
     if not changes:
         return "No parameter differs."
-    rows = [[key, old, new] for key, (old, new) in changes.items()]
+    rows = [[key, _shown(old), _shown(new)] for key, (old, new) in changes.items()]
     return tabulate(
         rows, headers=["parameter", "old", "new"], tablefmt=style, disable_numparse=True
     )
+
+
+def _shown(value: object) -> str:
+    """On one line, and no table's rule within it."""
+    return json.dumps(value, ensure_ascii=False, default=str).replace("|", "\\|")

@@ -37,23 +37,42 @@ class Comparison:
     detail: str = ""
 
 
-def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[Comparison]:
-    """Each of the others against the reference, over all tasks that both have.
+def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[list[Comparison]]:
+    """For each of the others its comparisons with the reference, over all tasks that both have.
 
     Raises:
-        UserError: the two did not predict the same rows, were not scored alike, or share no task.
+        UserError: two did not predict the same rows, were not scored alike, or share no task; or so
+            much is compared that the test has too few draws to find anything.
     """
-    found = [
-        _one(task, score, reference, other, options)
+    pairs = [
+        (other, task, score)
         for other in others
         for task in check_comparable(reference, other)
         for score in METRICS[reference.kinds[task]]
     ]
     level = 1 - options.confidence
+    # The smallest p-value that so many draws can give, after the correction, must not hide a find.
+    if len(pairs) / (options.resamples + 1) >= level:
+        raise UserError(
+            f"bootstrap.resamples: {options.resamples} are too few to tell anything apart in "
+            f"{len(pairs)} comparisons at {options.confidence:g}; set more than "
+            f"{len(pairs) / level:.0f} in conf/config.yaml"
+        )
+    single = 1 - level / len(pairs)
+    found = [_one(task, score, reference, other, options, single) for other, task, score in pairs]
     corrected = paired.holm([each.p for each in found])
-    return [
+    judged = [
         _judged(replace(each, p_holm=p), level) for each, p in zip(found, corrected, strict=True)
     ]
+    return [
+        [each for each, (owner, _, _) in zip(judged, pairs, strict=True) if owner is other]
+        for other in others
+    ]
+
+
+def lacking(reference: Run, other: Run) -> list[str]:
+    """The tasks of the reference that the other does not have, or has as another kind."""
+    return [task for task, kind in reference.kinds.items() if other.kinds.get(task) != kind]
 
 
 def changed_params(before: Run, after: Run) -> dict[str, tuple[object, object]]:
@@ -69,25 +88,13 @@ def check_comparable(before: Run, after: Run) -> list[str]:
     Raises:
         UserError: none, or one with other rows or other scoring rules.
     """
-    tasks = [task for task in before.kinds if after.kinds.get(task) == before.kinds[task]]
+    tasks = [task for task in before.kinds if task not in lacking(before, after)]
     if not tasks:
         raise UserError(f"{before.name} and {after.name} have no task in common")
     for task in tasks:
-        for run in (before, after):
-            _check_columns(task, run)
         _check_rows(task, before, after)
         _check_scoring(task, before, after)
     return tasks
-
-
-def _check_columns(task: str, run: Run) -> None:
-    for metric in METRICS[run.kinds[task]].values():
-        for column in metric.columns:
-            if not all(column in row for row in run.predictions[task]):
-                raise UserError(
-                    f"{task}: predictions of {run.name} lack {column}: they are of an older "
-                    "version of this project; run it again to compare it"
-                )
 
 
 def _check_rows(task: str, before: Run, after: Run) -> None:
@@ -114,7 +121,10 @@ def _check_scoring(task: str, before: Run, after: Run) -> None:
             )
 
 
-def _one(task: str, score: str, before: Run, after: Run, options: Bootstrap) -> Comparison:
+def _one(
+    task: str, score: str, before: Run, after: Run, options: Bootstrap, single: float
+) -> Comparison:
+    """`single` is the confidence that this comparison, one of many, must reach by itself."""
     metric = METRICS[before.kinds[task]][score]
     order = {row["id"]: row for row in after.predictions[task]}
     old = metric.values(before.predictions[task])
@@ -132,7 +142,7 @@ def _one(task: str, score: str, before: Run, after: Run, options: Bootstrap) -> 
         difference=difference,
         p=paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic),
         n=rows,
-        rows_needed=paired.rows_needed(difference, rows, options.confidence),
+        rows_needed=paired.rows_needed(difference, rows, options.confidence, single),
     )
 
 

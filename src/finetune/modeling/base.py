@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -51,7 +52,7 @@ def load(options: Model, method: Method) -> Base:
             device_map={"": device()},
             **pin,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         said = " ".join(str(error).split())
         raise ModelError(f"model.name: {options.name} cannot be loaded: {said[:300]}") from error
     if tokenizer.eos_token_id is None:

@@ -25,7 +25,7 @@ from finetune.pretraining.muon import Muon
 SEED = 20260101
 TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = SEED + 1
-# Percent of the loss for a token of a dialogue, against one of its retelling: most of a dialogue
+# Percent of the loss for a token of a text that is retold or valued after it: most of such a text
 # cannot be known beforehand, and would drown what can be learned.
 TEXT_WEIGHT = 20
 # Documents that are sorted by length among themselves before they are cut into batches.
@@ -64,10 +64,10 @@ def make(
     tok = tokenizer.train(texts, vocab_size, context=1024)
     model = LlamaForCausalLM(config(tok, hidden_size, layers))
     held_out = {
-        make.__module__.rpartition(".")[-1]: list(
-            itertools.islice(batches(tok, corpus.of_kind(make, HELD_OUT_SEED), batch_tokens), 4)
+        document.__module__.rpartition(".")[-1]: list(
+            itertools.islice(batches(tok, corpus.of_kind(document, HELD_OUT_SEED), batch_tokens), 4)
         )
-        for make, _ in corpus.MIX
+        for document, _ in corpus.MIX
     }
     data = batches(tok, corpus.documents(SEED), batch_tokens)
     tokens = fit(model, data, held_out, steps, learning_rate)
@@ -188,8 +188,8 @@ def evaluate(model: LlamaForCausalLM, held_out: dict[str, list[torch.Tensor]]) -
     """Mean weighted loss in nats over held-out batches, for each kind of document."""
     model.eval()
     losses = {
-        kind: round(statistics.fmean(next_token_loss(model, b).item() for b in batches), 4)
-        for kind, batches in held_out.items()
+        kind: round(statistics.fmean(next_token_loss(model, b).item() for b in some), 4)
+        for kind, some in held_out.items()
     }
     model.train()
     return losses

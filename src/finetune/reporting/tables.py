@@ -6,6 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from finetune.errors import UserError
 from finetune.files import read_json
 
 # Metric → what a person calls it, and its unit.
@@ -15,6 +16,19 @@ COLUMNS = {
 }
 
 Metrics = dict[str, Any]
+
+
+def read_complete(folder: Path, task: str) -> dict[str, Metrics]:
+    """The same as `read`, of a task that has run to its end.
+
+    Raises:
+        UserError: it has not.
+    """
+    metrics = read(folder, task)
+    for name in ("base", "tuned"):
+        if name not in metrics:
+            raise UserError(f"{task}: {folder}/{task}/{name}.json is not there; run `dvc repro`")
+    return metrics
 
 
 def read(folder: Path, task: str) -> dict[str, Metrics]:

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from finetune.scoring.bootstrap import Interval, Statistic
+from finetune.scoring.bootstrap import BATCH_VALUES, Interval, Statistic
 
-# Sign flips held at once: 64 MB of doubles, whatever the number of rows.
-BATCH_VALUES = 8_000_000
 # A difference that floating point cannot tell from the observed one is as extreme.
 TIE = 1e-9
 
@@ -80,16 +78,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def rows_needed(
-    difference: Interval, n: int, confidence: float = 0.95, power: float = 0.8
+    difference: Interval,
+    n: int,
+    confidence: float = 0.95,
+    needed: float | None = None,
+    power: float = 0.8,
 ) -> int | None:
     """Rows at which a difference of this size would be seen as often as `power` says.
 
-    From the width of its interval over `n` rows, which shrinks with the root of their number: the
-    normal approximation ((z of the confidence + z of power) · standard error / difference)² · n.
+    From the width of its interval, of `confidence`, over `n` rows, which shrinks with the root of
+    their number: the normal approximation ((z of `needed` + z of power) · standard error /
+    difference)² · n. `needed` is the confidence that must be reached, where it is another one.
     None where there is no difference to be seen, or it has no spread.
     """
-    z = stats.norm.ppf(0.5 + confidence / 2)
-    error = (difference.high - difference.low) / (2 * z)
+    error = (difference.high - difference.low) / (2 * stats.norm.ppf(0.5 + confidence / 2))
     if difference.mean == 0 or error == 0:
         return None
-    return math.ceil(n * ((z + stats.norm.ppf(power)) * error / difference.mean) ** 2)
+    z = stats.norm.ppf(0.5 + (needed or confidence) / 2) + stats.norm.ppf(power)
+    return math.ceil(n * (z * error / difference.mean) ** 2)

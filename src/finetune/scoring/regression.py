@@ -10,8 +10,8 @@ from finetune.params import PriceScore
 def price_error(prediction: float, price: float, options: PriceScore) -> dict[str, float]:
     """A row's scores.
 
-    `absolute_error` in USD; `squared_log_error` of log(1 + USD); and `hit`: 100 where the error is
-    within `hit_usd` or within `hit_share` of the price, else 0.
+    `absolute_error` in USD, and `hit`: 100 where it is within `hit_usd` or within `hit_share` of
+    the price, else 0.
 
     Raises:
         ValueError: one of the two is not finite, or the prediction is negative.
@@ -22,16 +22,12 @@ def price_error(prediction: float, price: float, options: PriceScore) -> dict[st
         raise ValueError(f"prediction {prediction} is negative")
     error = abs(prediction - price)
     hit = error <= options.hit_usd or error <= options.hit_share * price
-    return {
-        "absolute_error": error,
-        "squared_log_error": (math.log1p(prediction) - math.log1p(price)) ** 2,
-        "hit": 100.0 if hit else 0.0,
-    }
+    return {"absolute_error": error, "hit": 100.0 if hit else 0.0}
 
 
-def root_mean(squares: np.ndarray, axis: int = -1) -> np.ndarray:
-    """The root of the mean square; of squared log errors it is the RMSLE."""
-    return np.sqrt(np.mean(squares, axis=axis))
+def rmsle(predictions: np.ndarray, prices: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Root mean squared difference of log(1 + USD); neither may be negative."""
+    return np.sqrt(np.mean((np.log1p(predictions) - np.log1p(prices)) ** 2, axis=axis))
 
 
 def r2(predictions: np.ndarray, prices: np.ndarray, axis: int = -1) -> np.ndarray:

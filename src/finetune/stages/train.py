@@ -1,6 +1,5 @@
 """train: an adapter on the prompt–completion pairs, the one of the best validation loss."""
 
-import shutil
 from pathlib import Path
 
 import transformers
@@ -9,13 +8,14 @@ from finetune import paths
 from finetune.files import read_jsonl, replaced_folder, sha256, write_json
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
+from finetune.modeling.base import Base
 from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
 from finetune.params import Declared
 from finetune.stages import entry
 from finetune.tasks.kinds import kind
 from finetune.training import curves, state
-from finetune.training.examples import encode
+from finetune.training.examples import Examples, encode
 from finetune.training.trainer import train
 
 
@@ -34,8 +34,21 @@ def run(params: Declared, task: str) -> None:
             "params": [section.model_dump() for section in sections],
             "data": [sha256(file) for file in files],
             "model": state.file_identity(Path(params.model.name)),
+            "code": state.code_identity(Path("dvc.yaml"), "train"),
         },
     )
+    with state.alone(run_state):
+        _train(params, task, base, run_state, examples, validation)
+
+
+def _train(
+    params: Declared,
+    task: str,
+    base: Base,
+    run_state: Path,
+    examples: Examples,
+    validation: Examples,
+) -> None:
     transformers.set_seed(params.train.seed)  # the adapter's first weights
     model = adapters.attach(base.model, params.lora)
     done = train(
@@ -59,7 +72,6 @@ def run(params: Declared, task: str) -> None:
     }
     metrics = {**done.metrics, **counts, "run": done.hardware}
     write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
-    shutil.rmtree(run_state, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ METRICS: dict[str, dict[str, Metric]] = {
     "price": {
         "mae": Metric(("absolute_error",), higher_is_better=False),
         "median_error": Metric(("absolute_error",), np.median, higher_is_better=False),
-        "rmsle": Metric(("squared_log_error",), regression.root_mean, higher_is_better=False),
+        "rmsle": Metric(("prediction", "reference"), regression.rmsle, higher_is_better=False),
         "r2": Metric(("prediction", "reference"), regression.r2),
         "hits": Metric(("hit",)),
     },
