@@ -8,14 +8,13 @@ from finetune import paths
 from finetune.files import read_jsonl, replaced_folder, sha256, write_json
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
-from finetune.modeling.base import Base
 from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
 from finetune.params import Declared
 from finetune.stages import entry
 from finetune.tasks.kinds import kind
 from finetune.training import curves, state
-from finetune.training.examples import Examples, encode
+from finetune.training.examples import encode
 from finetune.training.trainer import train
 
 
@@ -38,32 +37,20 @@ def run(params: Declared, task: str) -> None:
         },
     )
     with state.alone(run_state):
-        _train(params, task, base, run_state, examples, validation)
-
-
-def _train(
-    params: Declared,
-    task: str,
-    base: Base,
-    run_state: Path,
-    examples: Examples,
-    validation: Examples,
-) -> None:
-    transformers.set_seed(params.train.seed)  # the adapter's first weights
-    model = adapters.attach(base.model, params.lora)
-    done = train(
-        model,
-        base.tokenizer.pad_token_id,
-        params.train,
-        examples.examples,
-        validation.examples,
-        run_state,
-        f"train {task}",
-        price_tokens(base.tokenizer) if params.task.kind == "price" else None,
-    )
-
-    with replaced_folder(paths.adapter(task)) as folder:
-        adapters.save(model, folder)
+        transformers.set_seed(params.train.seed)  # the adapter's first weights
+        model = adapters.attach(base.model, params.lora)
+        done = train(
+            model,
+            base.tokenizer.pad_token_id,
+            params.train,
+            examples.examples,
+            validation.examples,
+            run_state,
+            f"train {task}",
+            price_tokens(base.tokenizer) if params.task.kind == "price" else None,
+        )
+        with replaced_folder(paths.adapter(task)) as folder:
+            adapters.save(model, folder)
     with replaced_folder(paths.curves(task)) as folder:
         curves.write(done.history, folder)
     counts = {
