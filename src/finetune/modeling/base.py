@@ -31,8 +31,11 @@ class Base:
     context: int  # positions that the model was made for
 
 
-def load(options: Model, method: Method) -> Base:
+def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     """The base model in evaluation mode, on the GPU where there is one.
+
+    On a CPU every pass would dequantize all weights anew; `for_inference` does it once, which gives
+    the same weights in more memory.
 
     Raises:
         ModelError: the folder or repository is missing or incomplete.
@@ -55,6 +58,8 @@ def load(options: Model, method: Method) -> Base:
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         said = " ".join(str(error).split())
         raise ModelError(f"model.name: {options.name} cannot be loaded: {said[:300]}") from error
+    if for_inference and method.quantization != "none" and device() == "cpu":
+        model = _dequantized(model)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"model.name: the tokenizer of {options.name} has no end token")
     if tokenizer.pad_token_id is None:
@@ -69,6 +74,15 @@ def load(options: Model, method: Method) -> Base:
         do_sample=False,
     )
     return Base(model.eval(), tokenizer, context=_context(config))
+
+
+def _dequantized(model: PreTrainedModel) -> PreTrainedModel:
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()  # it warns of what is asked for
+    try:
+        return model.dequantize()
+    finally:
+        transformers_logging.set_verbosity(verbosity)
 
 
 def check_folder(path: Path) -> None:

@@ -12,7 +12,7 @@ from finetune.tasks import scores
 def run(params: Declared, task: str) -> None:
     """Write the untuned model's predictions and metrics."""
     rows, train = (read_jsonl(paths.prepared(task) / f"{n}.jsonl") for n in ("test", "train"))
-    base = base_model.load(params.model, params.method)
+    base = base_model.load(params.model, params.method, for_inference=True)
     ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
     predictions = predict(base, base.model, ask, rows, train, f"base {task}")
     write_jsonl(paths.predictions(task, "base"), predictions)

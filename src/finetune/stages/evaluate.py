@@ -14,7 +14,7 @@ def run(params: Declared, task: str) -> None:
     """Write the tuned model's predictions, its metrics and its gain."""
     rows, train = (read_jsonl(paths.prepared(task) / f"{n}.jsonl") for n in ("test", "train"))
     before = read_jsonl(paths.predictions(task, "base"))
-    base = base_model.load(params.model, params.method)
+    base = base_model.load(params.model, params.method, for_inference=True)
     ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
     model = adapters.load(base.model, paths.adapter(task))
     predictions = predict(base, model, ask, rows, train, f"evaluate {task}")
