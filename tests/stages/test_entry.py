@@ -54,7 +54,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(repository, changes, task, said):
 
 
 def test_a_stage_that_ends_well_says_nothing_and_writes_its_outs(repository):
-    edit(repository / "params.yaml", ("train: 1000", "train: 5"))
+    edit(repository / "params.yaml", ("train: 600", "train: 5"))
     done = fetch(repository, "price")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     source = json.loads((repository / "data/raw/price/source.json").read_text())
