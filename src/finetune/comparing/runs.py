@@ -40,9 +40,10 @@ def read(root: Path, name: str) -> Run:
         for key, value in params.items()
         if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
     }
-    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
+    lock = text_of("dvc.lock")
     for task in kinds:
-        _check_params(name, task, params, text_of("dvc.lock"))
+        _check_params(name, task, params, lock)
+    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
     predictions = {
         task: [
             json.loads(line)
