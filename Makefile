@@ -1,6 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test check format
+.PHONY: help setup browser repro test check format
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -15,13 +15,26 @@ repro: setup ## run the pipeline (what changed of it), and print the results
 	dvc repro
 	finetune show
 
-test: setup ## run all tests (a part: make test ARGS="tests/scoring -k bootstrap")
+test: setup browser ## run all tests (a part: make test ARGS="tests/scoring -k bootstrap")
 	python -m pytest $(ARGS)
 
 check: setup ## lint, formatting, and that params, stages, lock and README are true
 	ruff check .
 	ruff format --check .
 	finetune check
+
+# The report's tests open it in Chromium. Where there is none and no right to install it, they are
+# skipped, and say so.
+NO_BROWSER := no Chromium here: the tests that open the report in it will be skipped
+browser:
+	@if which chromium chromium-browser google-chrome google-chrome-stable | grep -q .; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+			chromium fonts-dejavu-core >/dev/null || echo "$(NO_BROWSER)"; \
+	else \
+		echo "$(NO_BROWSER)"; \
+	fi
 
 format: setup ## format the code, and mend what the linter can
 	ruff check --fix .

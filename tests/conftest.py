@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.params import Method, Model, Prompt
+from finetune.schema import Method, Model, Prompt
 
 ROOT = Path(__file__).parent.parent
 

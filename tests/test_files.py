@@ -1,5 +1,6 @@
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,30 @@ def test_a_folder_is_replaced_whole_when_the_block_ends(tmp_path):
     assert [file.name for file in out.iterdir()] == ["second"]
     assert list(out.parent.iterdir()) == [out]
     assert out.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_table_comes_back_as_it_was_written(tmp_path):
+    rows = [{"group": 'a "b"\tc', "mae": 1.5}, {"group": "line\nbreak", "mae": 2}]
+    files.write_tsv(tmp_path / "table.tsv", rows)
+    assert (tmp_path / "table.tsv").read_text().startswith("group\tmae\n")
+    assert files.read_tsv(tmp_path / "table.tsv") == [
+        {"group": 'a "b"\tc', "mae": "1.5"},
+        {"group": "line\nbreak", "mae": "2"},
+    ]
+
+
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/old.txt").write_text("old")
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if target.name == "out" and not self.name.endswith(".old"):
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="no"), files.replaced_folder(tmp_path / "out"):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out/old.txt").read_text() == "old"

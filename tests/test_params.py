@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from finetune import params
+from finetune import params, schema
 from finetune.composition import compose
 from finetune.errors import ParamsError
 
@@ -42,8 +42,8 @@ def message(values: object) -> str:
 def test_the_composed_defaults_validate(composed):
     read = params.validate_text(composed, "conf")
     assert list(read.tasks) == ["samsum", "price"]
-    assert isinstance(read.tasks["samsum"], params.SummarizationTask)
-    assert isinstance(read.tasks["price"], params.PriceTask)
+    assert isinstance(read.tasks["samsum"], schema.SummarizationTask)
+    assert isinstance(read.tasks["price"], schema.PriceTask)
 
 
 @pytest.mark.parametrize(
@@ -83,16 +83,20 @@ def test_the_composed_defaults_validate(composed):
         ("tasks.samsum.source.hub.revision", "v1", "samsum.source.hub.revision: is 'v1', must"),
         ("tasks.price.kind", "prices", "kind: is 'prices', must be 'summarization', 'price'"),
         ("tasks.price.ladder", ["lead3"], "tasks.price.ladder.0: is 'lead3', must be 'mean', 'me"),
-        ("tasks.price.eval.estimate", "mean", "is 'mean', must be 'median' or 'greedy'"),
+        (
+            "tasks.price.eval.estimate",
+            "mean",
+            "is 'mean', must be 'greedy', 'top_k_mean' or 'median'",
+        ),
         (
             "tasks.price.eval.decode",
             "greedy",
-            "tasks.price.eval.decode: is not a parameter; known here: batch_size, estimate",
+            "tasks.price.eval.decode: is not a parameter; known here: batch_size, shots, seed",
         ),
         (
             "tasks.samsum.eval.estimate",
             "median",
-            "tasks.samsum.eval.estimate: is not a parameter; known here: batch_size, decode",
+            "tasks.samsum.eval.estimate: is not a parameter; known here: batch_size, shots, seed",
         ),
         (
             "tasks.samsum.source.hub.rev",
@@ -192,7 +196,7 @@ def declare(composed):
 
 def test_a_declared_section_is_readable_whole(declare):
     section = declare("lora").lora
-    assert isinstance(section, params.Lora)
+    assert isinstance(section, schema.Lora)
     assert section.r == 16
 
 

@@ -74,7 +74,7 @@ def _show(root: Path, _: argparse.Namespace) -> int:
         metrics = tables.read_complete(root / "metrics", task)
         print(f"\n{task}: scores on the test rows, with {confidence} intervals\n")
         print(tables.results(metrics, options.kind))
-        print(f"\ngain of tuned over base, paired: {tables.gains_line(metrics, options.kind)}")
+        print("\n" + "\n\n".join(tables.remarks(metrics, options.kind)))
     return 0
 
 

@@ -1,12 +1,14 @@
 """Reading and writing files: atomic writes, JSON lines, hashes."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,21 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
+def write_tsv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """A table with tabs between its columns, which are the keys of its rows."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    """The rows of such a table, every value as text."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
 def sha256(path: Path) -> str:
     """The hash of a file's bytes."""
     with path.open("rb") as file:
@@ -79,7 +96,12 @@ def replaced_folder(path: Path) -> Iterator[Path]:
         old = new.with_name(f"{new.name}.old")
         if path.exists():
             path.rename(old)
-        new.rename(path)
+        try:
+            new.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -10,13 +10,18 @@ def raw(task: str) -> Path:
     return Path("data/raw") / task
 
 
+def guesses(task: str) -> Path:
+    """The folder of others' answers to test rows, one file a rung; not every source has them."""
+    return raw(task) / "guesses"
+
+
 def prepared(task: str) -> Path:
     """The folder that `prepare` writes."""
     return Path("data/prepared") / task
 
 
 def predictions(task: str, name: str) -> Path:
-    """Predictions of `base` or of `tuned`."""
+    """Predictions of a model: `base`, `few_shot` or `tuned`."""
     return Path("predictions") / task / f"{name}.jsonl"
 
 
@@ -28,6 +33,11 @@ def ladder(task: str) -> Path:
 def metrics(task: str, name: str) -> Path:
     """A metric file."""
     return Path("metrics") / task / f"{name}.json"
+
+
+def groups(task: str) -> Path:
+    """The table of scores by groups of rows."""
+    return Path("metrics") / task / "groups.tsv"
 
 
 def curves(task: str) -> Path:

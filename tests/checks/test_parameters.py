@@ -27,9 +27,10 @@ def edit(file: Path, old: str, new: str) -> None:
 def test_each_key_in_which_params_yaml_and_conf_differ_is_a_line(root):
     edit(root / "params.yaml", "  r: 16\n", "  r: 99\n")
     edit(root / "params.yaml", "  dropout: 0.0\n", "  rank: 3\n")
-    edit(root / "params.yaml", "    - lead3\n", "")
+    edit(root / "params.yaml", "    - lead3\n    - longest3\n", "")
     assert parameters.differences(root) == [
-        "tasks.samsum.ladder: conf=['lead3', 'longest3'] params.yaml=['longest3']",
+        "tasks.samsum.ladder: conf=['lead1', 'lead3', 'longest3', 'lexrank', 'oracle3'] "
+        "params.yaml=['lead1', 'lexrank', 'oracle3']",
         "lora.r: conf=16 params.yaml=99",
         "lora.dropout: conf=0.0 params.yaml=(nothing)",
         "lora.rank: conf=(nothing) params.yaml=3",

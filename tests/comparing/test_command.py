@@ -132,6 +132,19 @@ def test_predictions_of_other_parameters_are_refused(repository):
         file.write_text(text)
 
 
+def test_a_small_number_is_a_number_in_both_files(repository):
+    # PyYAML reads 1e-06 as text, and what DVC writes into its lock looks like that.
+    params, lock = repository / "params.yaml", repository / "dvc.lock"
+    texts = params.read_text(), lock.read_text()
+    try:
+        params.write_text(texts[0].replace("  dropout: 0.0\n", "  dropout: 1.0e-06\n"))
+        lock.write_text(texts[1].replace("dropout: 0.0\n", "dropout: 1e-06\n"))
+        assert runs.read(repository, runs.WORKSPACE).params["lora.dropout"] == 1e-6
+    finally:
+        params.write_text(texts[0])
+        lock.write_text(texts[1])
+
+
 def test_a_task_that_is_gone_is_told_and_fails_where_ci_asks(repository, capsys, monkeypatch):
     whole = runs.read(repository, "first")
     more = runs.Run("main", whole.params, {**whole.kinds, "mine": "price"}, whole.predictions)

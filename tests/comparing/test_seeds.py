@@ -85,3 +85,9 @@ def test_scores_that_rounding_alone_keeps_apart_are_within_the_spread():
             (("a", 1, 16), ("b", 2, 16), ("c", 1, 4), ("d", 2, 4))]  # fmt: skip
     found = differences(spreads(configurations(runs, "train.seed")), 0.95)
     assert all(each.is_within_spread for each in found)
+
+
+def test_runs_without_a_common_task_have_no_spread():
+    other = Run("z", {"train.seed": 4, "data.seed": 7, "lora.r": 16}, {"mails": "price"}, {})
+    with pytest.raises(UserError, match="no task is in all"):
+        spreads(configurations([RUNS[0], other], "train.seed"))

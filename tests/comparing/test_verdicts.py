@@ -4,7 +4,7 @@ import pytest
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import changed_params, compare, lacking
 from finetune.errors import UserError
-from finetune.params import Bootstrap
+from finetune.schema import Bootstrap
 
 OPTIONS = Bootstrap(resamples=2000, confidence=0.95, seed=1)
 NOISE = np.random.default_rng(0).normal(0, 10, size=(2, 200))
@@ -95,9 +95,7 @@ def test_other_scoring_rules_are_refused_by_name():
 
 def test_too_few_draws_to_find_anything_are_refused():
     few = OPTIONS.model_copy(update={"resamples": 100})
-    with pytest.raises(
-        UserError, match=r"resamples: 100 are too few .* in 10 comparisons at 0\.95"
-    ):
+    with pytest.raises(UserError, match=r"resamples: 100 are too few .* in 8 comparisons at 0\.95"):
         compare(run("a", NOISE[0]), [run("b", NOISE[1]), run("c", NOISE[1])], few)
 
 
@@ -130,3 +128,28 @@ def test_changed_params_are_those_of_another_value_or_type():
         "x": (1, 1.0),
         "only_before": (2, None),
     }
+
+
+def test_only_scores_that_both_have_and_that_are_better_one_way_are_compared():
+    before, after = run("a", 100 + NOISE[0]), run("b", 90 + NOISE[0])
+    for each in (before, after):
+        for row in each.predictions["price"]:
+            row["outside"] = 3.0  # a share of mass, neither better nor worse
+    for row in after.predictions["price"]:
+        row["crps"] = 5.0  # of a run made by a later version
+    scores = [each.score for each in compare(before, [after], OPTIONS)[0]]
+    assert scores == ["mae", "median_error", "rmsle", "r2", "hits"]
+    for row in before.predictions["price"]:
+        row["crps"] = 6.0
+    (rows,) = compare(before, [after], OPTIONS)
+    assert [each.verdict for each in rows if each.score == "crps"] == ["better"]
+
+
+def test_comparisons_in_which_no_row_differs_do_not_count_in_the_correction():
+    before, after = run("a", 100 + NOISE[0]), run("b", 99.5 + NOISE[0] + NOISE[1] / 4)
+    (rows,) = compare(before, [after], OPTIONS)
+    differing = [each for each in rows if each.score != "hits"]  # hits are 0 in all rows
+    smallest = min(each.p for each in differing)
+    assert min(each.p_holm for each in rows) == pytest.approx(smallest * len(differing))
+    (hits,) = [each for each in rows if each.score == "hits"]
+    assert (hits.p, hits.p_holm, hits.verdict) == (1, 1, "cannot be told apart")

@@ -8,7 +8,7 @@ import pytest
 
 from finetune.data import sources
 from finetune.errors import DataError
-from finetune.params import Embedded, TaskSource
+from finetune.schema import Embedded, TaskSource
 from finetune.tasks import price, summarization
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -36,8 +36,8 @@ def source(**changed: object) -> TaskSource:
 
 def embedded(source: TaskSource, seed: int = 11, **rows: int) -> sources.Fetched:
     options = {"rows": EMBEDDED.rows.model_dump() | rows, "seed": seed}
-    fields = summarization.FIELDS
-    return sources.fetch("embedded", None, Embedded.model_validate(options), source, fields)
+    size = Embedded.model_validate(options)
+    return sources.fetch("embedded", None, size, source, summarization)
 
 
 @pytest.mark.parametrize(("generator", "kind"), [("dialogues", summarization), ("products", price)])
@@ -86,7 +86,7 @@ def root(tmp_path) -> Path:
 
 def files(root: Path | None, source: TaskSource) -> sources.Fetched:
     where = None if root is None else str(root)
-    return sources.fetch("files", where, EMBEDDED, source, summarization.FIELDS)
+    return sources.fetch("files", where, EMBEDDED, source, summarization)
 
 
 def test_files_come_in_our_field_names(root):
@@ -146,6 +146,57 @@ def test_files_need_a_root():
         files(None, source())
 
 
+def priced(root: Path, file: str, content: str) -> sources.Fetched:
+    """Prices from files, with a file of somebody's guesses beside them."""
+    folder = root / "goods"
+    folder.mkdir()
+    for split in ("train", "test"):
+        (folder / f"{split}.jsonl").write_text('{"id": 7, "text": "Lamp", "price": 5}')
+    (folder / file).write_text(content)
+    guesses = {"file": "human.csv", "id": "row", "guess": "usd", "source": "one person"}
+    goods = {
+        "folder": "goods",
+        "splits": {"train": "train.jsonl", "test": "test.jsonl"},
+        "fields": {"id": "id", "text": "text", "price": "price"},
+        "guesses": {"human": guesses, "jury": guesses | {"file": "jury.jsonl"}},
+    }
+    return sources.fetch("files", str(root), EMBEDDED, source(files=goods), price)
+
+
+def test_guesses_come_with_the_files_by_the_ids_of_rows(tmp_path, caplog):
+    caplog.set_level("INFO")
+    fetched = priced(tmp_path, "human.csv", "row,usd,mood\n7,120,good\n9,0.5,bad\n")
+    assert fetched.guesses == {"human": [{"id": "7", "guess": 120.0}, {"id": "9", "guess": 0.5}]}
+    told = fetched.origin["guesses"]["human"]
+    assert (told["file"], told["source"]) == ("goods/human.csv", "one person")
+    assert len(told["sha256"]) == 64
+    (said,) = caplog.messages  # of the file that is not there
+    assert said.endswith("goods/jury.jsonl: no such file, hence no rung 'jury'")
+
+
+def test_guesses_may_be_in_any_format_that_rows_may(tmp_path):
+    fetched = priced(tmp_path, "jury.jsonl", '{"row": 7, "usd": 3}\n')
+    assert fetched.guesses == {"jury": [{"id": "7", "guess": 3.0}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("row,dollars\n7,120\n", "human.csv: line 2: has no 'usd'; it has 'row', 'dollars'"),
+        ("row,usd\n7,120\n8,dear\n", "human.csv: line 3: price is 'dear', must be a number of U"),
+        ("row,usd\n7,\n", "human.csv: line 2: price is '', must be a number of USD"),
+        ("row,usd\n7,nan\n", "human.csv: line 2: price is nan, must be a number from 0"),
+        ("row,usd\n ,120\n", "human.csv: line 2: id is ' ', must be text or an integer"),
+        ("row,usd\n7,1\n7,2\n", "human.csv: line 3: a second answer to row '7'"),
+        ("row,usd\n7\n", "human.csv: line 2: has 1 cells, the header has 2"),
+    ],
+)
+def test_a_guess_that_is_none_is_told_with_its_file_and_line(tmp_path, content, said):
+    with pytest.raises(DataError) as raised:
+        priced(tmp_path, "human.csv", content)
+    assert said in str(raised.value)
+
+
 @pytest.fixture
 def hub(monkeypatch) -> list[tuple]:
     """Stands in for the hub; gives the calls that reach it."""
@@ -170,7 +221,7 @@ def hub(monkeypatch) -> list[tuple]:
 
 
 def from_hub(source: TaskSource) -> sources.Fetched:
-    return sources.fetch("hub", None, EMBEDDED, source, summarization.FIELDS)
+    return sources.fetch("hub", None, EMBEDDED, source, summarization)
 
 
 def test_a_data_set_of_the_hub_comes_at_its_commit_in_our_field_names(hub):

@@ -1,5 +1,3 @@
-import torch
-
 from finetune.inference.batches import in_batches, pad_left
 
 
@@ -9,14 +7,14 @@ def test_padding_stands_on_the_left_and_is_masked():
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1]]
 
 
-def test_answers_come_back_in_the_order_of_the_prompts():
-    prompts = [[n] * (1 + n * 7 % 5) for n in range(23)]
-    widths = []
+def test_answers_come_back_in_the_order_of_the_texts():
+    lengths = [1 + n * 7 % 5 for n in range(23)]
+    seen = []
 
-    def last_id(ids: torch.Tensor, mask: torch.Tensor) -> list[int]:
-        widths.append(ids.shape)
-        return ids[:, -1].tolist()
+    def numbers(chosen: list[int]) -> list[int]:
+        seen.append([lengths[i] for i in chosen])
+        return chosen
 
-    assert in_batches(prompts, 4, 0, "test", last_id) == list(range(23))
-    assert [rows for rows, _ in widths] == [4, 4, 4, 4, 4, 3]
-    assert [width for _, width in widths] == sorted((w for _, w in widths), reverse=True)
+    assert in_batches(lengths, 4, "test", numbers) == list(range(23))
+    assert [len(batch) for batch in seen] == [4, 4, 4, 4, 4, 3]
+    assert [length for batch in seen for length in batch] == sorted(lengths, reverse=True)

@@ -1,7 +1,7 @@
 import pytest
 
-from finetune.inference.predict import Ask, predict
-from finetune.params import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
+from finetune.inference.predict import Ask, draw, predict
+from finetune.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 
 DIALOGUES = [
     {"id": "a", "dialogue": "Anna: Hi!", "summary": "Anna says hi."},
@@ -9,62 +9,144 @@ DIALOGUES = [
 ]
 PRODUCTS = [
     {"id": "a", "text": "A lamp of brass", "price": 40.0, "category": None},
-    {"id": "b", "text": "A chair", "price": 120.0, "category": None},
+    {"id": "b", "text": "A chair", "price": 120.0, "category": "Home"},
 ]
-TRAIN = [{"price": 10.0}, {"price": 70.0}, {"price": 500.0}]
+TRAIN = [
+    {"text": "A cup", "price": 10.0},
+    {"text": "A table", "price": 70.0},
+    {"text": "A bed", "price": 500.0},
+]
 
 
-def ask_summary() -> Ask:
+def ask_summary(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue=":", max_tokens=64, max_completion_tokens=8)
+    options = {
+        "batch_size": 2, "shots": 0, "seed": 5, "decode": "greedy", "beams": 2, "samples": 3,
+        "temperature": 0.7,
+    }  # fmt: skip
     return Ask(
-        "summarization",
-        prompt,
-        SummaryEval(batch_size=2, decode="greedy"),
-        SummaryScore(stemmer=True),
+        "summarization", prompt, SummaryEval(**(options | changed)), SummaryScore(stemmer=True)
     )
 
 
-def ask_price(estimate: str) -> Ask:
+def ask_price(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
+    options = {
+        "batch_size": 64, "shots": 0, "seed": 5, "estimate": "median", "top_k": 3, "floor": 0.0,
+    }  # fmt: skip
     score = PriceScore(hit_usd=40.0, hit_share=0.2)
-    return Ask("price", prompt, PriceEval(batch_size=2, estimate=estimate), score)
+    return Ask("price", prompt, PriceEval(**(options | changed)), score)
 
 
-def test_summaries_carry_scores_and_what_went_wrong(load, tiny_model):
+@pytest.mark.parametrize("decode", ["greedy", "beam", "sample", "mbr"])
+def test_summaries_carry_scores_and_what_went_wrong(load, tiny_model, decode):
     base = load(tiny_model)
-    rows = predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
+    rows = predict(base, base.model, ask_summary(decode=decode), DIALOGUES, [], "test")
     assert [row["id"] for row in rows] == ["a", "b"]
     assert [row["reference"] for row in rows] == ["Anna says hi.", "Tom talks."]
     assert [row["prompt_truncated"] for row in rows] == [False, True]
     assert all(row["hit_length_cap"] for row in rows)  # a random model does not stop
     assert all(row["empty"] == (not row["prediction"]) for row in rows)
     assert all(0 <= row["rouge1"] <= 100 for row in rows)
+    assert all("shots" not in row for row in rows)
 
 
-def test_prices_are_estimates_of_the_distribution(load, tiny_model):
+def test_references_carry_what_their_perplexity_is_made_of(load, tiny_model):
     base = load(tiny_model)
+    rows = predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
+    tokens = [base.tokenizer(row["summary"], add_special_tokens=False) for row in DIALOGUES]
+    lengths = [min(8, len(ids["input_ids"]) + 1) for ids in tokens]  # the end token, and the cap
+    assert [row["reference_tokens"] for row in rows] == lengths
+    assert all(row["reference_nll"] > row["reference_tokens"] for row in rows)
+
+
+@pytest.mark.parametrize("folder", ["tiny_model", "digits_model"])
+def test_prices_are_estimates_of_the_distribution(request, load, folder):
+    base = load(request.getfixturevalue(folder))
     found = {
-        name: predict(base, base.model, ask_price(name), PRODUCTS, TRAIN, "test")
-        for name in ("median", "greedy")
+        name: predict(base, base.model, ask_price(estimate=name), PRODUCTS, TRAIN, "test")
+        for name in ("median", "greedy", "top_k_mean")
     }
-    assert found["median"] != found["greedy"]
-    for row, product in zip(found["median"], PRODUCTS, strict=True):
-        assert row["absolute_error"] == pytest.approx(abs(row["prediction"] - product["price"]))
-        assert "unparsable" not in row
+    for name, rows in found.items():
+        for row, product in zip(rows, PRODUCTS, strict=True):
+            assert row["prediction"] == row["estimates"][name]
+            error = abs(row["prediction"] - product["price"])
+            assert row["absolute_error"] == pytest.approx(error, abs=0.01)
+            assert row["category"] == product["category"]
+            assert not row["unparsable"]
+    scores = [
+        {name: row[name] for name in ("crps", "pit", "covered_50", "covered_90", "outside")}
+        for row in found["median"]
+    ]
+    for row in scores:
+        assert row["crps"] >= 0
+        assert 0 <= row["pit"][0] <= row["pit"][1] <= 1
+        assert row["covered_50"] <= row["covered_90"]
+        assert 0 <= row["outside"] < 100
+    same = [{name: row[name] for name in scores[0]} for row in found["greedy"]]
+    assert same == scores  # they are the distribution's, whatever is made of it
 
 
-def test_a_tokenizer_that_splits_numbers_generates_and_parses(load, digits_model, caplog):
-    base = load(digits_model)
-    rows = predict(base, base.model, ask_price("median"), PRODUCTS, TRAIN, "test")
-    assert "splits numbers" in caplog.text
-    # A random model writes no price: the best constant of train stands in, and is counted.
+def test_a_row_with_hardly_any_mass_on_prices_counts_as_the_best_constant(load, tiny_model):
+    base = load(tiny_model)
+    rows = predict(base, base.model, ask_price(floor=0.0999), PRODUCTS, TRAIN, "test")
+    lost = [row for row in rows if row["outside"] > 90.01]
+    assert all(row["unparsable"] == (row in lost) for row in rows)
+
+    base.model.lm_head.weight.data.fill_(float("nan"))
+    rows = predict(base, base.model, ask_price(), PRODUCTS, TRAIN, "test")
     assert [row["unparsable"] for row in rows] == [True, True]
     assert [row["prediction"] for row in rows] == [70.0, 70.0]
+    assert [row["crps"] for row in rows] == [30.0, 50.0]  # of a point, the absolute error
+    assert [row["pit"] for row in rows] == [[0.0, 0.0], [1.0, 1.0]]
+    assert [row["covered_90"] for row in rows] == [0.0, 0.0]
+    assert [row["outside"] for row in rows] == [100.0, 100.0]
 
 
-def test_the_same_rows_give_the_same_predictions_twice(load, tiny_model):
+def test_few_shot_rows_say_how_many_examples_stood_in_their_prompts(load, tiny_model):
+    base = load(tiny_model)
+    train = [{"dialogue": f"Eva: {n} words", "summary": f"Eva says {n}."} for n in range(5)]
+    zero = predict(base, base.model, ask_summary(), DIALOGUES, train, "test")
+    rows = predict(base, base.model, ask_summary(), DIALOGUES, train, "test", 2)
+    assert [row["shots"] for row in rows] == [2, 2]
+    assert not any(row["shots_dropped"] for row in rows)
+    assert [row["prompt_truncated"] for row in rows] == [False, True]
+    assert [row["reference_nll"] for row in rows] != [row["reference_nll"] for row in zero]
+
+    # Each is cut to what a question may take, and the context does not hold five of them.
+    long = [{"dialogue": "Eva: word " * 300, "summary": "Eva talks."}] * 5
+    rows = predict(base, base.model, ask_summary(), DIALOGUES, long, "test", 5)
+    assert all(0 < row["shots"] < 5 for row in rows)
+    assert all(row["shots_dropped"] for row in rows)
+
+
+def test_a_reference_that_is_cut_for_its_perplexity_is_told(load, tiny_model):
+    base = load(tiny_model)
+    rows = [{**DIALOGUES[0], "summary": summary} for summary in ("Hi.", "Anna says hi. " * 20)]
+    found = predict(base, base.model, ask_summary(), rows, [], "test")
+    assert [row["reference_truncated"] for row in found] == [False, True]
+    assert found[1]["reference_tokens"] == 8
+
+
+@pytest.mark.parametrize("folder", ["tiny_model", "digits_model"])
+def test_prices_are_asked_for_with_examples_too(request, load, folder):
+    base = load(request.getfixturevalue(folder))
+    rows = predict(base, base.model, ask_price(floor=0.01), PRODUCTS, TRAIN, "test", 3)
+    assert [row["shots"] for row in rows] == [3, 3]
+
+
+def test_examples_are_drawn_by_the_seed(load, tiny_model):
+    train = [{"text": f"Item {n}", "price": float(n)} for n in range(50)]
+    drawn = draw("price", train, 3, seed=5)
+    assert drawn == draw("price", train, 3, seed=5) != draw("price", train, 3, seed=6)
+    assert len({shot.body for shot in drawn}) == 3
+    assert len(draw("price", train[:2], 3, seed=5)) == 2  # all that there are
+
+
+@pytest.mark.parametrize("decode", ["greedy", "mbr"])
+def test_the_same_rows_give_the_same_predictions_twice(load, tiny_model, decode):
     first, again = (
-        predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
+        predict(base, base.model, ask_summary(decode=decode), DIALOGUES, [], "test")
         for base in (load(tiny_model, "nf4"), load(tiny_model, "nf4"))
     )
     assert first == again

@@ -1,8 +1,62 @@
+import dataclasses
+import functools
+
+import numpy as np
 import pytest
 import torch
 
-from finetune.inference import prices
+from finetune.errors import ModelError
+from finetune.inference.prices import PRICES, distributions, price_tree
 from finetune.modeling.price_tokens import price_tokens
+from finetune.modeling.prompts import PromptEncoder
+from finetune.schema import Prompt
+
+PROMPT = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
+TEXTS = ["A lamp", "A very long text about a chair of wood", "Tea"]
+
+
+@pytest.fixture(params=["tiny_model", "digits_model"])
+def base(request, load):
+    return load(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def digits(load, digits_model):
+    return load(digits_model)
+
+
+def encoder(base, prompt: Prompt = PROMPT) -> PromptEncoder:
+    return PromptEncoder(base.tokenizer, prompt, base.context)
+
+
+def search(base, texts=TEXTS, floor: float = 0.0, batch_size: int = 64):
+    encode = encoder(base)
+    prompts = [encode.encode(text).ids for text in texts]
+    tree = price_tree(encode)
+    return distributions(base.model, prompts, tree, floor, batch_size, 0, "test")
+
+
+@torch.inference_mode()
+def brute_force(base, text: str) -> np.ndarray:
+    """The mass of each price from its whole sequence of tokens, without a cache or a tree."""
+    encode = encoder(base)
+    prompt = encode.encode(text).ids
+    paths = [tuple(encode.encode_completion(str(price)).ids[:-1]) for price in PRICES]
+    likely = {}
+    for length in {len(path) for path in paths}:
+        same = [path for path in paths if len(path) == length]
+        logits = base.model(input_ids=torch.tensor([[*prompt, *path] for path in same])).logits
+        steps = logits[:, -length - 1 : -1].double().log_softmax(-1)
+        chosen = steps.gather(-1, torch.tensor(same)[..., None])[..., 0]
+        likely |= dict(zip(same, chosen.sum(-1).exp().tolist(), strict=True))
+    followed = {path: likely[path] for path in paths}
+    for path in paths:
+        shorter = [
+            other for other in paths if len(other) < len(path) and path[: len(other)] == other
+        ]
+        if shorter:  # the next shorter price, whose mass a longer one takes
+            followed[max(shorter, key=len)] -= likely[path]
+    return np.array([followed[path] for path in paths])
 
 
 def test_each_price_has_a_token_of_its_own(load, tiny_model, digits_model):
@@ -13,30 +67,136 @@ def test_each_price_has_a_token_of_its_own(load, tiny_model, digits_model):
     assert price_tokens(load(digits_model).tokenizer) is None
 
 
-def test_distributions_are_those_of_one_prompt_at_a_time(load, tiny_model):
+def test_where_a_price_is_one_token_it_is_the_token_after_the_prompt(load, tiny_model):
     base = load(tiny_model)
     tokens = price_tokens(base.tokenizer)
-    texts = ["A lamp", "A very long text about a chair of wood", "Tea"]
-    prompts = [base.tokenizer(text)["input_ids"] for text in texts]
-    found = prices.distributions(
-        base.model, prompts, tokens, 3, base.tokenizer.pad_token_id, "test"
-    )
-    for prompt, distribution in zip(prompts, found, strict=True):
+    for text, found in zip(TEXTS, search(base), strict=True):
+        ids = encoder(base).encode(text).ids
         with torch.inference_mode():
-            logits = base.model(input_ids=torch.tensor([prompt])).logits[0, -1, tokens]
-        torch.testing.assert_close(distribution, logits.softmax(-1), rtol=1e-4, atol=1e-7)
-        assert distribution.sum().item() == pytest.approx(1, abs=1e-5)
+            logits = base.model(input_ids=torch.tensor([ids])).logits[0, -1]
+        masses = logits.double().softmax(-1)[tokens].numpy()
+        np.testing.assert_allclose(found.probabilities, masses / masses.sum(), rtol=1e-4, atol=1e-9)
+        assert found.outside == pytest.approx(1 - masses.sum(), abs=1e-5)
 
 
-def test_the_median_minimizes_the_expected_absolute_error():
-    distribution = torch.rand(1000, generator=torch.Generator().manual_seed(1)) ** 8
-    distribution /= distribution.sum()
-    values = torch.arange(1000.0)
-    errors = ((values[:, None] - values[None]).abs() * distribution).sum(1)
-    assert prices.median(distribution) == errors.argmin().item()
+def test_the_search_finds_what_all_sequences_one_by_one_have(base):
+    for text, found in zip(TEXTS, search(base), strict=True):
+        masses = brute_force(base, text)
+        inside = 1 - found.outside
+        np.testing.assert_allclose(found.probabilities * inside, masses, rtol=1e-3, atol=1e-8)
+        np.testing.assert_allclose(found.probabilities, masses / masses.sum(), rtol=0, atol=1e-5)
 
 
-def test_the_greedy_estimate_is_the_likeliest_price():
-    distribution = torch.full((1000,), 0.0005)
-    distribution[42] = 0.5
-    assert prices.greedy(distribution) == 42
+@pytest.mark.parametrize("floor", [0.0, 1e-3])
+def test_a_distribution_and_what_is_outside_it_are_all_there_is(base, floor):
+    for found in search(base, floor=floor):
+        assert found.probabilities.sum() == pytest.approx(1)
+        assert found.probabilities.min() >= 0
+        assert 0 <= found.outside < 1
+
+
+@pytest.mark.parametrize("floor", [1e-5, 1e-4])
+def test_what_is_below_the_floor_is_outside(digits, floor):
+    # Prices of 3 digits begin with two that few beginnings are likely enough to lead to.
+    (cut,) = search(digits, TEXTS[:1], floor)
+    masses, found = brute_force(digits, TEXTS[0]), cut.probabilities * (1 - cut.outside)
+    kept = found > 0
+    assert 0 < kept.sum() < 1000
+    np.testing.assert_allclose(found[kept], masses[kept], rtol=1e-3, atol=1e-8)
+    assert (masses[~kept] < floor).all()
+    assert cut.outside == pytest.approx(1 - masses[kept].sum(), abs=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_neither_batches_nor_neighbours_change_it(base, batch_size):
+    expected = search(base, floor=1e-3)
+    batched = search(base, floor=1e-3, batch_size=batch_size)
+    for one, other in zip(expected, batched, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+    (alone,) = search(base, TEXTS[1:2], floor=1e-3)
+    np.testing.assert_allclose(expected[1].probabilities, alone.probabilities, atol=1e-6)
+
+
+def test_no_more_pairs_are_read_at_once_than_a_batch_holds(digits, monkeypatch):
+    rows = []
+    forward = digits.model.forward
+
+    @functools.wraps(forward)
+    def counted(*args, **kwargs):
+        rows.append(len(kwargs["input_ids"]))
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(digits.model, "forward", counted)
+    search(digits, floor=1e-3, batch_size=2)
+    assert max(rows) == 2
+
+
+def test_less_mass_than_the_floor_on_all_prices_is_no_prediction(load, tiny_model):
+    base = load(tiny_model)
+    outside = max(found.outside for found in search(base))
+    tree = price_tree(encoder(base))
+    (found,) = distributions(base.model, [[5, 6]], tree, 0.99999, 1, 0, "test")
+    assert found.probabilities is None
+    assert 0.00001 < found.outside <= 1
+    assert outside < 1
+
+
+def test_a_model_that_gives_no_numbers_makes_no_prediction(base):
+    with torch.no_grad():
+        base.model.lm_head.weight.fill_(float("nan"))
+    assert [dataclasses.astuple(found) for found in search(base)] == [(None, 1.0)] * 3
+
+
+def test_the_tree_holds_prices_as_training_teaches_them(digits):
+    tree = price_tree(encoder(digits))
+    assert len(tree.alphabet) == 10
+    one = next(node for node in tree.root.children if node.price == 1)
+    twelve = next(node for node in one.children if node.price == 12)
+    assert one.path == tuple(encoder(digits).encode_completion("1").ids[:-1])
+    assert twelve.leaf_prices.tolist() == list(range(120, 130))
+    zero = dict(zip(tree.root.leaf_prices.tolist(), tree.root.leaves.tolist(), strict=True))
+    assert set(zero) == {0}  # nothing goes on after 0
+
+
+def test_a_completion_too_short_for_a_price_is_a_mistake_of_the_parameters(digits):
+    short = PROMPT.model_copy(update={"max_completion_tokens": 3})
+    with pytest.raises(ModelError, match="max_completion_tokens: is 3, too few for the price 100"):
+        price_tree(encoder(digits, short))
+
+
+def test_a_tokenizer_without_digits_is_told(load, tiny_model):
+    base = load(tiny_model)
+
+    class Dumb:
+        eos_token_id = 1
+
+        def __call__(self, text, **options):
+            return {"input_ids": [7]}
+
+    with pytest.raises(ModelError, match="cannot write the price 1"):
+        price_tree(PromptEncoder(Dumb(), PROMPT, base.context))
+
+
+def test_tokenizers_that_open_a_text_with_a_piece_of_its_own(load, digits_model):
+    """Llama 2's way: ▁ before the first word, also where an answer is a text of its own."""
+    base = load(digits_model)
+
+    class Opened:
+        def __init__(self, tokenizer):
+            self.tokenizer = tokenizer
+
+        def __getattr__(self, name):
+            return getattr(self.tokenizer, name)
+
+        def __call__(self, text, **options):
+            found = self.tokenizer(text, **options)
+            found["input_ids"] = [*found["input_ids"][:0], 99, *found["input_ids"]]
+            return found
+
+    base = dataclasses.replace(base, tokenizer=Opened(base.tokenizer))
+    tree = price_tree(encoder(base))
+    (first,) = tree.root.children
+    assert (first.path, first.price) == ((99,), None)
+    for text, found in zip(TEXTS, search(base), strict=True):
+        masses = brute_force(base, text)
+        np.testing.assert_allclose(found.probabilities, masses / masses.sum(), rtol=0, atol=1e-5)

@@ -4,7 +4,7 @@ import torch
 from finetune.errors import ModelError
 from finetune.files import read_json
 from finetune.modeling import adapters
-from finetune.params import Lora
+from finetune.schema import Lora
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 

@@ -6,7 +6,7 @@ import torch
 
 from finetune.errors import ModelError
 from finetune.modeling import base
-from finetune.params import Method, Model
+from finetune.schema import Method, Model
 
 
 def test_weights_come_back_as_they_were_saved_and_in_evaluation_mode(load, tiny_model):

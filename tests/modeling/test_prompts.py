@@ -1,11 +1,12 @@
 import pytest
 
 from finetune.errors import ModelError
-from finetune.modeling.prompts import DATE, PromptEncoder
-from finetune.params import Prompt
+from finetune.modeling.prompts import DATE, PromptEncoder, Shot
+from finetune.schema import Prompt
 from finetune.tasks.kinds import kind
 from finetune.training.examples import IGNORED, encode
 
+SHOTS = [Shot("Eva: Milk?", "Eva needs milk."), Shot("Joe: I am late.", "Joe is late.")]
 ROW = {"id": "1", "dialogue": "Anna: Hi Tom!\nTom: See you at 6.", "summary": "They meet at 6."}
 
 
@@ -86,3 +87,63 @@ def test_an_instruction_that_does_not_fit_is_a_mistake_of_the_parameters(load, t
     encoder = PromptEncoder(load(tiny_model).tokenizer, narrow, 256)
     with pytest.raises(ModelError, match="instruction alone"):
         encoder.encode("Hi")
+
+
+def test_examples_are_earlier_turns_of_the_chat(load, tiny_model, prompt):
+    text = PromptEncoder(load(tiny_model).tokenizer, prompt, 256).text("Hi", SHOTS)
+    assert text == (
+        "<|begin|>"
+        "<|user|>Summarize.\n\nEva: Milk?<|assistant|>Summary:\nEva needs milk.<|end|>"
+        "<|user|>Summarize.\n\nJoe: I am late.<|assistant|>Summary:\nJoe is late.<|end|>"
+        "<|user|>Summarize.\n\nHi<|assistant|>Summary:\n"
+    )
+
+
+def test_without_a_chat_template_examples_are_blocks_of_text(load, digits_model, prompt):
+    text = PromptEncoder(load(digits_model).tokenizer, prompt, 256).text("Hi", SHOTS)
+    assert text == (
+        "Summarize.\n\nEva: Milk?\n\nSummary:\nEva needs milk.</s>\n\n"
+        "Summarize.\n\nJoe: I am late.\n\nSummary:\nJoe is late.</s>\n\n"
+        "Summarize.\n\nHi\n\nSummary:\n"
+    )
+
+
+def test_an_example_reads_as_a_row_is_trained(encoder):
+    (example,) = encode([ROW], kind("summarization"), encoder).examples
+    shown = encoder.encode("Hi", [Shot(ROW["dialogue"], ROW["summary"])])
+    trained = example["input_ids"]
+    assert shown.shots == 1
+    if len(encoder.encode_completion(ROW["summary"]).ids) < 16:  # not cut
+        assert shown.ids[: len(trained)] == trained
+
+
+def test_the_question_is_what_it_is_without_examples(encoder):
+    asked = encoder.encode(ROW["dialogue"])
+    shown = encoder.encode(ROW["dialogue"], SHOTS[:1])
+    bos = 1  # stands at the beginning of all
+    assert shown.ids[-len(asked.ids) + bos :] == asked.ids[bos:]
+    assert (asked.shots, shown.shots) == (0, 1)
+
+
+def test_without_examples_ids_are_those_of_before(encoder):
+    assert encoder.encode(ROW["dialogue"], []) == encoder.encode(ROW["dialogue"])
+
+
+def test_examples_that_do_not_fit_the_context_go_the_last_ones_first(load, tiny_model, prompt):
+    encoder = PromptEncoder(load(tiny_model).tokenizer, prompt, 256)
+    long = Shot("Eva: word " * 100, "Eva talks.")
+    assert encoder.encode("Hi", [*SHOTS, long]).shots == 2
+    assert encoder.encode("Hi", [*SHOTS, long]) == encoder.encode("Hi", SHOTS)
+    assert encoder.encode("Hi", [long, *SHOTS]).shots == 0
+    for shots in ([*SHOTS, long], SHOTS * 5):
+        assert len(encoder.encode("Hi", shots).ids) <= 256 - 16
+
+
+def test_examples_do_not_count_as_the_question(encoder):
+    narrow = Prompt(instruction="Summarize.", cue=":", max_tokens=60, max_completion_tokens=16)
+    encoder = PromptEncoder(encoder.tokenizer, narrow, 4000)
+    body = " ".join(f"word{i}" for i in range(200))
+    shown = encoder.encode(body, SHOTS)
+    assert shown.truncated
+    assert shown.shots == 2
+    assert len(shown.ids) > 60

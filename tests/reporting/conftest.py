@@ -1,21 +1,38 @@
+"""Metric files as the stages write them, and a whole run of two tasks, small and synthetic."""
+
+import random
+import shutil
+from collections.abc import Callable
+from contextlib import chdir
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from finetune.files import write_json
+from finetune import params, paths
+from finetune.files import write_json, write_jsonl, write_text, write_tsv
+from finetune.reporting import material, page
+from finetune.schema import Bootstrap, Params
+from finetune.scoring.distributions import covered
+from finetune.tasks import groups, scores
+
+ROOT = Path(__file__).parents[2]
+RESAMPLES = Bootstrap(resamples=100, confidence=0.95, seed=1)
+ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+# Text as a data set may hold it: the page must show it as text.
+HOSTILE = "<script>document.title = 'broken'</script>"
+ROWS = 24
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """Metric files of a task `chats`, as the stages write them."""
 
-    rouges = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-
     def scores(points: float, **more: object) -> dict:
-        interval = {name: {"low": points - 1, "high": points + 1.25} for name in rouges}
-        return {**dict.fromkeys(rouges, points), "n": 300, **more, "interval": interval}
+        interval = {name: {"low": points - 1, "high": points + 1.25} for name in ROUGES}
+        return {**dict.fromkeys(ROUGES, points), "n": 300, **more, "interval": interval}
 
-    gain = {name: {"mean": 20.114, "low": -0.5, "high": 21.5} for name in rouges}
+    gain = {name: {"mean": 20.114, "low": -0.5, "high": 21.5} for name in ROUGES}
     counts = {
         "train": {"rows": 1500, "kept": 1490},
         "test": {"rows": 300, "found_x": 7, "kept": 300},
@@ -31,3 +48,188 @@ def folder(tmp_path) -> Path:
     for name, metrics in files.items():
         write_json(tmp_path / "chats" / f"{name}.json", {"chats": metrics})
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def known() -> Params:
+    """The project's own parameters, with an interval that takes no time."""
+    read = params.read(ROOT / "params.yaml")
+    return read.model_copy(update={"bootstrap": RESAMPLES})
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A folder in which the pipeline has run for `samsum` and `price`. Not to be written to."""
+    root = tmp_path_factory.mktemp("run")
+    with chdir(root):
+        for task, kind, rows in (
+            ("samsum", "summarization", _dialogues()),
+            ("price", "price", _products()),
+        ):
+            _write_task(task, kind, rows)
+        for weights in ("models/embedded/model", "models/samsum/adapter_model"):
+            write_text(Path(f"{weights}.safetensors"), weights)
+    return root
+
+
+@pytest.fixture
+def run_folder(finished, tmp_path) -> Path:
+    """A copy of it, to take pieces away from."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture(scope="session")
+def render(known) -> Callable[..., str]:
+    """Makes the page of a folder; `tasks` are those to show, all of the parameters' otherwise."""
+
+    def rendered(root: Path, tasks: tuple[str, ...] = ("samsum", "price")) -> str:
+        with chdir(root):
+            found = [material.read(task, known.tasks[task].kind) for task in tasks]
+            shown = {task: known.tasks[task] for task in tasks}
+            sections = {"lora": known.lora, "train": known.train}
+            return page.page(found, shown, sections, known.bootstrap, known.model, known.report)
+
+    return rendered
+
+
+@pytest.fixture(scope="session")
+def html(finished, render) -> str:
+    """The page of the finished run."""
+    return render(finished)
+
+
+def _dialogues() -> list[dict]:
+    draw = random.Random(1)
+    return [
+        {
+            "id": f"d{i}",
+            "dialogue": f"Ann: {'so ' * draw.randint(5, 120)}Bob?\nBob: {HOSTILE}",
+            "summary": f"Bob owes Ann {i} cents.",
+        }
+        for i in range(ROWS)
+    ]
+
+
+def _products() -> list[dict]:
+    draw = random.Random(2)
+    return [
+        {
+            "id": f"p{i}",
+            "text": f"Lamp {i}\n{HOSTILE}",
+            "price": round(draw.lognormvariate(4, 1), 2),
+            "category": draw.choice(["lamps & lights", "<b>tools</b>", None]),
+        }
+        for i in range(ROWS)
+    ]
+
+
+def _write_task(task: str, kind: str, rows: list[dict]) -> None:
+    answers = {"summarization": _summaries, "price": _prices}[kind]
+    for split in paths.SPLITS:
+        write_jsonl(paths.prepared(task) / f"{split}.jsonl", rows)
+    counts = {"rows": ROWS + 2, "dropped_duplicates": 2, "kept": ROWS}
+    write_json(paths.metrics(task, "data"), {task: {"data": dict.fromkeys(paths.SPLITS, counts)}})
+    write_json(paths.raw(task) / "source.json", {"source": "embedded", "licence": "MIT"})
+
+    models = {name: answers(rows, error) for name, error in MODELS.items()}
+    for row in models["few_shot"]:
+        row["shots"] = 2
+    for name, predictions in models.items():
+        write_jsonl(paths.predictions(task, name), predictions)
+    write_tsv(
+        paths.groups(task),
+        list(groups.table(kind, rows, {n: models[n] for n in ("base", "tuned")}, RESAMPLES)),
+    )
+    measured = {n: scores.metrics(kind, rows, RESAMPLES, {}) for n, rows in models.items()}
+    measured["tuned"]["gain"] = scores.gain(kind, models["base"], models["tuned"], RESAMPLES)
+    write_json(paths.metrics(task, "tuned"), {task: measured.pop("tuned")})
+    write_json(paths.metrics(task, "base"), {task: measured})
+
+    ladder = {}
+    for name, (error, count) in RUNGS[kind].items():
+        predictions = [_plain(row) for row in answers(rows, error)][:count]
+        write_jsonl(paths.ladder(task) / f"{name}.jsonl", predictions)
+        protocol = {"bound": True} if name == "oracle3" else {}
+        ladder[name] = scores.metrics(kind, predictions, RESAMPLES, protocol)
+    write_json(paths.metrics(task, "ladder"), {task: {"ladder": ladder}})
+
+    trained = {"rows": ROWS, "steps": 40, "best_step": 20, "validation_loss": 1.5}
+    run = {"device": "cpu", "minutes": 30.0, "peak_memory_gb": 1.5, "resumed_at_step": 0}
+    write_json(paths.metrics(task, "train"), {task: {"train": {**trained, "run": run}}})
+    for name, points in CURVES.items():
+        curve = [{"step": step, name: value} for step, value in points]
+        write_tsv(paths.curves(task) / f"{name}.tsv", curve)
+
+
+# How far off each is, from 0 to 1; of rungs also how many rows they answer.
+MODELS = {"base": 0.9, "few_shot": 0.7, "tuned": 0.2}
+RUNGS = {
+    "summarization": {"lead3": (0.6, ROWS), "longest3": (0.5, ROWS), "oracle3": (0.1, ROWS)},
+    "price": {"median": (0.6, ROWS), "boosting": (0.4, ROWS), "human": (0.3, ROWS // 2)},
+}
+CURVES = {
+    "train_loss": [(step, 4 / step**0.3) for step in range(1, 41)],
+    "validation_loss": [(10, 2.0), (20, 1.5), (30, 1.6), (40, 1.9)],
+    "learning_rate": [(step, 0.001 * (1 - step / 40)) for step in range(1, 41)],
+}
+MODELS_ONLY = (
+    "hit_length_cap", "empty", "reference_nll", "reference_tokens", "prompt_truncated",
+    "estimates", "crps", "pit", "covered_50", "covered_90", "outside", "unparsable",
+)  # fmt: skip
+
+
+def _plain(row: dict) -> dict:
+    """A rung's row: without what only models have."""
+    return {name: value for name, value in row.items() if name not in MODELS_ONLY}
+
+
+def _summaries(rows: list[dict], error: float) -> list[dict]:
+    draw = random.Random(3)
+    found = []
+    for row in rows:
+        points = dict.fromkeys(ROUGES, 100 * (1 - error) * draw.uniform(0.7, 1))
+        words = {"prediction_words": 5, "reference_words": 5}
+        flags = {"hit_length_cap": False, "empty": False, "prompt_truncated": row["id"] == "d1"}
+        found.append(
+            {
+                "id": row["id"],
+                "prediction": f"Ann owes Bob, says {HOSTILE}.",
+                "reference": row["summary"],
+                **points,
+                **words,
+                **flags,
+                "reference_nll": 20 * error,
+                "reference_tokens": 10,
+            }
+        )
+    return found
+
+
+def _prices(rows: list[dict], error: float) -> list[dict]:
+    draw = random.Random(4)
+    found = []
+    for row in rows:
+        price = round(row["price"] * draw.uniform(1 - error / 2, 1 + 2 * error), 2)
+        off = abs(price - row["price"])
+        # The mass on the one price of a thousand that is the true one.
+        below = 0.99 * draw.betavariate(1 - error / 2, 1 - error / 2)
+        span = np.array(below), np.array(below + 0.01)
+        found.append(
+            {
+                "id": row["id"],
+                "prediction": price,
+                "reference": row["price"],
+                "category": row["category"],
+                "absolute_error": off,
+                "hit": 100.0 * (off < 40),
+                "estimates": {"greedy": price + 1, "top_k_mean": price - 1, "median": price},
+                "crps": 0.7 * off,
+                "pit": [below, below + 0.01],
+                "covered_50": 100 * float(covered(*span, 0.5)),
+                "covered_90": 100 * float(covered(*span, 0.9)),
+                "outside": 0.0,
+                "unparsable": False,
+                "prompt_truncated": False,
+            }
+        )
+    return found

@@ -1,54 +1,147 @@
 import re
+import shutil
 
-from finetune.files import read_json, write_json
-from finetune.reporting.page import page
-from finetune.reporting.tables import read, results
+import pytest
 
-KINDS = {"chats": "summarization"}
+from finetune.files import read_json, read_jsonl, write_json, write_jsonl
 
-
-def section(text: str, title: str) -> str:
-    """What stands under a heading, up to the next one, with single blanks."""
-    _, _, rest = text.partition(f"{title}\n")
-    return re.sub(" +", " ", re.split(r"^#", rest, flags=re.MULTILINE)[0])
+ELEMENT = re.compile(
+    r"<script|<link(?! rel=\"icon\" href=\"data:,\")|<img|<iframe|@import|url\(http"
+)
 
 
-def test_a_task_has_its_results_and_its_gain(folder):
-    text = page(folder, KINDS, 0.95)
-    assert text.startswith("# Report\n")
-    assert text.endswith("\n")
-    assert results(read(folder, "chats"), "summarization") in text
-    assert "95 % bootstrap interval" in text
-    assert "90 % bootstrap interval" in page(folder, KINDS, 0.9)
-    assert "ROUGE-1 +20.11 [-0.50, 21.50]" in section(text, "## chats")
+def text(html: str) -> str:
+    """What a person reads, with single blanks."""
+    html = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html))
 
 
-def test_what_went_wrong_is_counted_for_both_models_and_nothing_else_is(folder):
-    rows = section(page(folder, KINDS, 0.95), "### What went wrong, counted").splitlines()[3:]
-    assert [row for row in rows if row] == [
-        "| prompt truncated | 3 | 3 |",
-        "| empty | 11 | |",
-        "| hit length cap | | 2 |",
-    ]
+def test_nothing_is_loaded_and_nothing_of_the_data_becomes_markup(html):
+    assert not ELEMENT.search(html)
+    assert "&lt;script&gt;document.title" in html
+    assert "&lt;b&gt;tools&lt;/b&gt;" in html
+    assert "<b>tools" not in html
 
 
-def test_training_shows_what_it_reached_and_what_it_took(folder):
-    text = section(page(folder, KINDS, 0.95), "### Training")
-    for row in ("| validation loss | 1.25 |", "| steps | 282 |", "| seconds | 60.5 |"):
-        assert row in text
-    assert "run" not in text
+def test_the_same_run_gives_the_same_page(html, finished, render):
+    assert render(finished) == html
 
 
-def test_data_shows_every_count_of_every_split(folder):
-    text = section(page(folder, KINDS, 0.95), "### Data")
-    for row in ("| rows | train | test |", "| rows | 1500 | 300 |", "| found x | | 7 |",
-                "| kept | 1490 | 300 |"):  # fmt: skip
-        assert row in text
+def test_ids_are_of_one_element_each_and_every_reference_has_one(html):
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    referred = re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', html)
+    assert {a or b for a, b in referred} <= set(ids)
 
 
-def test_every_task_has_a_part_in_order(folder):
-    for name in ("data", "ladder", "base", "train", "tuned"):
-        metrics = read_json(folder / f"chats/{name}.json")["chats"]
-        write_json(folder / f"mails/{name}.json", {"mails": metrics})
-    text = page(folder, {"mails": "summarization", "chats": "summarization"}, 0.95)
-    assert re.findall("^## (.+)", text, re.MULTILINE) == ["mails", "chats"]
+def test_every_section_speaks_of_every_task(html):
+    sections = html.split('<section id="')[1:]
+    assert [part.partition('"')[0] for part in sections] == [
+        "answer", "quality", "training", "inputs",
+    ]  # fmt: skip
+    for part in sections:
+        assert part.count("<h3>samsum ") == part.count("<h3>price ") == 1
+
+
+def test_bounds_and_partial_rungs_are_marked_and_published_figures_set_apart(html):
+    said = text(html)
+    assert "oracle3 (bound)" in said
+    assert "bound: the best three lines" in said
+    assert "12 of 24 rows only" in said
+    assert "human answered 12 of 24 rows" in said
+    assert "measured otherwise, not comparable" in said
+    assert "best rung without a language model, longest3" in said
+    assert "best rung without a language model, boosting" in said
+
+
+def test_training_says_what_the_curve_shows(html):
+    said = text(html)
+    assert "rose from 1.500 at step 20 to 1.900 at step 40: overfitting" in said
+    assert "unknown: set report.usd_per_hour" in said
+
+
+def test_hashes_and_versions_are_given(html):
+    said = text(html)
+    assert "model.safetensors sha256" in said
+    assert re.search(r"adapter sha256 [0-9a-f]{64}", said)
+    assert "no adapter was there" in said  # of price
+    assert re.search(r"transformers \d", said)
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("metrics/price/ladder.json", "No rung of the ladder was run"),
+        ("metrics/price/tuned.json", "have not been measured yet"),
+        ("metrics/price/base.json", "have not been measured yet"),
+        ("metrics/price/groups.tsv", "No groups.tsv was written"),
+        ("metrics/price/train.json", "No training run has written"),
+        ("metrics/price/curves", "No curve of the validation loss"),
+        ("metrics/price/data.json", "No counts of the data"),
+        ("metrics/price", "No scores were written yet"),
+        ("predictions/price/few_shot.jsonl", "with examples in its prompt"),
+        ("predictions/price/tuned.jsonl", "No predictions of the tuned model"),
+        ("predictions/price/base.jsonl", "No row was predicted by both models"),
+        ("predictions/price", "No predictions of the tuned model"),
+        ("data/prepared/price", "No prepared rows"),
+        ("data/raw/price", "data/raw was not there"),
+        ("models", "its weights were not there"),
+    ],
+)
+def test_what_is_missing_is_said(run_folder, render, missing, told):
+    path = run_folder / missing
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    assert told in text(render(run_folder, ("price",)))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_few_rows_are_enough(run_folder, render, count):
+    for file in [*run_folder.glob("predictions/**/*.jsonl"), *run_folder.glob("data/**/*.jsonl")]:
+        write_jsonl(file, read_jsonl(file)[:count])
+    assert f"of {count} rows" in text(render(run_folder))
+
+
+def test_one_task_alone(finished, render):
+    html = render(finished, ("price",))
+    assert "samsum" not in html
+    assert "<h3>price " in html
+
+
+def test_rows_without_category_distribution_or_spread(run_folder, render):
+    """Constant predictions, all in one price, by a model that gave no distribution."""
+    for name in ("base", "tuned"):
+        file = run_folder / f"predictions/price/{name}.jsonl"
+        rows = [
+            {**row, "prediction": 50.0, "category": None, "absolute_error": 0.0, "reference": 50.0}
+            for row in read_jsonl(file)
+        ]
+        write_jsonl(file, [{k: v for k, v in row.items() if k != "pit"} for row in rows])
+    groups = run_folder / "metrics/price/groups.tsv"
+    lines = [line for line in groups.read_text().splitlines(True) if "category" not in line]
+    groups.write_text("".join(lines))
+    said = text(render(run_folder, ("price",)))
+    assert "No row has a category" in said
+    assert "Predictions hold no `pit`" in said
+
+
+def test_a_huge_error_still_fits(run_folder, render):
+    file = run_folder / "metrics/price/base.json"
+    metrics = read_json(file)
+    metrics["price"]["base"] |= {"mae": 3.5e12}
+    metrics["price"]["base"]["interval"]["mae"] = {"low": 1e12, "high": 9e12}
+    write_json(file, metrics)
+    html = render(run_folder, ("price",))
+    assert "3.5e+12" in html
+    assert "log axis" in html
+
+
+def test_few_shot_may_be_off(run_folder, render):
+    (run_folder / "predictions/price/few_shot.jsonl").write_text("")
+    file = run_folder / "metrics/price/base.json"
+    metrics = read_json(file)
+    del metrics["price"]["few_shot"]
+    write_json(file, metrics)
+    assert "examples in its prompt" not in text(render(run_folder, ("price",)))

@@ -1,3 +1,4 @@
+from finetune.files import read_json, write_json
 from finetune.reporting import tables
 
 
@@ -47,9 +48,42 @@ def test_prices_have_columns_of_their_own():
     ]
 
 
+def test_point_estimates_stand_beside_the_medians():
+    ends = {"mean": -3.25, "low": -4.0, "high": -2.0}
+    tuned = {
+        "gain": {"mae": ends, "hits": ends},
+        "estimates": {
+            "greedy": {"mae": 11.5, "difference": {"mean": 1.5, "low": -0.5, "high": 3.0}},
+            "median": {"mae": 10.0},
+        },
+    }
+    gain, estimates = tables.remarks({"tuned": tuned}, "price")
+    assert gain.startswith("Gain of tuned over base, paired: MAE (USD) -3.25 [-4.00, -2.00]")
+    assert estimates.endswith("median 10.00, greedy 11.50 (+1.50 [-0.50, 3.00]).")
+
+
 def test_a_gain_has_its_sign_and_its_interval(folder):
     line = tables.gains_line(tables.read(folder, "chats"), "summarization")
     assert line.startswith("ROUGE-1 +20.11 [-0.50, 21.50], ROUGE-2 +20.11 ")
     ends = {"mean": -3.25, "low": -4.0, "high": -2.0}
     line = tables.gains_line({"tuned": {"gain": {"mae": ends, "hits": ends}}}, "price")
     assert line == "MAE (USD) -3.25 [-4.00, -2.00], hits (%) -3.25 [-4.00, -2.00]"
+
+
+def test_examples_in_the_prompt_have_a_row_and_a_bound_is_named_one(folder):
+    metrics = tables.read(folder, "chats")
+    metrics["few_shot"] = metrics["base"]
+    metrics["ladder"]["longest3"]["protocol"] = {"bound": True}
+    rows = cells(tables.results(metrics, "summarization"))[1:]
+    assert [row[0] for row in rows] == [
+        "lead3", "longest3 (bound)", "base model", "base, few-shot", "**tuned**",
+    ]  # fmt: skip
+
+
+def test_examples_in_the_prompt_are_read_where_there_were_any(folder):
+    file = folder / "chats/base.json"
+    metrics = read_json(file)
+    write_json(file, {"chats": {**metrics["chats"], "few_shot": metrics["chats"]["base"]}})
+    assert tables.read(folder, "chats")["few_shot"]["n"] == 300
+    write_json(file, {"chats": {**metrics["chats"], "few_shot": {}}})
+    assert "few_shot" not in tables.read(folder, "chats")

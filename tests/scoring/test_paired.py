@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from finetune.params import Bootstrap
+from finetune.schema import Bootstrap
 from finetune.scoring.bootstrap import Interval, interval, paired_gain
 from finetune.scoring.paired import holm, permutation_p, rows_needed
 

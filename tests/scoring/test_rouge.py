@@ -43,3 +43,8 @@ def test_lsum_takes_lines_for_sentences_and_l_does_not():
 def test_rows_come_back_in_the_order_of_their_pairs():
     rows = rouge(iter([("a", "a"), ("a", "b"), ("b", "b")]), stemmer=True)
     assert [row["rouge1"] for row in rows] == [100, 0, 100]
+
+
+def test_half_a_surrogate_pair_scores_nothing_and_stops_nothing():
+    rows = rouge([("the \ud83d cat", "the cat"), ("the cat", "\ud83d the cat")], stemmer=True)
+    assert [row["rouge1"] for row in rows] == [100, 100]

@@ -1,6 +1,6 @@
 import pytest
 
-from finetune import params
+from finetune import params, schema
 from finetune.errors import ParamsError
 from finetune.tasks import price, scores, summarization
 from finetune.tasks.kinds import KINDS, kind
@@ -41,6 +41,6 @@ def test_what_the_model_reads_is_the_field_after_the_id(name, body, target):
 def test_every_kind_can_be_configured_and_scored():
     configured = {
         task.model_fields["kind"].annotation.__args__[0]
-        for task in (params.SummarizationTask, params.PriceTask)
+        for task in (schema.SummarizationTask, params.PriceTask)
     }
     assert configured == set(KINDS) == set(scores.METRICS)

@@ -96,24 +96,6 @@ def test_prices_are_rounded_half_up_within_what_the_model_can_say(usd, dollars):
     assert price.target({"price": usd}) == str(dollars)
 
 
-@pytest.mark.parametrize(
-    ("answer", "usd"),
-    [
-        ("158", 158.0),
-        (" $158.50, or so", 158.5),
-        ("about 20 or 30", 20.0),
-        ("1,000", 1000.0),
-        ("5.", 5.0),
-        ("no idea", None),
-        ("", None),
-        ("1,001", None),
-        ("99999999999999999999", None),
-    ],
-)
-def test_the_first_number_of_an_answer_is_its_price(answer, usd):
-    assert price.parse(answer) == usd
-
-
 def test_what_cleaning_changes_is_found():
     train = row(f"{QUESTION}{DESCRIPTION}\n\nPrice is $158.00", category="Garden")
     assert set(price.found(train)) == {

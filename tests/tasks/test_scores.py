@@ -1,7 +1,7 @@
 import pytest
 
 from finetune.errors import DataError
-from finetune.params import Bootstrap, PriceScore, SummaryScore
+from finetune.schema import Bootstrap, PriceScore, SummaryScore
 from finetune.tasks import scores
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
@@ -20,17 +20,20 @@ def test_summaries_are_scored_row_by_row():
         "rouge2": 57.1429,
         "rougeL": 66.6667,
         "rougeLsum": 66.6667,
+        "prediction_words": 3,
+        "reference_words": 6,
     }
     assert (second["id"], second["prediction"], second["rouge1"]) == ("2", "", 0)
 
 
 def test_prices_are_scored_row_by_row():
-    rows = [{"id": "1", "price": 157.99}, {"id": "2", "price": 20.0}]
+    rows = [{"id": "1", "price": 157.99, "category": "Tools"}, {"id": "2", "price": 20.0}]
     assert scores.score("price", rows, [200.123, 60.5], PRICE) == [
         {
             "id": "1",
             "prediction": 200.12,
             "reference": 157.99,
+            "category": "Tools",
             "absolute_error": 42.133,
             "hit": 0,
         },
@@ -38,6 +41,7 @@ def test_prices_are_scored_row_by_row():
             "id": "2",
             "prediction": 60.5,
             "reference": 20.0,
+            "category": None,
             "absolute_error": 40.5,
             "hit": 0,
         },
@@ -74,11 +78,46 @@ def test_metrics_are_means_with_their_intervals():
     assert 1 <= ends["low"] < 5.5 < ends["high"] <= 10
 
 
-def test_metrics_of_summaries_are_the_four_rouges():
-    row = {"id": "1", "rouge1": 40.0, "rouge2": 10.0, "rougeL": 30.0, "rougeLsum": 35.0}
-    metrics = scores.metrics("summarization", [row, row], BOOTSTRAP, {})
+SUMMARY_ROW = {
+    "id": "1",
+    "rouge1": 40.0,
+    "rouge2": 10.0,
+    "rougeL": 30.0,
+    "rougeLsum": 35.0,
+    "prediction_words": 12,
+    "reference_words": 8,
+}
+
+
+def test_metrics_of_summaries_are_the_four_rouges_and_the_length():
+    metrics = scores.metrics("summarization", [SUMMARY_ROW] * 2, BOOTSTRAP, {})
     assert metrics["rougeLsum"] == 35.0
-    assert set(metrics["interval"]) == {"rouge1", "rouge2", "rougeL", "rougeLsum"}
+    assert metrics["length_ratio"] == 1.5
+    rouges = {"rouge1", "rouge2", "rougeL", "rougeLsum"}
+    assert set(metrics["interval"]) == rouges | {"length_ratio"}
+
+
+def test_a_model_has_metrics_that_a_rung_cannot_have():
+    row = SUMMARY_ROW | {"reference_nll": 6.0, "reference_tokens": 4}
+    metrics = scores.metrics("summarization", [row, row], BOOTSTRAP, {})
+    assert metrics["perplexity"] == pytest.approx(4.4817)  # e^1.5
+    # Of a rung and a model, the gain is in what both have.
+    gain = scores.gain("summarization", [SUMMARY_ROW], [row], BOOTSTRAP)
+    assert "rouge1" in gain
+    assert "perplexity" not in gain
+
+
+def test_every_point_estimate_is_scored_on_the_same_distributions():
+    rows = [
+        row | {"estimates": {"greedy": 50.0 + a, "median": 50.0 + b}}
+        for row, (a, b) in zip(prices(*[0.0] * 3), [(9.0, 1.0), (7.0, -2.0), (8.0, 0.0)],
+                               strict=True)
+    ]  # fmt: skip
+    found = scores.metrics("price", rows, BOOTSTRAP, {})["estimates"]
+    assert (found["greedy"]["mae"], found["median"]["mae"]) == (8.0, 1.0)
+    assert found["greedy"]["difference"]["mean"] == 7.0
+    assert found["greedy"]["difference"]["low"] > 0
+    assert "difference" not in found["median"]
 
 
 def test_metrics_say_what_they_cannot_be_compared_without():
@@ -90,6 +129,7 @@ def test_flags_are_counted_where_rows_carry_them():
     rows = [*prices(1.0, 2.0, unparsable=True), *prices(3.0, unparsable=False)]
     metrics = scores.metrics("price", rows, BOOTSTRAP, {})
     assert metrics["unparsable"] == 2
+    assert metrics["unparsable_share"] == pytest.approx(66.6667)
     assert "empty" not in metrics
     none = scores.metrics("price", prices(1.0, 2.0, unparsable=False), BOOTSTRAP, {})
     assert none["unparsable"] == 0

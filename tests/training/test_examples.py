@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from finetune.training.examples import IGNORED, Collator, order
+from finetune.training.examples import IGNORED, Collator, Examples, order
 from finetune.training.losses import CompletionLoss
 
 LENGTHS = np.random.default_rng(0).integers(5, 300, size=103).tolist()
@@ -92,3 +92,16 @@ def test_the_loss_of_a_padded_batch_is_that_of_its_rows_alone_with_all_logits(lo
                 if label != IGNORED
             ]
     assert found.item() == pytest.approx(np.mean(losses), rel=1e-4)
+
+
+def test_lengths_are_those_of_prompts_and_of_completions():
+    rows = [
+        {"input_ids": [1, 2, 3, 4], "labels": [IGNORED, IGNORED, 3, 4]},
+        {"input_ids": [1, 2, 3, 4, 5, 6], "labels": [IGNORED] * 5 + [6]},
+    ]
+    assert Examples(rows, 0, 0).tokens() == {
+        "prompt_tokens_mean": 3.5,
+        "prompt_tokens_max": 5,
+        "completion_tokens_mean": 1.5,
+        "completion_tokens_max": 2,
+    }

@@ -4,7 +4,7 @@ from peft import get_peft_model_state_dict
 from transformers import TrainerCallback, set_seed
 
 from finetune.modeling import adapters
-from finetune.params import Lora, Train
+from finetune.schema import Lora, Train
 from finetune.training import trainer
 from finetune.training.trainer import length, train
 

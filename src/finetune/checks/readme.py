@@ -37,10 +37,9 @@ def with_results(text: str, root: Path) -> str:
     parts = []
     for task, options in params.read(root / "params.yaml").tasks.items():
         metrics = tables.read_complete(root / "metrics", task)
-        gain = tables.gains_line(metrics, options.kind)
         parts += [
             f"**{task}**",
             tables.results(metrics, options.kind),
-            f"Gain of tuned over base, paired: {gain}.",
+            *tables.remarks(metrics, options.kind),
         ]
     return f"{before}{START}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"

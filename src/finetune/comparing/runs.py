@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from finetune import paths
 from finetune.composition import flat, flatten
 from finetune.errors import UserError
+from finetune.params import read_yaml
 
 WORKSPACE = "workspace"
 
@@ -61,7 +60,8 @@ def _check_params(name: str, task: str, params: dict[str, object], lock: str) ->
     Raises:
         UserError: they were not; `params.yaml` was edited, or a run was stopped.
     """
-    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    # As params.yaml is read: PyYAML would make text of a number such as 1e-06.
+    stages = read_yaml(lock, f"dvc.lock of {name}").get("stages", {})
     for stage in ("fetch", "prepare", "train", "evaluate"):
         locked = stages.get(f"{stage}@{task}", {}).get("params", {}).get("params.yaml", {})
         for section, value in locked.items():

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from finetune.comparing.runs import Run
+from finetune.comparing.verdicts import lacking
 from finetune.errors import UserError
 from finetune.tasks.scores import METRICS, Metric
 
@@ -109,17 +110,20 @@ def configurations(runs: Sequence[Run], key: str) -> list[Configuration]:
 
 
 def spreads(found: Sequence[Configuration]) -> list[Spread]:
-    """Each score of each task that all runs have, for each configuration."""
-    first = found[0].runs[0]
-    tasks = [
-        task
-        for task, kind in first.kinds.items()
-        if all(run.kinds.get(task) == kind for each in found for run in each.runs)
-    ]
+    """Each score of each task that all runs have, for each configuration.
+
+    Raises:
+        UserError: there is no such task.
+    """
+    first, *others = [run for each in found for run in each.runs]
+    tasks = [t for t in first.kinds if not any(t in lacking(first, other) for other in others)]
+    if not tasks:
+        raise UserError(f"{', '.join(run.name for run in [first, *others])}: no task is in all")
     return [
         Spread(task, score, each, tuple(_score(run, task, metric) for run in each.runs))
         for task in tasks
         for score, metric in METRICS[first.kinds[task]].items()
+        if all(metric.is_of(run.predictions[task]) for run in [first, *others])
         for each in found
     ]
 

@@ -35,10 +35,11 @@ def comparisons(
             [
                 each.task,
                 each.score,
-                f"{each.before:.2f}",
-                f"{each.after:.2f}",
-                f"{each.difference.mean:+.2f} "
-                f"[{each.difference.low:+.2f}, {each.difference.high:+.2f}]",
+                _number(each, each.before),
+                _number(each, each.after),
+                f"{_number(each, each.difference.mean, '+')} "
+                f"[{_number(each, each.difference.low, '+')}, "
+                f"{_number(each, each.difference.high, '+')}]",
                 f"{each.p:.4f}",
                 f"{each.p_holm:.4f}",
                 each.n,
@@ -52,6 +53,11 @@ def comparisons(
             tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
         )
     return "\n\n".join(parts)
+
+
+def _number(of: Comparison, value: float, sign: str = "") -> str:
+    """With a digit more where a score is small, such as RMSLE and R²."""
+    return f"{value:{sign}.{3 if max(abs(of.before), abs(of.after)) < 10 else 2}f}"
 
 
 def as_json(

@@ -7,7 +7,7 @@ import numpy as np
 
 from finetune.comparing.runs import Run
 from finetune.errors import UserError
-from finetune.params import Bootstrap
+from finetune.schema import Bootstrap
 from finetune.scoring import paired
 from finetune.scoring.bootstrap import Interval, paired_gain
 from finetune.tasks.scores import METRICS
@@ -40,6 +40,9 @@ class Comparison:
 def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[list[Comparison]]:
     """For each of the others its comparisons with the reference, over all tasks that both have.
 
+    P-values are corrected for the number of comparisons. Those in which no row differs do not
+    count: swapping rows' sides could never make a find of them (Tarone 1990).
+
     Raises:
         UserError: two did not predict the same rows, were not scored alike, or share no task; or so
             much is compared that the test has too few draws to find anything.
@@ -48,25 +51,40 @@ def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[l
         (other, task, score)
         for other in others
         for task in check_comparable(reference, other)
-        for score in METRICS[reference.kinds[task]]
+        for score in compared_scores(reference, other, task)
     ]
+    columns = [_columns(task, score, reference, other) for other, task, score in pairs]
+    counting = [number for number, (old, new) in enumerate(columns) if old != new]
     level = 1 - options.confidence
     # The smallest p-value that so many draws can give, after the correction, must not hide a find.
-    if len(pairs) / (options.resamples + 1) >= level:
+    if len(counting) / (options.resamples + 1) >= level:
         raise UserError(
             f"bootstrap.resamples: {options.resamples} are too few to tell anything apart in "
-            f"{len(pairs)} comparisons at {options.confidence:g}; set more than "
-            f"{len(pairs) / level:.0f} in conf/config.yaml"
+            f"{len(counting)} comparisons at {options.confidence:g}; set more than "
+            f"{len(counting) / level:.0f} in conf/config.yaml"
         )
-    single = 1 - level / len(pairs)
-    found = [_one(task, score, reference, other, options, single) for other, task, score in pairs]
-    corrected = paired.holm([each.p for each in found])
-    judged = [
-        _judged(replace(each, p_holm=p), level) for each, p in zip(found, corrected, strict=True)
+    single = 1 - level / max(1, len(counting))
+    found = [
+        _one(task, score, reference, other, values, options, single)
+        for (other, task, score), values in zip(pairs, columns, strict=True)
     ]
+    corrected = paired.holm([found[number].p for number in counting])
+    for number, p in zip(counting, corrected, strict=True):
+        found[number] = replace(found[number], p_holm=p)
+    judged = [_judged(each, level) for each in found]
     return [
         [each for each, (owner, _, _) in zip(judged, pairs, strict=True) if owner is other]
         for other in others
+    ]
+
+
+def compared_scores(before: Run, after: Run, task: str) -> list[str]:
+    """The scores that are better one way, and that the predictions of both have columns for."""
+    return [
+        name
+        for name, metric in METRICS[before.kinds[task]].items()
+        if metric.higher_is_better is not None
+        and all(metric.is_of(run.predictions[task]) for run in (before, after))
     ]
 
 
@@ -121,16 +139,31 @@ def _check_scoring(task: str, before: Run, after: Run) -> None:
             )
 
 
-def _one(
-    task: str, score: str, before: Run, after: Run, options: Bootstrap, single: float
-) -> Comparison:
-    """`single` is the confidence that this comparison, one of many, must reach by itself."""
+# A metric's columns under two runs, over the same rows in the same order.
+Columns = tuple[list[list[float]], list[list[float]]]
+
+
+def _columns(task: str, score: str, before: Run, after: Run) -> Columns:
     metric = METRICS[before.kinds[task]][score]
     order = {row["id"]: row for row in after.predictions[task]}
     old = metric.values(before.predictions[task])
-    new = metric.values([order[row["id"]] for row in before.predictions[task]])
+    return old, metric.values([order[row["id"]] for row in before.predictions[task]])
+
+
+def _one(
+    task: str,
+    score: str,
+    before: Run,
+    after: Run,
+    columns: Columns,
+    options: Bootstrap,
+    single: float,
+) -> Comparison:
+    """`single` is the confidence that this comparison, one of many, must reach by itself."""
+    metric = METRICS[before.kinds[task]][score]
+    old, new = columns
     difference = paired_gain(old, new, options, metric.statistic)
-    rows = len(order)
+    rows = len(old[0])
     return Comparison(
         task=task,
         score=score,

@@ -2,10 +2,11 @@
 
 Each gives, for each split, *raw rows* in our field names: `{"place": "line 17", **fields}`, or
 `{"place": "line 17", "broken": "no JSON …"}` for what could not be read as a row. `prepare` decides
-about those, with the file and line at hand.
+about those, with the file and line at hand. Files may come with somebody's answers to test rows.
 """
 
 import itertools
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ from finetune.data import readers
 from finetune.data.embedded import dialogues, products
 from finetune.errors import DataError
 from finetune.files import sha256
-from finetune.params import Embedded, TaskSource
+from finetune.schema import Embedded, Guesses, TaskSource
+from finetune.tasks.kinds import Kind
+
+log = logging.getLogger(__name__)
 
 GENERATORS: dict[str, Callable[[random.Random], Iterator[dict[str, Any]]]] = {
     "dialogues": dialogues.rows,
@@ -26,10 +30,14 @@ GENERATORS: dict[str, Callable[[random.Random], Iterator[dict[str, Any]]]] = {
 
 @dataclass
 class Fetched:
-    """Raw rows of each split, and where they came from."""
+    """Raw rows of each split, where they came from, and others' answers, each by its rung's name.
+
+    An answer is `{"id": "7", "guess": 12.5}`, of the type of the kind's target.
+    """
 
     splits: dict[str, list[dict[str, Any]]]
     origin: dict[str, Any] = field(default_factory=dict)
+    guesses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def fetch(
@@ -37,23 +45,22 @@ def fetch(
     root: str | None,
     embedded: Embedded,
     source: TaskSource,
-    wanted: tuple[str, ...],
+    kind: Kind,
 ) -> Fetched:
-    """The raw rows of a task from the source called `which`.
+    """The raw rows of a task of a kind from the source called `which`.
 
-    `root` is the folder of `files`, `embedded` the sizes and seed of the generator, `wanted` the
-    fields that the task's kind knows.
+    `root` is the folder of `files`, `embedded` the sizes and seed of the generator.
 
     Raises:
-        DataError: a folder, file or data set is missing or cannot be read.
+        DataError: a folder, file or data set is missing or cannot be read, or an answer is none.
     """
     match which:
         case "embedded":
             return _embedded(embedded, source)
         case "files":
-            return _files(root, source, wanted)
+            return _files(root, source, kind)
         case _:
-            return _hub(source, wanted)
+            return _hub(source, kind)
 
 
 def _embedded(options: Embedded, source: TaskSource) -> Fetched:
@@ -74,7 +81,7 @@ def _embedded(options: Embedded, source: TaskSource) -> Fetched:
     return Fetched(splits, origin)
 
 
-def _files(root: str | None, source: TaskSource, wanted: tuple[str, ...]) -> Fetched:
+def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
     if root is None:
         raise DataError("data.root: is not set; give the folder: -S data=files -S data.root=DIR")
     folder = Path(root) / source.files.folder
@@ -87,14 +94,48 @@ def _files(root: str | None, source: TaskSource, wanted: tuple[str, ...]) -> Fet
     for split, name in source.files.splits.items():
         path = folder / name
         splits[split] = [
-            _raw(split, place, row, source.files.fields, wanted)
+            _raw(split, place, row, source.files.fields, kind.FIELDS)
             for place, row in readers.read(path)
         ]
         files[split] = {"file": f"{source.files.folder}/{name}", "sha256": sha256(path)}
-    return Fetched(splits, {"source": "files", "files": files, "licence": source.licence})
+    origin = {"source": "files", "files": files, "licence": source.licence}
+    guesses = {}
+    for name, options in source.files.guesses.items():
+        path = folder / options.file
+        if not path.is_file():
+            log.info(f"{path}: no such file, hence no rung {name!r}")
+            continue
+        guesses[name] = _guesses(path, options, kind)
+        file = {"file": f"{source.files.folder}/{options.file}", "sha256": sha256(path)}
+        origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
+    return Fetched(splits, origin, guesses)
 
 
-def _hub(source: TaskSource, wanted: tuple[str, ...]) -> Fetched:
+def _guesses(path: Path, options: Guesses, kind: Kind) -> list[dict[str, Any]]:
+    """Somebody's answers in a file; each must be one, as it is no row that could be set aside."""
+    _, body, target, *_ = kind.FIELDS
+    guesses: dict[str, Any] = {}
+    for place, row in readers.read(path):
+        try:
+            if isinstance(row, str):
+                raise ValueError(row)
+            for column in (options.id, options.guess):
+                if column not in row:
+                    raise ValueError(f"has no {column!r}; it has {', '.join(map(repr, row))}")
+            # An answer is what could stand in a row as its target.
+            cleaned = kind.clean({"id": row[options.id], body: "", target: row[options.guess]})
+        except ValueError as error:
+            raise DataError(
+                f"{path}: {place}: {error}; mend the file, or source.files.guesses in the "
+                "task's config"
+            ) from None
+        if cleaned["id"] in guesses:
+            raise DataError(f"{path}: {place}: a second answer to row {cleaned['id']!r}")
+        guesses[cleaned["id"]] = cleaned[target]
+    return [{"id": row_id, "guess": guess} for row_id, guess in guesses.items()]
+
+
+def _hub(source: TaskSource, kind: Kind) -> Fetched:
     import datasets
     import huggingface_hub
 
@@ -118,7 +159,7 @@ def _hub(source: TaskSource, wanted: tuple[str, ...]) -> Fetched:
         if name not in loaded:
             raise DataError(f"{hub.repo}: no split {name!r}; it has {', '.join(map(str, loaded))}")
         splits[split] = [
-            _raw(split, f"row {number}", row, hub.fields, wanted)
+            _raw(split, f"row {number}", row, hub.fields, kind.FIELDS)
             for number, row in enumerate(loaded[name], start=1)
         ]
     origin = {

@@ -11,26 +11,24 @@ Answer = TypeVar("Answer")
 
 
 def in_batches(
-    prompts: Sequence[list[int]],
+    lengths: Sequence[int],
     batch_size: int,
-    pad_id: int,
     what: str,
-    answer: Callable[[torch.Tensor, torch.Tensor], list[Answer]],
+    answer: Callable[[list[int]], list[Answer]],
 ) -> list[Answer]:
-    """`answer(input_ids, attention_mask)` for all prompts, in the prompts' own order.
+    """`answer(indices)` for batches of the texts of these lengths, in the texts' own order.
 
-    Both tensors are (rows, longest prompt of the batch). Prompts of like length go together, the
-    longest first: little padding, and a batch that does not fit in memory fails at once.
+    Texts of like length go together, the longest first: little padding, and a batch that does not
+    fit in memory fails at once.
     """
-    order = sorted(range(len(prompts)), key=lambda i: (-len(prompts[i]), i))
+    order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
     answers: dict[int, Answer] = {}
-    with bar(None, what, "row", total=len(prompts)) as progress:
+    with bar(None, what, "row", total=len(lengths)) as progress:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
-            batch = pad_left([prompts[i] for i in chosen], pad_id)
-            answers |= dict(zip(chosen, answer(*batch), strict=True))
+            answers |= dict(zip(chosen, answer(chosen), strict=True))
             progress.update(len(chosen))
-    return [answers[i] for i in range(len(prompts))]
+    return [answers[i] for i in range(len(lengths))]
 
 
 def pad_left(rows: Sequence[list[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:

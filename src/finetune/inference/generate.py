@@ -1,12 +1,20 @@
-"""Greedy generation of answers in batches."""
+"""Answers in batches, by the way of decoding that `eval.decode` names."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune.inference.batches import in_batches
+from finetune.inference.batches import in_batches, pad_left
+from finetune.inference.reading import Reader, Reading
+from finetune.schema import SummaryEval
+from finetune.scoring.consensus import consensus
+
+# Logits (rows, vocabulary), the rows' own numbers, and how many tokens each has written, to (rows,)
+# tokens.
+Choice = Callable[[torch.Tensor, Sequence[int], int], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -17,30 +25,147 @@ class Generated:
     hit_length_cap: bool
 
 
-def generate(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[list[int]],
-    batch_size: int,
-    max_new_tokens: int,
-    what: str,
-) -> list[Generated]:
-    """The likeliest continuation of each prompt, token by token, up to an end token."""
-    stops = set(model.generation_config.eos_token_id)
+@dataclass(frozen=True)
+class Writer:
+    """What every way of decoding needs."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    batch_size: int
+    max_new_tokens: int
+    what: str
+
+    def generated(self, ids: list[int]) -> Generated:
+        """The answer that these new tokens are, up to the first end token."""
+        end = next((i for i, token in enumerate(ids) if token in self.stops), None)
+        text = self.tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
+        return Generated(text, hit_length_cap=end is None)
+
+    @property
+    def stops(self) -> set[int]:
+        """The end tokens."""
+        return set(self.model.generation_config.eos_token_id)
+
+
+def greedy(writer: Writer, prompts: Sequence[list[int]]) -> list[Generated]:
+    """The likeliest token, each time."""
+
+    def likeliest(logits: torch.Tensor, rows: Sequence[int], written: int) -> torch.Tensor:
+        return logits.argmax(-1)
+
+    reader = Reader(writer.model, prompts, writer.tokenizer.pad_token_id)
 
     @torch.inference_mode()
-    def answer(ids: torch.Tensor, mask: torch.Tensor) -> list[Generated]:
-        out = model.generate(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            max_new_tokens=max_new_tokens,
+    def answer(chosen: list[int]) -> list[Generated]:
+        reading = reader.read(chosen, writer.max_new_tokens)
+        return [writer.generated(ids) for ids in _write(writer, reading, chosen, likeliest)]
+
+    return in_batches(reader.lengths, writer.batch_size, writer.what, answer)
+
+
+def beam(writer: Writer, prompts: Sequence[list[int]], beams: int) -> list[Generated]:
+    """The best of so many hypotheses by their mean log-probability, as transformers searches."""
+    batch_size = max(1, writer.batch_size // beams)
+
+    @torch.inference_mode()
+    def answer(chosen: list[int]) -> list[Generated]:
+        ids, mask = pad_left([prompts[i] for i in chosen], writer.tokenizer.pad_token_id)
+        out = writer.model.generate(
+            input_ids=ids.to(writer.model.device),
+            attention_mask=mask.to(writer.model.device),
+            max_new_tokens=writer.max_new_tokens,
+            num_beams=beams,
         )
-        return [_generated(row, tokenizer, stops) for row in out[:, ids.shape[1] :].tolist()]
+        return [writer.generated(row) for row in out[:, ids.shape[1] :].tolist()]
 
-    return in_batches(prompts, batch_size, tokenizer.pad_token_id, what, answer)
+    return in_batches([len(prompt) for prompt in prompts], batch_size, writer.what, answer)
 
 
-def _generated(ids: list[int], tokenizer: PreTrainedTokenizerBase, stops: set[int]) -> Generated:
-    end = next((i for i, token in enumerate(ids) if token in stops), None)
-    text = tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
-    return Generated(text, hit_length_cap=end is None)
+def sample(
+    writer: Writer, prompts: Sequence[list[int]], count: int, temperature: float, seed: int
+) -> list[list[Generated]]:
+    """So many answers to each prompt, their tokens drawn from the model's distribution.
+
+    Answer c to prompt p is drawn with numpy's generator of the seed (seed, p, c), one number a
+    token: whatever ran before, however rows are put into batches, it is the same answer, up to
+    rounding of the model's own outputs.
+    """
+    draws = [
+        np.random.default_rng((seed, prompt, candidate)).random(writer.max_new_tokens)
+        for prompt in range(len(prompts))
+        for candidate in range(count)
+    ]
+    device = writer.model.device
+
+    def drawn(logits: torch.Tensor, rows: Sequence[int], written: int) -> torch.Tensor:
+        cumulated = (logits.float() / temperature).softmax(-1).cumsum(-1)
+        numbers = torch.tensor([[draws[row][written]] for row in rows]).to(device, cumulated.dtype)
+        # Of the sum, which rounding keeps from being 1: no number may lie beyond it.
+        tokens = torch.searchsorted(cumulated, numbers * cumulated[:, -1:], right=True)
+        return tokens[:, 0].clamp(max=logits.shape[-1] - 1)
+
+    reader = Reader(writer.model, prompts, writer.tokenizer.pad_token_id)
+
+    @torch.inference_mode()
+    def answer(chosen: list[int]) -> list[list[Generated]]:
+        read = reader.read(chosen, room=0)
+        pairs = [(place, row * count + c) for place, row in enumerate(chosen) for c in range(count)]
+        written = []
+        for start in range(0, len(pairs), writer.batch_size):
+            places, rows = zip(*pairs[start : start + writer.batch_size], strict=True)
+            reading = read.picked(places, writer.max_new_tokens)
+            written += [writer.generated(ids) for ids in _write(writer, reading, rows, drawn)]
+        return [written[i : i + count] for i in range(0, len(written), count)]
+
+    return in_batches(reader.lengths, writer.batch_size, writer.what, answer)
+
+
+def generate(
+    writer: Writer, prompts: Sequence[list[int]], options: SummaryEval, stemmer: bool
+) -> list[Generated]:
+    """One answer to each prompt, decoded as the options say; `stemmer` is for `mbr` alone.
+
+    `mbr` is minimum Bayes risk decoding (Kumar and Byrne 2004): of some samples the one that is
+    most like the others, by ROUGE-1.
+    """
+    if options.decode == "greedy":
+        return greedy(writer, prompts)
+    if options.decode == "beam":
+        return beam(writer, prompts, options.beams)
+    count = options.samples if options.decode == "mbr" else 1
+    candidates = sample(writer, prompts, count, options.temperature, options.seed)
+    chosen = consensus([[answer.text for answer in answers] for answers in candidates], stemmer)
+    return [answers[i] for answers, i in zip(candidates, chosen, strict=True)]
+
+
+def _write(
+    writer: Writer, reading: Reading, rows: Sequence[int], choose: Choice
+) -> list[list[int]]:
+    """The new tokens of each row of a reading, whose own numbers are `rows`.
+
+    Rows that have ended leave the batch, so that a short answer costs no more than its length.
+    """
+    stops = writer.stops
+    answers: list[list[int]] = [[] for _ in rows]
+    places = list(range(len(rows)))  # of each row of the reading in `answers`
+    for written in range(writer.max_new_tokens):
+        tokens = choose(reading.logits, [rows[place] for place in places], written).tolist()
+        for place, token in zip(places, tokens, strict=True):
+            answers[place].append(token)
+        if written + 1 == writer.max_new_tokens:
+            break
+        kept = _closed_up([token not in stops for token in tokens])
+        if not kept:
+            break
+        if len(kept) < len(places):
+            reading.keep(kept)
+            places = [places[i] for i in kept]
+        reading.read(torch.tensor([[tokens[i]] for i in kept]))
+    return answers
+
+
+def _closed_up(goes_on: Sequence[bool]) -> list[int]:
+    """The rows that go on, those at the end in the places of those that do not: few move."""
+    count = sum(goes_on)
+    last = [row for row in range(count, len(goes_on)) if goes_on[row]]
+    return [row if goes_on[row] else last.pop() for row in range(count)]

@@ -1,24 +1,25 @@
 """A model's predictions for the rows of a task: one code path for the base and the tuned model."""
 
-import logging
+import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedModel
 
-from finetune.inference import prices
-from finetune.inference.generate import Generated, generate
+from finetune.inference import perplexity, prices
+from finetune.inference.generate import Writer, generate
+from finetune.inference.merging import merged
 from finetune.modeling.base import Base
-from finetune.modeling.price_tokens import price_tokens
-from finetune.modeling.prompts import Encoded, PromptEncoder
-from finetune.params import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
+from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
+from finetune.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
+from finetune.scoring import distributions
 from finetune.tasks import price, scores
 from finetune.tasks.kinds import kind
 
 Row = dict[str, Any]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,9 @@ class Ask:
     eval: SummaryEval | PriceEval
     score: SummaryScore | PriceScore
 
-    @property
-    def protocol(self) -> dict[str, Any]:
-        """What a score cannot be compared without."""
-        return {**self.eval.model_dump(), **self.score.model_dump()}
+    def protocol(self, shots: int = 0) -> dict[str, Any]:
+        """What a score cannot be compared without, of prompts with so many examples."""
+        return {**self.eval.model_dump(), "shots": shots, **self.score.model_dump()}
 
 
 def predict(
@@ -43,21 +43,33 @@ def predict(
     rows: Sequence[Row],
     train: Sequence[Row],
     what: str,
+    shots: int = 0,
 ) -> list[Row]:
     """Scored predictions for `rows`, in their order; see `finetune.tasks.scores`.
 
     `model` is the base's own or that with an adapter on. `train` gives the constant that stands in
-    for a price that cannot be parsed. `what` names the work in the progress bar.
+    for a price that cannot be told, and with `shots` the examples in the prompts, the same for all
+    rows. `what` names the work in the progress bar.
     """
     encoder = PromptEncoder(base.tokenizer, ask.prompt, base.context)
-    prompts = [encoder.encode(kind(ask.kind).body(row)) for row in rows]
-    if ask.kind == "summarization":
-        predictions = _summaries(base, model, ask, rows, prompts, what)
-    else:
-        predictions = _prices(base, model, ask, rows, train, prompts, what)
+    drawn = draw(ask.kind, train, shots, ask.eval.seed)
+    examples = [encoder.fitted(shot) for shot in drawn]
+    prompts = [encoder.encode(kind(ask.kind).body(row), examples) for row in rows]
+    answered = {"summarization": _summaries, "price": _prices}[ask.kind]
+    with merged(model):
+        predictions = answered(base, model, ask, rows, train, encoder, prompts, what)
     for prediction, prompt in zip(predictions, prompts, strict=True):
         prediction["prompt_truncated"] = prompt.truncated
+        if shots:
+            prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}
     return predictions
+
+
+def draw(kind_name: str, train: Sequence[Row], shots: int, seed: int) -> list[Shot]:
+    """Examples for few-shot prompts: so many rows of train, or all that there are."""
+    chosen = random.Random(seed).sample(train, min(shots, len(train)))
+    task = kind(kind_name)
+    return [Shot(task.body(row), task.target(row)) for row in chosen]
 
 
 def _summaries(
@@ -65,13 +77,35 @@ def _summaries(
     model: PreTrainedModel,
     ask: Ask,
     rows: Sequence[Row],
+    train: Sequence[Row],
+    encoder: PromptEncoder,
     prompts: Sequence[Encoded],
     what: str,
 ) -> list[Row]:
-    answers = _generate(base, model, ask, prompts, what)
+    ids = [prompt.ids for prompt in prompts]
+    size = ask.eval.batch_size
+    writer = Writer(model, base.tokenizer, size, ask.prompt.max_completion_tokens, what)
+    answers = generate(writer, ids, ask.eval, ask.score.stemmer)
+    references = [encoder.encode_completion(kind(ask.kind).target(row)) for row in rows]
+    surprises = perplexity.surprise(
+        model,
+        ids,
+        [reference.ids for reference in references],
+        size,
+        base.tokenizer.pad_token_id,
+        f"{what}: perplexity",
+    )
     scored = scores.score_summaries(rows, [answer.text for answer in answers], ask.score)
-    for row, answer in zip(scored, answers, strict=True):
-        row |= {"hit_length_cap": answer.hit_length_cap, "empty": not answer.text}
+    for row, answer, surprise, reference in zip(
+        scored, answers, surprises, references, strict=True
+    ):
+        row |= {
+            "hit_length_cap": answer.hit_length_cap,
+            "empty": not answer.text,
+            "reference_nll": round(surprise, 4),
+            "reference_tokens": len(reference.ids),
+            "reference_truncated": reference.truncated,
+        }
     return scored
 
 
@@ -81,48 +115,49 @@ def _prices(
     ask: Ask,
     rows: Sequence[Row],
     train: Sequence[Row],
+    encoder: PromptEncoder,
     prompts: Sequence[Encoded],
     what: str,
 ) -> list[Row]:
-    tokens = price_tokens(base.tokenizer)
-    if tokens is not None:
-        estimate = prices.ESTIMATES[ask.eval.estimate]
-        found = prices.distributions(
-            model,
-            [prompt.ids for prompt in prompts],
-            tokens,
-            ask.eval.batch_size,
-            base.tokenizer.pad_token_id,
-            what,
-        )
-        return scores.score_prices(rows, map(estimate, found), ask.score)
-
-    log.warning(
-        "This tokenizer splits numbers, so a price is not one token: prices are generated greedily "
-        "and parsed, and eval.estimate has no say."
-    )
-    answers = [price.parse(answer.text) for answer in _generate(base, model, ask, prompts, what)]
-    # What cannot be parsed counts as the best constant, and is counted: neither free nor ruinous.
-    constant = statistics.median(row["price"] for row in train)
-    filled = [constant if answer is None else answer for answer in answers]
-    scored = scores.score_prices(rows, filled, ask.score)
-    for row, answer in zip(scored, answers, strict=True):
-        row["unparsable"] = answer is None
-    return scored
-
-
-def _generate(
-    base: Base,
-    model: PreTrainedModel,
-    ask: Ask,
-    prompts: Sequence[Encoded],
-    what: str,
-) -> list[Generated]:
-    return generate(
+    found = prices.distributions(
         model,
-        base.tokenizer,
         [prompt.ids for prompt in prompts],
+        prices.price_tree(encoder),
+        ask.eval.floor,
         ask.eval.batch_size,
-        ask.prompt.max_completion_tokens,
+        base.tokenizer.pad_token_id,
         what,
     )
+    constant = statistics.median(row["price"] for row in train)
+    told = [
+        _told(distribution, row["price"], constant, ask.eval.top_k)
+        for distribution, row in zip(found, rows, strict=True)
+    ]
+    scored = scores.score_prices(
+        rows, [row["estimates"][ask.eval.estimate] for row in told], ask.score
+    )
+    return [row | more for row, more in zip(scored, told, strict=True)]
+
+
+def _told(found: prices.Distribution, usd: float, constant: float, top_k: int) -> Row:
+    """What a predicted distribution comes to, beside the true price."""
+    distribution = found.probabilities
+    dollars = price.nearest_dollar(usd)
+    if distribution is None:
+        # There is no prediction. It counts as the best constant, and is counted: neither free nor
+        # ruinous. Its CRPS and ranges are those of all mass on that constant.
+        estimates = dict.fromkeys(distributions.ESTIMATES, constant)
+        distribution = np.zeros(len(prices.PRICES))
+        distribution[price.nearest_dollar(constant)] = 1.0
+        quality = distributions.quality(distribution, usd, dollars) | {
+            "crps": round(abs(constant - usd), 4)
+        }
+    else:
+        estimates = distributions.estimates(distribution, top_k)
+        quality = distributions.quality(distribution, usd, dollars)
+    return {
+        "estimates": {name: round(float(estimate), 2) for name, estimate in estimates.items()},
+        **quality,
+        "outside": round(100 * found.outside, 4),
+        "unparsable": found.probabilities is None,
+    }

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from finetune.errors import ModelError
 from finetune.files import read_json, write_json
-from finetune.params import Lora
+from finetune.schema import Lora
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

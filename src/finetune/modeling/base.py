@@ -17,7 +17,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from finetune.errors import ModelError
-from finetune.params import Method, Model
+from finetune.schema import Method, Model
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 

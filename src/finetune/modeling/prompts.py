@@ -1,11 +1,12 @@
 """Prompts and completions as token ids: the one place that training and inference both use."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from finetune.errors import ModelError
-from finetune.params import Prompt
+from finetune.schema import Prompt
 
 # Some chat templates write today's date into the prompt; pinned, or prompts change every day.
 DATE = "26 Jul 2024"
@@ -13,10 +14,19 @@ DATE = "26 Jul 2024"
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids, and whether something had to be cut for them to fit."""
+    """Token ids, whether something had to be cut for them to fit, and how many examples did."""
 
     ids: list[int]
     truncated: bool
+    shots: int = 0
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A row with its answer, shown to a model before it is asked."""
+
+    body: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -32,23 +42,40 @@ class PromptEncoder:
         """What a prompt may take, so that the completion still fits the model's context."""
         return min(self.prompt.max_tokens, self.context - self.prompt.max_completion_tokens)
 
-    def encode(self, body: str) -> Encoded:
+    def encode(self, body: str, shots: Sequence[Shot] = ()) -> Encoded:
         """The ids of a prompt; a body that is too long loses its end, never the instruction or cue.
+
+        `prompt.max_tokens` is for the question alone; `fitted` holds examples to it. Of these the
+        last ones go until prompt and completion fit the model's context.
 
         Raises:
             ModelError: not even an empty body fits.
         """
+        body, ids, truncated = self._cut(body)
+        for count in range(len(shots), 0, -1):
+            with_shots = self._ids(body, shots[:count])
+            if len(with_shots) <= self.context - self.prompt.max_completion_tokens:
+                return Encoded(with_shots, truncated, count)
+        return Encoded(ids, truncated)
+
+    def fitted(self, shot: Shot) -> Shot:
+        """An example with as much of its body as a question may have."""
+        return Shot(self._cut(shot.body)[0], shot.target)
+
+    def _cut(self, body: str) -> tuple[str, list[int], bool]:
+        """As much of a body as a prompt holds, the prompt's ids, and whether that is not all."""
         ids = self._ids(body)
         if len(ids) <= self.max_prompt_tokens:
-            return Encoded(ids, truncated=False)
+            return body, ids, False
         offsets = self._tokenized(body, add_special_tokens=False, return_offsets_mapping=True)[
             "offset_mapping"
         ]
         keep = len(offsets) - (len(ids) - self.max_prompt_tokens)
         while keep > 0:
-            ids = self._ids(body[: offsets[keep - 1][1]])
+            shorter = body[: offsets[keep - 1][1]]
+            ids = self._ids(shorter)
             if len(ids) <= self.max_prompt_tokens:
-                return Encoded(ids, truncated=True)
+                return shorter, ids, True
             # Cutting text can split a token in two: a little less, until it fits.
             keep -= len(ids) - self.max_prompt_tokens
         raise ModelError(
@@ -69,23 +96,39 @@ class PromptEncoder:
         cap = self.prompt.max_completion_tokens
         return Encoded(ids[:cap], truncated=len(ids) > cap)
 
-    def text(self, body: str) -> str:
-        """The prompt as text: through the tokenizer's chat template, where it has one."""
-        user = f"{self.prompt.instruction}\n\n{body}"
+    def text(self, body: str, shots: Sequence[Shot] = ()) -> str:
+        """The prompt as text: through the tokenizer's chat template, where it has one.
+
+        Examples are earlier turns of the chat, their answers opened by the cue and ended as trained
+        ones are; without a template they are blocks of text, each with the end token.
+        """
         if self.tokenizer.chat_template is None:
-            return f"{user}\n\n{self.prompt.cue}"
+            ended = self.tokenizer.eos_token
+            blocks = [f"{self._asked(shot.body)}\n\n{self._told(shot)}{ended}" for shot in shots]
+            return "\n\n".join([*blocks, self._asked(body), self.prompt.cue])
+        turns = [
+            {"role": role, "content": content}
+            for shot in shots
+            for role, content in (("user", self._asked(shot.body)), ("assistant", self._told(shot)))
+        ]
         opened = self.tokenizer.apply_chat_template(
-            [{"role": "user", "content": user}],
+            [*turns, {"role": "user", "content": self._asked(body)}],
             tokenize=False,
             add_generation_prompt=True,
             date_string=DATE,
         )
         return f"{opened}{self.prompt.cue}"
 
-    def _ids(self, body: str) -> list[int]:
+    def _asked(self, body: str) -> str:
+        return f"{self.prompt.instruction}\n\n{body}"
+
+    def _told(self, shot: Shot) -> str:
+        return f"{self.prompt.cue}{shot.target}"
+
+    def _ids(self, body: str, shots: Sequence[Shot] = ()) -> list[int]:
         # A chat template writes the special tokens itself; adding them again would double BOS.
         special = self.tokenizer.chat_template is None
-        return self._tokenized(self.text(body), add_special_tokens=special)["input_ids"]
+        return self._tokenized(self.text(body, shots), add_special_tokens=special)["input_ids"]
 
     def _tokenized(self, text: str, **options: bool) -> BatchEncoding:
         # Not verbose: what is longer than the context is cut and counted here, not warned about.

@@ -1,63 +1,197 @@
-"""The report: a Markdown page with what everything scores, how it was trained, what went in."""
+"""The report: one page that needs nothing else, put together from what the pipeline wrote.
 
+Words come from `sentences`, drawings from `figures`; the template escapes whatever is text.
+"""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from tabulate import tabulate
+import yaml
 
-from finetune.reporting import tables
-from finetune.reporting.tables import Metrics
+from finetune.reporting import answer, facts, figures, numbers, quality, sentences, standings
+from finetune.reporting.facts import Facts, Table
+from finetune.reporting.material import Material
+from finetune.reporting.numbers import Measure
+from finetune.reporting.parts import Figure, Part
+from finetune.reporting.quality import Quality
+from finetune.reporting.sentences import Verdict
+from finetune.reporting.standings import Standing
+from finetune.schema import (
+    Bootstrap,
+    Model,
+    PriceTask,
+    Published,
+    Report,
+    Section,
+    SummarizationTask,
+)
 
-
-def page(folder: Path, kinds: dict[str, str], confidence: float) -> str:
-    """The page over all tasks; `kinds` maps each to its kind, `folder` holds the metric files.
-
-    `confidence` is that of the intervals in these files, from 0 to 1.
-    """
-    parts = [
-        "# Report",
-        f"Scores on the test rows, each with its {100 * confidence:g} % bootstrap interval over "
-        "rows. ROUGE is in points (0–100), higher is better; MAE is the mean absolute error in "
-        "USD, lower is better; a hit is a price within the bounds of `score` in the task's config.",
-    ]
-    for task, kind in kinds.items():
-        parts += _task(task, kind, tables.read(folder, task))
-    return "\n\n".join(parts) + "\n"
-
-
-def _task(task: str, kind: str, metrics: dict[str, Metrics]) -> list[str]:
-    return [
-        f"## {task}",
-        tables.results(metrics, kind),
-        f"Gain of tuned over base, paired over the same rows: {tables.gains_line(metrics, kind)}.",
-        "### What went wrong, counted",
-        _flags(metrics),
-        "### Training",
-        _training(metrics["train"]),
-        "### Data",
-        _data(metrics["data"]),
-    ]
+TEMPLATES = Path(__file__).parent
+WORDS = {
+    "better": "Better than the base model",
+    "worse": "Worse than the base model",
+    "undecided": "No difference shown",
+}
+KINDS = {"summarization": "summaries of dialogues", "price": "prices of products"}
 
 
-def _flags(metrics: dict[str, Metrics]) -> str:
-    """Counts of rows in the metrics of the two models: every whole number but that of all rows."""
-    models = metrics["base"], metrics["tuned"]
-    names = dict.fromkeys(
-        n for m in models for n, v in m.items() if isinstance(v, int) and n != "n"
+@dataclass(frozen=True)
+class TaskView:
+    """What the template shows of a task."""
+
+    name: str
+    kind: str
+    measure: Measure
+    rows: int
+    standings: list[Standing]
+    base: Standing | None
+    tuned: Standing | None
+    verdict: Verdict | None
+    change: str
+    answer: Part
+    scores: Table
+    gains: Table
+    published: list[Published]
+    quality: Quality
+    training: Part
+    run: Facts
+    data: Part
+    counts: Table
+    source: Facts
+
+
+def page(
+    materials: Sequence[Material],
+    tasks: Mapping[str, SummarizationTask | PriceTask],
+    sections: Mapping[str, Section],
+    bootstrap: Bootstrap,
+    model: Model,
+    report: Report,
+) -> str:
+    """The page over all tasks; `sections` are the parameters to be shown beside the tasks'."""
+    # Imported here: other users of this package need no templates.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    rows = [[name.replace("_", " "), *(m.get(name, "") for m in models)] for name in names]
-    return tabulate(rows, headers=["rows with", "base model", "tuned"], tablefmt="github")
-
-
-def _training(train: Metrics) -> str:
-    shown = {name: value for name, value in train.items() if name != "run"} | train["run"]
-    rows = [[name.replace("_", " "), value] for name, value in shown.items()]
-    return tabulate(rows, headers=["", ""], tablefmt="github", disable_numparse=True)
-
-
-def _data(data: Metrics) -> str:
-    names = list(dict.fromkeys(name for counts in data.values() for name in counts))
-    rows = [
-        [name.replace("_", " "), *(counts.get(name, "") for counts in data.values())]
-        for name in names
+    environment.filters["title_in"] = lambda key, kind: numbers.measure(kind, key).title
+    environment.filters["price"] = lambda price: numbers.number(price, 2)
+    views = [
+        _task(f"t{i}", material, tasks[material.task], bootstrap, report)
+        for i, material in enumerate(materials, 1)
     ]
-    return tabulate(rows, headers=["rows", *data], tablefmt="github")
+    shown = {
+        **{name: section.model_dump() for name, section in sections.items()},
+        "tasks": {name: task.model_dump() for name, task in tasks.items()},
+    }
+    return environment.get_template("page.html.j2").render(
+        tasks=views,
+        model=model,
+        base_model=facts.base_model(model),
+        versions=facts.versions(),
+        parameters={name: _yaml(section) for name, section in shown.items()},
+        confidence=numbers.percent(bootstrap.confidence),
+        resamples=numbers.number(bootstrap.resamples, 0),
+        words=WORDS,
+        kinds=KINDS,
+    )
+
+
+def _task(
+    name: str,
+    material: Material,
+    options: SummarizationTask | PriceTask,
+    bootstrap: Bootstrap,
+    report: Report,
+) -> TaskView:
+    measure = numbers.first(material.kind)
+    found = standings.standings(material)
+    base, tuned = (standings.by_role(found, role) for role in ("base", "tuned"))
+    train = material.metrics.get("train", {})
+    return TaskView(
+        material.task,
+        material.kind,
+        measure,
+        tuned.rows if tuned else max((s.rows for s in found), default=0),
+        found,
+        base,
+        tuned,
+        answer.verdict(material, found, measure, bootstrap),
+        answer.change(material, measure),
+        answer.answer(name, material, found, options, measure, bootstrap),
+        answer.scores(material, found),
+        answer.gains(material),
+        options.published,
+        quality.quality(name, material, measure),
+        _training(name, material),
+        facts.training(train, report) if train else [],
+        _data(name, material),
+        facts.counts(material.metrics.get("data", {})),
+        facts.source(material),
+    )
+
+
+def _training(name: str, material: Material) -> Part:
+    train = material.metrics.get("train")
+    if not train:
+        return Part(missing=["No training run has written its metrics yet."])
+    kept = train.get("best_step")
+    part = Part(notes=sentences.training(material.curves, kept))
+    losses = {n: material.curves.get(f"{n}_loss", []) for n in ("train", "validation")}
+    if any(losses.values()):
+        title = f"{material.task}: losses over steps. {part.notes[0]}"
+        svg = figures.losses(f"{name}-loss", title, losses["train"], losses["validation"], kept)
+        part.figures.append(Figure("Loss", "", svg))
+    else:
+        part.missing.append("No curves of the losses were written.")
+    rates = material.curves.get("learning_rate")
+    if rates:
+        title = f"{material.task}: learning rate over steps, at most {max(r for _, r in rates):g}"
+        svg = figures.line(f"{name}-rate", title, rates, "learning rate")
+        part.figures.append(Figure("Learning rate", "", svg))
+    return part
+
+
+def _data(name: str, material: Material) -> Part:
+    data = material.metrics.get("data", {})
+    lengths = facts.tokens(material.metrics.get("train", {}))
+    part = Part(notes=[said for said in (facts.dropped(data), lengths) if said])
+    fields = {
+        "summarization": (("dialogue", "words of a dialogue"), ("summary", "words of a summary")),
+        "price": (("text", "words of a description"), ("price", "price in USD")),
+    }[material.kind]
+    for field_name, label in fields:
+        is_price = field_name == "price"
+        series = {
+            split: [
+                float(row[field_name]) if is_price else len(row[field_name].split())
+                for row in material.rows.get(split, [])
+            ]
+            for split in ("train", "test")
+        }
+        series = {split: values for split, values in series.items() if values}
+        if not series:
+            continue
+        medians = ", ".join(
+            f"{split} {numbers.number(statistics.median(v), 0)}" for split, v in series.items()
+        )
+        svg = figures.histogram(
+            f"{name}-{field_name}", f"{material.task}: {label}; median {medians}", series, label,
+            log=is_price,
+        )  # fmt: skip
+        heading = label[0].upper() + label[1:]
+        part.figures.append(Figure(heading, f"Median: {medians}.", svg))
+    if not part.figures:
+        part.missing.append("No prepared rows were there to draw.")
+    return part
+
+
+def _yaml(values: object) -> str:
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=100)

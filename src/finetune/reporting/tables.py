@@ -39,6 +39,8 @@ def read(folder: Path, task: str) -> dict[str, Metrics]:
         if file.is_file():
             metrics = read_json(file)[task]
             found[name] = metrics if name == "tuned" else metrics[name]
+            if metrics.get("few_shot") and name == "base":
+                found["few_shot"] = metrics["few_shot"]
     return found
 
 
@@ -61,9 +63,30 @@ def gains_line(metrics: dict[str, Metrics], kind: str) -> str:
     )
 
 
+def remarks(metrics: dict[str, Metrics], kind: str) -> list[str]:
+    """Sentences to stand beneath a task's table: the gain, and what point estimates get."""
+    said = [f"Gain of tuned over base, paired: {gains_line(metrics, kind)}."]
+    estimates = metrics["tuned"].get("estimates")
+    if estimates:
+        others = ", ".join(
+            f"{name} {found['mae']:.2f} ({found['difference']['mean']:+.2f} "
+            f"{_ends(found['difference'])})"
+            for name, found in estimates.items()
+            if name != "median"
+        )
+        said.append(
+            "MAE of point estimates from the same tuned distributions, and their difference to the "
+            f"median's: median {estimates['median']['mae']:.2f}, {others}."
+        )
+    return said
+
+
 def _contestants(metrics: dict[str, Metrics]) -> Iterator[tuple[str, Metrics]]:
-    yield from metrics.get("ladder", {}).items()
-    for name, title in (("base", "base model"), ("tuned", "**tuned**")):
+    for name, scores in metrics.get("ladder", {}).items():
+        is_bound = scores.get("protocol", {}).get("bound")
+        yield f"{name} (bound)" if is_bound else name, scores
+    models = ("base", "base model"), ("few_shot", "base, few-shot"), ("tuned", "**tuned**")
+    for name, title in models:
         if name in metrics:
             yield title, metrics[name]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from finetune.params import Bootstrap
+from finetune.schema import Bootstrap
 
 # Resampled values held at once: 64 MB of doubles, whatever the number of rows.
 BATCH_VALUES = 8_000_000
@@ -52,7 +52,7 @@ def interval(
     with warnings.catch_warnings():
         # BCa is undefined where all but one row agree; the percentile interval then stands in.
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.filterwarnings("ignore", "(invalid value|divide by zero) enc", RuntimeWarning)
         low, high = _bootstrap(data, statistic, options, "BCa")
     if not np.isfinite([low, high]).all():
         low, high = _bootstrap(data, statistic, options, "percentile")

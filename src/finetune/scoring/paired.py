@@ -28,6 +28,8 @@ def permutation_p(
     Raises:
         ValueError: no rows.
     """
+    if len(before[0]) == 0:
+        raise ValueError("no rows")
     if statistic is np.mean:
         (old,), (new,) = before, after
         return _sign_flips_p(
@@ -49,11 +51,8 @@ def permutation_p(
 
 def _sign_flips_p(differences: np.ndarray, resamples: int, seed: int) -> float:
     """The same for a mean: swapping a row's sides flips the sign of its difference."""
-    rows = differences
-    if rows.size == 0:
-        raise ValueError("no rows")
     # Rows without a difference have no sign to flip.
-    rows = rows[rows != 0]
+    rows = differences[differences != 0]
     observed = abs(rows.sum())
     rng = np.random.default_rng(seed)
     extreme, batch = 0, max(1, BATCH_VALUES // max(1, rows.size))

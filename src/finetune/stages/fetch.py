@@ -9,13 +9,13 @@ from finetune.tasks.kinds import kind
 
 
 def run(params: Declared, task: str) -> None:
-    """Write the raw rows of each split, and where they came from."""
+    """Write the raw rows of each split, others' answers to them, and where all came from."""
     fetched = sources.fetch(
         params.data.source,
         params.data.root,
         params.data.embedded,
         params.task.source,
-        kind(params.task.kind).FIELDS,
+        kind(params.task.kind),
     )
     with replaced_folder(paths.raw(task)) as folder:
         written = {}
@@ -23,6 +23,8 @@ def run(params: Declared, task: str) -> None:
             file = folder / f"{split}.jsonl"
             write_jsonl(file, rows)
             written[split] = {"rows": len(rows), "sha256": sha256(file)}
+        for name, guesses in fetched.guesses.items():
+            write_jsonl(folder / paths.guesses(task).name / f"{name}.jsonl", guesses)
         write_json(folder / "source.json", {**fetched.origin, "splits": written})
 
 

@@ -1,18 +1,30 @@
-"""report: one page with what every model and rung scores."""
+"""report: one page with what every model and rung scores, and the tables that `dvc plots` draws."""
 
 from pathlib import Path
 
-from finetune.files import write_text
+from finetune.files import replaced_folder, write_text
 from finetune.params import Declared
-from finetune.reporting import page
+from finetune.reporting import material, page, plots
 from finetune.stages import entry
 
 
 def run(params: Declared) -> None:
-    """Write the page."""
-    kinds = {name: task.kind for name, task in params.tasks.items()}
-    made = page.page(Path("metrics"), kinds, params.bootstrap.confidence)
-    write_text(Path("reports/report.md"), made)
+    """Write the page and the tables."""
+    tasks = params.tasks
+    materials = [material.read(task, options.kind) for task, options in tasks.items()]
+    sections = {
+        "model": params.model,
+        "method": params.method,
+        "lora": params.lora,
+        "train": params.train,
+        "data": params.data,
+        "bootstrap": params.bootstrap,
+    }
+    made = page.page(materials, tasks, sections, params.bootstrap, params.model, params.report)
+    with replaced_folder(Path("reports/plots")) as folder:
+        for found in materials:
+            plots.write(found, folder / found.task)
+    write_text(Path("reports/index.html"), made)
 
 
 if __name__ == "__main__":

@@ -54,10 +54,12 @@ def run(params: Declared, task: str) -> None:
     with replaced_folder(paths.curves(task)) as folder:
         curves.write(done.history, folder)
     counts = {
+        **examples.tokens(),
         "prompts_truncated": examples.prompts_truncated,
         "completions_truncated": examples.completions_truncated,
     }
-    metrics = {**done.metrics, **counts, "run": done.hardware}
+    adapter = {"adapter_sha256": sha256(paths.adapter(task) / adapters.WEIGHTS)}
+    metrics = {**done.metrics, **counts, **adapter, "run": done.hardware}
     write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
 
 

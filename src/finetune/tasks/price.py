@@ -41,7 +41,7 @@ def clean(row: dict[str, Any]) -> dict[str, Any]:
         "id": id_field(row),
         "text": description(text_field(row, "text")),
         "price": float(price),
-        "category": category or None,
+        "category": " ".join((category or "").split()) or None,
     }
 
 
@@ -63,19 +63,6 @@ def target(row: dict[str, Any]) -> str:
 def nearest_dollar(price: float) -> int:
     """Rounded half up (Python's own rounding makes 0.5 and 1.5 neighbours), from 0 to 999."""
     return min(HIGHEST, max(LOWEST, math.floor(price + 0.5)))
-
-
-def parse(text: str) -> float | None:
-    """The first number in a generated answer, in USD.
-
-    None where there is none, or one beyond what a price of this task can be: a model that has not
-    learned to stop writes digits without end, and one such row would be the whole mean.
-    """
-    match = re.search(r"\d+(?:,\d{3})*(?:\.\d+)?", text)
-    if match is None:
-        return None
-    number = float(match.group().replace(",", ""))
-    return number if number <= HIGHEST + 1 else None
 
 
 def found(row: dict[str, Any]) -> Iterator[str]:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from finetune.errors import DataError
-from finetune.params import Bootstrap, PriceScore, SummaryScore
-from finetune.scoring import bootstrap, paired, regression, rouge
+from finetune.schema import Bootstrap, PriceScore, SummaryScore
+from finetune.scoring import bootstrap, paired, ratios, regression, rouge
 from finetune.scoring.bootstrap import Statistic
 
 Row = dict[str, Any]
@@ -20,29 +20,56 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """What rows add up to: a statistic over some of their columns."""
+    """What rows add up to: a statistic over some of their columns.
+
+    `higher_is_better` is None for what is neither better nor worse, such as a length.
+    """
 
     columns: tuple[str, ...]
     statistic: Statistic = np.mean
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
 
     def values(self, predictions: Sequence[Row]) -> list[list[float]]:
         """The columns, each a list over rows."""
         return [[float(row[column]) for row in predictions] for column in self.columns]
 
+    def is_of(self, predictions: Sequence[Row]) -> bool:
+        """The rows have its columns: only a model gives references a probability, say."""
+        return all(column in row for row in predictions for column in self.columns)
+
 
 METRICS: dict[str, dict[str, Metric]] = {
-    "summarization": {name: Metric((name,)) for name in rouge.NAMES},
+    "summarization": {
+        **{name: Metric((name,)) for name in rouge.NAMES},
+        "length_ratio": Metric(
+            ("prediction_words", "reference_words"), ratios.ratio, higher_is_better=None
+        ),
+        "perplexity": Metric(
+            ("reference_nll", "reference_tokens"), ratios.perplexity, higher_is_better=False
+        ),
+    },
     "price": {
         "mae": Metric(("absolute_error",), higher_is_better=False),
         "median_error": Metric(("absolute_error",), np.median, higher_is_better=False),
         "rmsle": Metric(("prediction", "reference"), regression.rmsle, higher_is_better=False),
         "r2": Metric(("prediction", "reference"), regression.r2),
         "hits": Metric(("hit",)),
+        "crps": Metric(("crps",), higher_is_better=False),
+        # Good where they are what they are named after, neither above nor below.
+        "coverage_50": Metric(("covered_50",), higher_is_better=None),
+        "coverage_90": Metric(("covered_90",), higher_is_better=None),
+        "outside": Metric(("outside",), higher_is_better=None),
     },
 }
-# Flags of rows, counted in the metrics by these names.
-FLAGS = ("prompt_truncated", "hit_length_cap", "empty", "unparsable")
+# Flags of rows, counted in the metrics by these names; their share is in percent.
+FLAGS = (
+    "prompt_truncated",
+    "shots_dropped",
+    "reference_truncated",  # for its perplexity; it is scored whole
+    "hit_length_cap",
+    "empty",
+    "unparsable",
+)
 
 
 def score_summaries(
@@ -51,7 +78,14 @@ def score_summaries(
     """Predictions for the rows, scored by ROUGE."""
     pairs = [(text, row["summary"]) for row, text in zip(rows, predictions, strict=True)]
     return [
-        {"id": row["id"], "prediction": text, "reference": reference, **_rounded(scores)}
+        {
+            "id": row["id"],
+            "prediction": text,
+            "reference": reference,
+            **_rounded(scores),
+            "prediction_words": len(text.split()),
+            "reference_words": len(reference.split()),
+        }
         for row, (text, reference), scores in zip(
             rows, pairs, rouge.rouge(pairs, options.stemmer), strict=True
         )
@@ -67,6 +101,7 @@ def score_prices(
             "id": row["id"],
             "prediction": round(float(price), 2),
             "reference": row["price"],
+            "category": row.get("category"),
             **_rounded(regression.price_error(float(price), row["price"], options)),
         }
         for row, price in zip(rows, predictions, strict=True)
@@ -84,29 +119,59 @@ def score(
 def metrics(
     kind: str, predictions: Sequence[Row], options: Bootstrap, protocol: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Each metric of the kind, its interval, the number of rows, and the flags that rows carry.
+    """Each metric that the rows have, its interval, the number of rows, and the rows' flags.
 
-    `protocol` is what the scores cannot be compared without: decoding and scoring options.
+    `protocol` is what the scores cannot be compared without: decoding and scoring options. Where
+    rows carry a predicted distribution, `estimates` holds what each point estimate of it gets.
     """
     intervals = {
         name: bootstrap.interval(metric.values(predictions), options, metric.statistic)
         for name, metric in METRICS[kind].items()
+        if metric.is_of(predictions)
     }
     flags = {
         flag: sum(bool(row[flag]) for row in predictions)
         for flag in FLAGS
         if any(flag in row for row in predictions)
     }
-    return {
+    shares = {
+        f"{flag}_share": round(100 * count / len(predictions), 4) for flag, count in flags.items()
+    }
+    found = {
         **{metric: round(interval.mean, 4) for metric, interval in intervals.items()},
         "n": len(predictions),
         **flags,
+        **shares,
         "interval": {
             metric: {"low": round(interval.low, 4), "high": round(interval.high, 4)}
             for metric, interval in intervals.items()
         },
         "protocol": {"split": "test", **protocol},
     }
+    if "estimates" in predictions[0]:
+        found["estimates"] = estimate_errors(predictions, options)
+    return found
+
+
+def estimate_errors(predictions: Sequence[Row], options: Bootstrap) -> dict[str, Any]:
+    """For each point estimate of the rows' distributions its mean absolute error, in USD.
+
+    `difference` is that error minus the median's, over the same rows: above 0, the median is
+    better.
+    """
+    errors = {
+        name: [abs(row["estimates"][name] - row["reference"]) for row in predictions]
+        for name in predictions[0]["estimates"]
+    }
+    found = {}
+    for name, values in errors.items():
+        error = bootstrap.interval([values], options).rounded()
+        found[name] = {"mae": error["mean"], "low": error["low"], "high": error["high"]}
+        if name != "median":
+            found[name]["difference"] = _difference(
+                Metric(("absolute_error",)), [errors["median"]], [values], options
+            )
+    return found
 
 
 def gain(
@@ -119,13 +184,20 @@ def gain(
     """
     if [row["id"] for row in before] != [row["id"] for row in after]:
         raise DataError("predictions to compare are not for the same rows; run `dvc repro`")
-    gains = {}
-    for name, metric in METRICS[kind].items():
-        old, new = metric.values(before), metric.values(after)
-        found = bootstrap.paired_gain(old, new, options, metric.statistic)
-        p = paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic)
-        gains[name] = {**found.rounded(), "p": round(p, 6)}
-    return gains
+    return {
+        name: _difference(metric, metric.values(before), metric.values(after), options)
+        for name, metric in METRICS[kind].items()
+        if metric.is_of(before) and metric.is_of(after)
+    }
+
+
+def _difference(
+    metric: Metric, old: list[list[float]], new: list[list[float]], options: Bootstrap
+) -> dict[str, float]:
+    """The paired difference new - old, its interval and its p-value."""
+    found = bootstrap.paired_gain(old, new, options, metric.statistic)
+    p = paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic)
+    return {**found.rounded(), "p": round(p, 6)}
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

@@ -27,6 +27,20 @@ class Examples:
     prompts_truncated: int
     completions_truncated: int
 
+    def tokens(self) -> dict[str, float]:
+        """How long prompts and completions are, on average and at most, as a model reads them."""
+        completions = [sum(n != IGNORED for n in each["labels"]) for each in self.examples]
+        prompts = [
+            len(each["input_ids"]) - completion
+            for each, completion in zip(self.examples, completions, strict=True)
+        ]
+        return {
+            "prompt_tokens_mean": round(float(np.mean(prompts)), 1),
+            "prompt_tokens_max": max(prompts),
+            "completion_tokens_mean": round(float(np.mean(completions)), 1),
+            "completion_tokens_max": max(completions),
+        }
+
 
 def encode(rows: Sequence[dict[str, Any]], kind: Kind, encoder: PromptEncoder) -> Examples:
     """Prompt and completion of each row as ids; the loss falls on the completion only."""

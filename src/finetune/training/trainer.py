@@ -13,7 +13,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from finetune.errors import ModelError
-from finetune.params import Train
+from finetune.schema import Train
 from finetune.training import state
 from finetune.training.callbacks import Milestones, Progress
 from finetune.training.examples import Collator, Example, order

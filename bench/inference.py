@@ -1,0 +1,196 @@
+"""Rows a second against a loop of one row at a time:  python bench/inference.py [--adapters models]
+
+The loop is the way of public courses: a model loaded in 4 bits with its adapter beside the weights,
+and for each row prompt, `generate`, decode; for prices also one forward pass a row and the mean of
+its three likeliest tokens. A second loop runs over the weights as this project holds them on a CPU,
+dequantized once, so that the table tells what comes from there. Same weights, same rows, and ways
+take turns; of each the fastest turn counts, which other work on the machine disturbs least.
+"""
+
+import argparse
+import itertools
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from tabulate import tabulate
+from transformers import PreTrainedModel
+
+from finetune import params
+from finetune.data.sources import GENERATORS
+from finetune.files import read_jsonl
+from finetune.inference import perplexity, prices
+from finetune.inference.generate import Writer, generate
+from finetune.inference.merging import merged
+from finetune.modeling import adapters
+from finetune.modeling import base as base_model
+from finetune.modeling.base import Base
+from finetune.modeling.prompts import PromptEncoder
+from finetune.schema import Method, Model, PriceTask, SummarizationTask
+from finetune.tasks.kinds import kind
+
+Ways = dict[str, Callable[[list[str]], object]]
+Held = tuple[Base, PreTrainedModel]
+SLOW = ("mbr", "perplexity")
+
+
+def main() -> None:
+    """Print a table of all tasks."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="folder; the model of params.yaml where not given")
+    parser.add_argument("--adapters", type=Path, help="holds an adapter per task: DIR/<task>")
+    parser.add_argument("--data", type=Path, help="holds DIR/<task>/test.jsonl; else generated")
+    parser.add_argument("--rows", type=int, default=200, help="of each task, at most")
+    parser.add_argument("--loop-rows", type=int, default=40, help="that the loops are given")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--tasks", nargs="*", help="these only")
+    parser.add_argument("--slow", action="store_true", help="mbr and perplexity as well")
+    options = parser.parse_args()
+    read = params.read(Path("params.yaml"))
+    model = read.model
+    if options.model:
+        model = model.model_copy(update={"name": options.model, "source": "local"})
+    table = []
+    for name in options.tasks or read.tasks:
+        task = read.tasks[name]
+        as_loaded, dequantized = (
+            _held(model, read.method, flag, options.adapters and options.adapters / name)
+            for flag in (False, True)
+        )
+        texts = _texts(name, task, options.data, options.rows)
+        ways = (_summary_ways if task.kind == "summarization" else _price_ways)(
+            as_loaded, dequantized, task
+        )
+        if not options.slow:
+            ways = {way: run for way, run in ways.items() if way not in SLOW}
+        table += _measured(name, ways, texts, options.loop_rows, options.repeats)
+    print(tabulate(table, headers=["task", "way", "rows", "rows/s", "of loop"], floatfmt=".1f"))
+
+
+def _held(
+    options: Model, method: Method, for_inference: bool, adapter: Path | None
+) -> tuple[Base, PreTrainedModel]:
+    base = base_model.load(options, method, for_inference)
+    return base, adapters.load(base.model, adapter) if adapter else base.model
+
+
+def _texts(
+    name: str, task: SummarizationTask | PriceTask, data: Path | None, count: int
+) -> list[str]:
+    if data:
+        rows = read_jsonl(data / name / "test.jsonl")[:count]
+    else:
+        made = GENERATORS[task.source.embedded](random.Random(0))
+        rows = [
+            kind(task.kind).clean({"id": n, **row})
+            for n, row in enumerate(itertools.islice(made, count))
+        ]
+    return [kind(task.kind).body(row) for row in rows]
+
+
+def _measured(
+    task: str, ways: Ways, texts: list[str], loop_rows: int, repeats: int
+) -> list[list[Any]]:
+    rates: dict[str, float] = {}
+    for turn in range(repeats):
+        for way in list(ways) if turn % 2 else reversed(ways):
+            given = texts[:: max(1, len(texts) // loop_rows)] if "loop" in way else texts
+            started = time.perf_counter()
+            ways[way](given)
+            rates[way] = max(rates.get(way, 0.0), len(given) / (time.perf_counter() - started))
+    loop = next(iter(rates[way] for way in ways))
+    return [[task, way, len(texts), rates[way], rates[way] / loop] for way in ways]
+
+
+def _loops(as_loaded: Held, dequantized: Held, encoder: PromptEncoder) -> Ways:
+    return {
+        f"loop: generate, {name}": lambda texts, held=held: [
+            _generated(*held, encoder, text) for text in texts
+        ]
+        for name, held in (("4-bit", as_loaded), ("dequantized", dequantized))
+    }
+
+
+def _summary_ways(as_loaded: Held, dequantized: Held, task: SummarizationTask) -> Ways:
+    base, model = dequantized
+    encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
+    cap = task.prompt.max_completion_tokens
+    writer = Writer(model, base.tokenizer, task.eval.batch_size, cap, "bench")
+
+    def ours(decode: str) -> Callable[[list[str]], object]:
+        def run(texts: list[str]) -> object:
+            prompts = [encoder.encode(text).ids for text in texts]
+            how = task.eval.model_copy(update={"decode": decode})
+            with merged(model):
+                return generate(writer, prompts, how, task.score.stemmer)
+
+        return run
+
+    def references(texts: list[str]) -> object:
+        prompts = [encoder.encode(text).ids for text in texts]
+        # Any text of a summary's length will do.
+        completions = [encoder.encode_completion(" ".join(text.split()[:20])).ids for text in texts]
+        size, pad_id = task.eval.batch_size, base.tokenizer.pad_token_id
+        with merged(model):
+            return perplexity.surprise(model, prompts, completions, size, pad_id, "bench")
+
+    return {
+        **_loops(as_loaded, dequantized, encoder),
+        "greedy": ours("greedy"),
+        "mbr": ours("mbr"),
+        "perplexity": references,
+    }
+
+
+def _price_ways(as_loaded: Held, dequantized: Held, task: PriceTask) -> Ways:
+    base, model = dequantized
+    encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
+    tree = prices.price_tree(encoder)
+
+    def ours(texts: list[str]) -> object:
+        prompts = [encoder.encode(text).ids for text in texts]
+        size, pad_id = task.eval.batch_size, base.tokenizer.pad_token_id
+        with merged(model):
+            return prices.distributions(
+                model, prompts, tree, task.eval.floor, size, pad_id, "bench"
+            )
+
+    return {
+        **_loops(as_loaded, dequantized, encoder),
+        "loop: top 3 of one pass, 4-bit": lambda texts: [
+            _top_3(*as_loaded, encoder, text) for text in texts
+        ],
+        "distribution": ours,
+    }
+
+
+@torch.inference_mode()
+def _generated(base: Base, model: PreTrainedModel, encoder: PromptEncoder, text: str) -> str:
+    ids = torch.tensor([encoder.encode(text).ids], device=model.device)
+    out = model.generate(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=encoder.prompt.max_completion_tokens,
+    )
+    return base.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
+
+
+@torch.inference_mode()
+def _top_3(base: Base, model: PreTrainedModel, encoder: PromptEncoder, text: str) -> float:
+    ids = torch.tensor([encoder.encode(text).ids], device=model.device)
+    top = model(input_ids=ids).logits[0, -1].float().softmax(-1).topk(3)
+    said = [base.tokenizer.decode(token) for token in top.indices]
+    numbers = [
+        (float(word), weight.item())
+        for word, weight in zip(said, top.values, strict=True)
+        if word.isdigit()
+    ]
+    total = sum(weight for _, weight in numbers)
+    return sum(number * weight for number, weight in numbers) / total if total else 0.0
+
+
+if __name__ == "__main__":
+    main()

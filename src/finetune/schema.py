@@ -1,0 +1,330 @@
+"""What `params.yaml` may hold: its sections, typed, with what each value must be.
+
+`finetune.params` reads a file into these, and hands a stage those that dvc.yaml declares for it.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+# The names of linear layers in the architectures that people fine-tune.
+TARGET_MODULES = (
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "qkv_proj",
+    "gate_up_proj", "query_key_value", "dense", "fc1", "fc2", "c_attn", "c_proj", "c_fc",
+)  # fmt: skip
+
+
+class Section(BaseModel):
+    """A part of the parameters: unknown keys are refused, numbers are finite and not text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Split = Literal["train", "validation", "test"]
+
+
+def _has_train_and_test(splits: dict[str, str]) -> dict[str, str]:
+    lacking = {"train", "test"} - splits.keys()
+    if lacking:
+        raise ValueError(f"lacks {' and '.join(sorted(lacking))}; only validation can be made")
+    return splits
+
+
+Splits = Annotated[dict[Split, str], AfterValidator(_has_train_and_test)]
+
+
+class Hub(Section):
+    """A data set of the Hugging Face hub, pinned to a commit."""
+
+    repo: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    config: str | None = None
+    splits: Splits
+    fields: dict[str, str]
+
+
+class Guesses(Section):
+    """Somebody's answers to some of the test rows, in a file beside the splits.
+
+    `id` and `guess` are the columns of a row's id and of the answer to it.
+    """
+
+    file: str
+    id: str
+    guess: str
+    source: str
+
+
+class Files(Section):
+    """Files in one folder of `data.root`; `fields` maps our names to theirs.
+
+    `guesses` are files of answers that need not be there, each by the name of its rung.
+    """
+
+    folder: str
+    splits: Splits
+    fields: dict[str, str]
+    guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = {}
+
+
+class TaskSource(Section):
+    """Where a task's rows come from, for each value of `data.source`."""
+
+    embedded: Literal["dialogues", "products"] | None
+    files: Files
+    hub: Hub | None
+    licence: str
+
+
+def _check_fields(source: TaskSource, known: set[str]) -> None:
+    for name, mapped in (("files", source.files), ("hub", source.hub)):
+        unknown = (mapped.fields.keys() if mapped else set()) - known
+        if unknown:
+            raise ValueError(
+                f"source.{name}.fields: {', '.join(sorted(unknown))} is not a field of a row; "
+                f"known: {', '.join(sorted(known))}"
+            )
+
+
+class Prompt(Section):
+    """How a row becomes a prompt: one place for training and inference."""
+
+    instruction: str
+    cue: str
+    max_tokens: Annotated[int, Field(ge=16)]
+    max_completion_tokens: Count
+
+
+class SummaryScore(Section):
+    """Scoring options of summaries."""
+
+    stemmer: bool
+
+
+class Eval(Section):
+    """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`."""
+
+    batch_size: Count
+    shots: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+
+class SummaryEval(Eval):
+    """How the model is asked for a summary.
+
+    `beams` belongs to `beam`; `samples` and `temperature` to `mbr`, `temperature` to `sample` too.
+    """
+
+    decode: Literal["greedy", "beam", "sample", "mbr"]
+    beams: Annotated[int, Field(ge=2)]
+    samples: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0)]
+
+
+class PriceEval(Eval):
+    """How the model is asked for a price: the point `estimate` of its distribution over prices.
+
+    `top_k` belongs to `top_k_mean`; paths of digits less likely than `floor` are not followed.
+    """
+
+    estimate: Literal["greedy", "top_k_mean", "median"]
+    top_k: Count
+    floor: Annotated[float, Field(ge=0, lt=0.1)]
+
+
+class PriceScore(Section):
+    """Scoring options of prices: what counts as a hit."""
+
+    hit_usd: Annotated[float, Field(gt=0)]
+    hit_share: Annotated[float, Field(gt=0)]
+
+
+class Published(Section):
+    """A figure of somebody else's, with where it stands and how it was measured."""
+
+    name: str
+    source: str
+    protocol: str
+    scores: Annotated[dict[str, float], Field(min_length=1)]
+
+
+SummaryRung = Literal["lead1", "lead3", "longest3", "lexrank", "oracle3"]
+PriceRung = Literal[
+    "mean", "median", "category_median", "ridge", "svr", "random_forest", "boosting", "neighbours"
+]
+
+
+class SummarizationTask(Section):
+    """A data set of dialogues, or other texts, with summaries."""
+
+    kind: Literal["summarization"]
+    source: TaskSource
+    prompt: Prompt
+    ladder: list[SummaryRung]
+    published: list[Published]
+    eval: SummaryEval
+    score: SummaryScore
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, {"id", "dialogue", "summary"})
+        return self
+
+
+class PriceTask(Section):
+    """A data set of descriptions with a price in USD."""
+
+    kind: Literal["price"]
+    source: TaskSource
+    prompt: Prompt
+    ladder: list[PriceRung]
+    published: list[Published]
+    eval: PriceEval
+    score: PriceScore
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, {"id", "text", "price", "category"})
+        return self
+
+
+class Rows(Section):
+    """A number of rows for each split."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+class Limit(Section):
+    """At most so many rows of each split, a seeded subset; null for all."""
+
+    train: Count | None
+    validation: Count | None
+    test: Count | None
+
+
+class Embedded(Section):
+    """The synthetic corpora."""
+
+    rows: Rows
+    seed: int
+
+
+class Data(Section):
+    """Where rows come from, and what is done to them."""
+
+    source: Literal["embedded", "files", "hub"]
+    root: str | None
+    watch: str
+    embedded: Embedded
+    limit: Limit
+    max_bad_share: Share
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> Self:
+        if self.source == "files" and not self.root:
+            raise ValueError("root: is not set; give the folder: -S data=files -S data.root=DIR")
+        return self
+
+
+class Model(Section):
+    """The base model."""
+
+    name: str
+    source: Literal["local", "hub"]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    watch: str
+
+    @model_validator(mode="after")
+    def _hub_is_pinned(self) -> Self:
+        if self.source == "hub" and self.revision is None:
+            raise ValueError("revision: is not set; a hub model is pinned to a full commit SHA")
+        return self
+
+
+class Method(Section):
+    """How the base model is held in memory while its adapter is trained and used."""
+
+    quantization: Literal["nf4", "none"]
+    double_quantization: bool
+    compute_dtype: Literal["auto", "float32", "bfloat16"]
+
+
+class Lora(Section):
+    """The adapter."""
+
+    r: Annotated[int, Field(ge=1, le=1024)]
+    alpha: Annotated[float, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: str | list[str]
+
+    @field_validator("target_modules")
+    @classmethod
+    def _modules_are_known(cls, value: str | list[str]) -> str | list[str]:
+        if value == "all-linear" or (value and set(value) <= set(TARGET_MODULES)):
+            return value
+        raise ValueError(
+            f"is {value!r}, must be all-linear or a list of {', '.join(TARGET_MODULES)}"
+        )
+
+
+class Train(Section):
+    """The optimization."""
+
+    epochs: Annotated[float, Field(gt=0)]
+    max_steps: Count | None
+    batch_size: Count
+    micro_batch_size: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    schedule: Literal["cosine", "linear", "constant_with_warmup"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    evaluations: Count
+    number_loss: Annotated[float, Field(ge=0)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _batch_divides(self) -> Self:
+        if self.batch_size % self.micro_batch_size:
+            raise ValueError(
+                f"micro_batch_size: is {self.micro_batch_size}, "
+                f"must divide batch_size ({self.batch_size})"
+            )
+        return self
+
+
+class Bootstrap(Section):
+    """Confidence intervals."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: Seed
+
+
+class Report(Section):
+    """What the report cannot know by itself: the price of an hour of the machine, or null."""
+
+    usd_per_hour: Annotated[float, Field(ge=0)] | None
+
+
+class Params(Section):
+    """All of `params.yaml`."""
+
+    tasks: Annotated[
+        dict[str, Annotated[SummarizationTask | PriceTask, Field(discriminator="kind")]],
+        Field(min_length=1),
+    ]
+    data: Data
+    model: Model
+    method: Method
+    lora: Lora
+    train: Train
+    bootstrap: Bootstrap
+    report: Report

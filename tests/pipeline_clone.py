@@ -1,0 +1,69 @@
+"""A clone of the working tree in which tests run the pipeline as a user does."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from finetune.checks.lockfile import copy_working_tree
+
+ROOT = Path(__file__).parent.parent
+OUTS = ("data", "models", "predictions", "metrics", "reports")
+# A smoke test of the whole pipeline on a few rows.
+QUICK = ("-S", "experiment=quick")
+
+
+class Clone:
+    """A clone of the working tree, and commands in it."""
+
+    first: dict[str, str]  # the outs' hashes after the first run
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        copy_working_tree(ROOT, folder)
+        self.git("config", "user.email", "test@example.com")
+        self.git("config", "user.name", "Test")
+        self.git("add", "-A")
+        self.git("commit", "--quiet", "--allow-empty", "-m", "The working tree")
+
+    def git(self, *arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout
+
+    def dvc(self, *arguments: str, fails: bool = False) -> str:
+        """What `dvc …` prints; it must succeed, or fail where that is expected."""
+        done = subprocess.run(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self.folder / "src"),
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, said
+        return said
+
+    def run(self, *arguments: str, fails: bool = False) -> str:
+        return self.dvc("exp", "run", *arguments, fails=fails)
+
+    def metrics(self, task: str, name: str) -> dict:
+        return json.loads((self.folder / "metrics" / task / f"{name}.json").read_text())[task]
+
+    def state(self) -> dict[str, str]:
+        """The hash of every file among the outs."""
+        files = [f for out in OUTS for f in (self.folder / out).rglob("*") if f.is_file()]
+        return {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(files)}
+
+
+def ran(said: str) -> set[str]:
+    return set(re.findall(r"^Running stage '(.+)':", said, re.MULTILINE))

@@ -1,0 +1,173 @@
+"""The page as a browser shows it, in a Chromium of the machine without a screen."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SECTIONS = ("answer", "quality", "training", "inputs")
+# Bytes of a picture that shows a page: an empty one of this size has a tenth.
+SOMETHING = 100_000
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser for all tests of this file."""
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser: install Chromium (looked for {', '.join(NAMES)} on PATH)")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def file(html, tmp_path) -> Path:
+    """The report of a finished run."""
+    written = tmp_path / "index.html"
+    written.write_text(html, encoding="utf-8")
+    return written
+
+
+@pytest.fixture
+def show(browser, file) -> Iterator[Callable[..., Page]]:
+    """Opens the page; told what was asked of the network and what went wrong."""
+    contexts = []
+
+    def shown(viewport: dict = DESKTOP, **more: str) -> Page:
+        context = browser.new_context(viewport=viewport, **more)
+        contexts.append(context)
+        page = context.new_page()
+        page.requests, page.errors = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: page.errors.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(file.as_uri())
+        return page
+
+    yield shown
+    for context in contexts:
+        context.close()
+
+
+def background(page: Page) -> str:
+    return page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+
+def test_it_opens_offline_without_an_error_or_a_request(show, file):
+    page = show()
+    assert page.errors == []
+    assert [url for url in page.requests if not url.startswith("data:")] == [file.as_uri()]
+    assert page.title() == "Did tuning help? samsum, price"
+    # What stands in a row is read, not run.
+    assert page.locator("script").count() == 0
+    dialogue = page.locator(".dialogue").first.inner_text()
+    assert "<script>document.title = 'broken'</script>" in dialogue
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_section_has_a_picture_and_a_name_for_it(show, viewport):
+    page = show(viewport)
+    for section in SECTIONS:
+        pictures = page.locator(f"#{section} svg:visible")
+        assert pictures.count() >= 2  # of two tasks
+        for picture in pictures.all():
+            box = picture.bounding_box()
+            assert box["width"] > 250
+            assert box["height"] > 80
+            assert picture.get_attribute("role") == "img"
+            assert len(picture.get_attribute("aria-label")) > 10
+
+
+def test_nothing_is_wider_than_a_phone_and_its_figures_are_legible(show):
+    page = show(PHONE)
+    page.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    assert page.locator("#answer .wide:visible").count() == 0
+    heights = page.evaluate(
+        "[...document.querySelectorAll('svg text')]"
+        ".map(text => text.getBoundingClientRect().height).filter(height => height > 0)"
+    )
+    assert len(heights) > 50
+    assert min(heights) >= 10
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(show, scheme):
+    """WCAG AA: 4.5 to 1 for every text, on the card or whatever ground is behind it."""
+    page = show(color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(found => found.open = true)")
+    assert page.evaluate(FAINT) == []
+
+
+def test_dark_mode_changes_ground_and_figures(show):
+    label = "svg text"
+    grounds, inks = [], []
+    for scheme in ("light", "dark"):
+        page = show(color_scheme=scheme)
+        grounds.append(background(page))
+        inks.append(page.evaluate(f"getComputedStyle(document.querySelector('{label}')).fill"))
+    assert grounds[0] != grounds[1]
+    assert inks[0] != inks[1]
+
+
+def test_on_paper_it_is_light_wide_and_unfolded(show):
+    paper = {"width": 690, "height": 1000}  # A4 without its margins
+    page = show(paper, color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("document.documentElement.scrollWidth") == paper["width"]
+    assert background(page) == "rgb(255, 255, 255)"
+    assert page.locator("#answer .wide:visible").count() == 2
+    assert page.locator("#answer .narrow:visible").count() == 0
+    assert page.locator("nav:visible").count() == 0
+    assert page.locator("details table").first.bounding_box()["height"] > 50
+
+
+def test_pictures_of_it_show_something(show, tmp_path):
+    for name, viewport, scheme in (
+        ("light", DESKTOP, "light"),
+        ("dark", DESKTOP, "dark"),
+        ("phone", PHONE, "light"),
+    ):
+        picture = tmp_path / f"{name}.png"
+        show(viewport, color_scheme=scheme).screenshot(path=picture, full_page=True)
+        assert picture.stat().st_size > SOMETHING
+
+
+# Each element with text of its own whose contrast with what is behind it is below 4.5.
+FAINT = """
+() => {
+  const parse = (text) => text.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255)
+      .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const rgba = parse(getComputedStyle(at).backgroundColor);
+      if (rgba.length === 3 || rgba[3] > 0) return rgba.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (!own || !element.getClientRects().length) continue;
+    const style = getComputedStyle(element);
+    const ink = parse(element.closest("svg") ? style.fill : style.color).slice(0, 3);
+    const [a, b] = [light(ink), light(ground(element))].sort((x, y) => y - x);
+    const contrast = (a + 0.05) / (b + 0.05);
+    if (contrast < 4.5) found.push(`${contrast.toFixed(2)} ${element.textContent.trim()}`);
+  }
+  return found;
+}
+"""

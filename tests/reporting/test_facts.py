@@ -1,0 +1,87 @@
+import hashlib
+
+import pytest
+
+from finetune.reporting import facts
+from finetune.reporting.material import Material
+from finetune.schema import Model, Report
+
+
+def plain(said: str) -> str:
+    return said.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_what_was_dropped_is_told_by_reason():
+    data = {
+        "train": {"rows": 100, "found_repeated_inputs": 9, "dropped_leaks": 3, "set_aside": 2,
+                  "kept": 50},
+        "test": {"rows": 20, "kept": 20},
+    }  # fmt: skip
+    assert plain(facts.dropped(data)) == (
+        "50 of 120 (41.7 %) rows were left out: leaks 3, set aside 2, beyond data.limit 45."
+    )
+    kept = {"train": {"rows": 5, "kept": 5}, "test": {"rows": 2, "kept": 2}}
+    assert facts.dropped(kept) == "All 7 rows were kept: train 5, test 2."
+    assert "No counts" in facts.dropped({})
+
+
+def test_lengths_are_told_in_tokens():
+    train = {"prompt_tokens_mean": 62.25, "prompt_tokens_max": 1024}
+    train |= {"completion_tokens_mean": 2.0, "completion_tokens_max": 3}
+    said = "a prompt 62.2 (at most 1,024), an answer 2.0 (at most 3)."
+    assert plain(facts.tokens(train)).endswith(said)
+    assert facts.tokens({}) == ""
+    shown = facts.training({**train, "steps": 4}, Report(usd_per_hour=None))
+    assert "prompt tokens mean" not in dict(shown)
+
+
+def test_what_went_wrong_is_counted_for_each_model_and_nothing_else_is():
+    metrics = {
+        "base": {"mae": 1.5, "n": 200, "empty": 11, "prompt_truncated": 0},
+        "tuned": {"n": 200, "hit_length_cap": 1, "empty_share": 0.5, "gain": {}},
+    }
+    table = facts.flags(metrics)
+    assert table.head == ["rows with", "base model", "tuned"]
+    assert [[plain(cell) for cell in row] for row in table.rows] == [
+        ["empty", "11 of 200 (5.5 %)", "–"],
+        ["prompt truncated", "0", "–"],
+        ["hit length cap", "–", "1 of 200 (0.5 %)"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("run", "price", "cost"),
+    [
+        ({"minutes": 30.0}, 3.0, "1.50 USD"),
+        ({"minutes": 30.0}, 0.0, "0.00 USD"),
+        ({"minutes": 30.0}, None, "unknown: set report.usd_per_hour"),
+        ({}, 3.0, "unknown: no time was written"),
+        ({"minutes": 30.0, "resumed_at_step": 7}, 2.0, "1.00 USD, from step 7 on"),
+    ],
+)
+def test_the_cost_is_known_once_the_price_of_an_hour_is(run, price, cost):
+    found = dict(facts.training({"steps": 40, "run": run}, Report(usd_per_hour=price)))
+    assert plain(found["cost of training"]).startswith(cost)
+    assert found["steps"] == "40"
+    assert ("resumed at step" in found) == bool(run.get("resumed_at_step"))
+
+
+def model(**more: object) -> Model:
+    return Model(**{"source": "local", "revision": None, "watch": "x", **more})
+
+
+def test_a_base_model_goes_by_the_hash_of_its_weights_or_its_revision(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    found = dict(facts.base_model(model(name=str(tmp_path))))
+    assert found["model.safetensors sha256"] == hashlib.sha256(b"weights").hexdigest()
+    found = dict(facts.base_model(model(name="a/b", source="hub", revision="0" * 40)))
+    assert found["revision"] == "0" * 40
+    assert "not there" in dict(facts.base_model(model(name="gone")))["sha256"]
+
+
+def test_where_rows_came_from_is_told_whole():
+    source = {"source": "files", "splits": {"test": {"rows": 1200, "sha256": "ab"}}}
+    found = dict(facts.source(Material("price", "price", source=source, adapter_sha256="cd")))
+    assert found["splits test sha256"] == "ab"
+    assert found["splits test rows"] == "1,200"
+    assert found["adapter sha256"] == "cd"
