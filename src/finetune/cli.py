@@ -1,6 +1,7 @@
 """`finetune …`: what a person types outside the pipeline."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,9 @@ CHECKS: dict[str, Callable[[Path], list[str]]] = {
 
 def main() -> None:
     """The command line; a user's mistake is one line and exit code 2."""
-    parser = argparse.ArgumentParser(prog="finetune", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="finetune", description="What is done by hand, beside the pipeline."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run in (
         ("params", _params),
@@ -38,7 +41,15 @@ def main() -> None:
             _add_compare_options(command)
     options = parser.parse_args()
     try:
-        sys.exit(options.run(Path(), options))
+        if not Path("dvc.yaml").is_file():
+            raise UserError(f"{Path.cwd()}: no dvc.yaml here; run it in the repository's root")
+        code = options.run(Path(), options)
+        sys.stdout.flush()
+        sys.exit(code)
+    except BrokenPipeError:
+        # `finetune show | head`: nobody reads on, which is no mistake.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
     except UserError as error:
         print(f"finetune: {error}", file=sys.stderr)
         sys.exit(EXIT_CODE)

@@ -132,6 +132,21 @@ def test_predictions_of_other_parameters_are_refused(repository):
         file.write_text(text)
 
 
+def test_predictions_that_are_older_than_their_data_are_refused(repository):
+    file = repository / "dvc.lock"
+    text = file.read_text()
+    lock = yaml.safe_load(text)
+    data = {"path": "data/prepared/price", "md5": "old.dir"}
+    lock["stages"]["train@price"]["deps"] = [data]
+    lock["stages"]["prepare@price"] = {"cmd": "true", "outs": [data | {"md5": "new.dir"}]}
+    try:
+        file.write_text(yaml.safe_dump(lock))
+        with pytest.raises(UserError, match=r"price are older than data/prepared/price; the last"):
+            runs.read(repository, runs.WORKSPACE)
+    finally:
+        file.write_text(text)
+
+
 def test_a_small_number_is_a_number_in_both_files(repository):
     # PyYAML reads 1e-06 as text, and what DVC writes into its lock looks like that.
     params, lock = repository / "params.yaml", repository / "dvc.lock"

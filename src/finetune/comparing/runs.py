@@ -12,6 +12,8 @@ from finetune.errors import UserError
 from finetune.params import read_yaml
 
 WORKSPACE = "workspace"
+# What predictions come out of, in its order.
+STAGES = ("fetch", "prepare", "train", "evaluate")
 
 Row = dict[str, Any]
 
@@ -39,9 +41,11 @@ def read(root: Path, name: str) -> Run:
         for key, value in params.items()
         if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
     }
-    lock = text_of("dvc.lock")
+    # As params.yaml is read: PyYAML would make text of a number such as 1e-06.
+    stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
     for task in kinds:
-        _check_params(name, task, params, lock)
+        _check_params(name, task, params, stages)
+        _check_order(name, task, stages)
     # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
     predictions = {
         task: [
@@ -54,15 +58,13 @@ def read(root: Path, name: str) -> Run:
     return Run(name, params, kinds, predictions)
 
 
-def _check_params(name: str, task: str, params: dict[str, object], lock: str) -> None:
+def _check_params(name: str, task: str, params: dict[str, object], stages: dict[str, Any]) -> None:
     """See that the predictions were made with the parameters that stand beside them.
 
     Raises:
         UserError: they were not; `params.yaml` was edited, or a run was stopped.
     """
-    # As params.yaml is read: PyYAML would make text of a number such as 1e-06.
-    stages = read_yaml(lock, f"dvc.lock of {name}").get("stages", {})
-    for stage in ("fetch", "prepare", "train", "evaluate"):
+    for stage in STAGES:
         locked = stages.get(f"{stage}@{task}", {}).get("params", {}).get("params.yaml", {})
         for section, value in locked.items():
             for key, made_with in flatten(value, section).items():
@@ -71,6 +73,24 @@ def _check_params(name: str, task: str, params: dict[str, object], lock: str) ->
                         f"{name}: predictions of {task} were made with {key} = {made_with}, and "
                         f"params.yaml says {params.get(key)}; run `dvc repro` there"
                     )
+
+
+def _check_order(name: str, task: str, stages: dict[str, Any]) -> None:
+    """See that the predictions were made from what the stages before them wrote last.
+
+    Raises:
+        UserError: they were not; a run was stopped between the two.
+    """
+    written = {
+        out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
+    }
+    for stage in STAGES:
+        for dep in stages.get(f"{stage}@{task}", {}).get("deps", []):
+            if written.get(dep["path"], dep.get("md5")) != dep.get("md5"):
+                raise UserError(
+                    f"{name}: predictions of {task} are older than {dep['path']}; the last run "
+                    "was stopped, so run `dvc repro` there"
+                )
 
 
 def _workspace(root: Path) -> Callable[[str], str]:

@@ -114,7 +114,7 @@ def flags(metrics: Mapping[str, Metrics]) -> Table:
 def training(train: Metrics, report: Report) -> Facts:
     """Steps, truncations, hardware, time and cost of a run."""
     run = train.get("run", {})
-    told_elsewhere = {"run", "adapter_sha256"}
+    told_elsewhere = {"run", "adapter_hash"}
     quality = {k: v for k, v in train.items() if k not in told_elsewhere and "_tokens_" not in k}
     values = {**quality, **run}
     if not values.get("resumed_at_step"):

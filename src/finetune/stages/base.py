@@ -4,7 +4,7 @@ Once as it is, once with examples of train in its prompt: what can be had withou
 """
 
 from finetune import paths
-from finetune.files import read_jsonl, sha256, write_json, write_jsonl
+from finetune.files import read_jsonl, short_hash, write_json, write_jsonl
 from finetune.inference.predict import Ask, predict
 from finetune.modeling import base as base_model
 from finetune.params import Declared
@@ -30,7 +30,7 @@ def run(params: Declared, task: str) -> None:
         file = paths.predictions(task, name)
         write_jsonl(file, found)
         if name in metrics:
-            metrics[name]["predictions_sha256"] = sha256(file)
+            metrics[name]["predictions_hash"] = short_hash(file)
     write_json(paths.metrics(task, "base"), {task: metrics})
 
 

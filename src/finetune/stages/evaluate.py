@@ -1,7 +1,7 @@
 """evaluate: the tuned model on the test rows, and its paired gain over the untuned one."""
 
 from finetune import paths
-from finetune.files import read_jsonl, sha256, write_json, write_jsonl, write_tsv
+from finetune.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
 from finetune.inference.predict import Ask, predict
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
@@ -22,7 +22,7 @@ def run(params: Declared, task: str) -> None:
     metrics["gain"] = scores.gain(ask.kind, before, predictions, params.bootstrap)
     models = {"base": before, "tuned": predictions}
     write_jsonl(paths.predictions(task, "tuned"), predictions)
-    metrics["predictions_sha256"] = sha256(paths.predictions(task, "tuned"))
+    metrics["predictions_hash"] = short_hash(paths.predictions(task, "tuned"))
     write_tsv(paths.groups(task), list(groups.table(ask.kind, rows, models, params.bootstrap)))
     write_json(paths.metrics(task, "tuned"), {task: metrics})
 

@@ -10,7 +10,7 @@ from finetune.files import (
     read_json,
     read_jsonl,
     replaced_folder,
-    sha256,
+    short_hash,
     write_json,
     write_jsonl,
 )
@@ -42,7 +42,7 @@ def run(params: Declared, task: str) -> None:
             write_jsonl(file, predictions)
             protocol = {**score.model_dump(), **answers.remarks}
             ladder[name] = scores.metrics(kind, predictions, params.bootstrap, protocol)
-            ladder[name]["predictions_sha256"] = sha256(file)
+            ladder[name]["predictions_hash"] = short_hash(file)
     write_json(paths.metrics(task, "ladder"), {task: {"ladder": ladder}})
 
 

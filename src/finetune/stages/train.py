@@ -5,7 +5,7 @@ from pathlib import Path
 import transformers
 
 from finetune import paths
-from finetune.files import read_jsonl, replaced_folder, sha256, write_json
+from finetune.files import read_jsonl, replaced_folder, sha256, short_hash, write_json
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
 from finetune.modeling.price_tokens import price_tokens
@@ -58,7 +58,7 @@ def run(params: Declared, task: str) -> None:
         "prompts_truncated": examples.prompts_truncated,
         "completions_truncated": examples.completions_truncated,
     }
-    adapter = {"adapter_sha256": sha256(paths.adapter(task) / adapters.WEIGHTS)}
+    adapter = {"adapter_hash": short_hash(paths.adapter(task) / adapters.WEIGHTS)}
     metrics = {**done.metrics, **counts, **adapter, "run": done.hardware}
     write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
 
