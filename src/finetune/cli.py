@@ -8,6 +8,7 @@ from pathlib import Path
 
 from finetune import params
 from finetune.checks import lockfile, parameters, readme, stages
+from finetune.comparing import runs
 from finetune.composition import compose
 from finetune.errors import EXIT_CODE, UserError
 from finetune.files import write_text
@@ -86,6 +87,10 @@ def _show(root: Path, _: argparse.Namespace) -> int:
         print(f"\n{task}: scores on the test rows, with {confidence} intervals\n")
         print(tables.results(metrics, options.kind))
         print("\n" + "\n\n".join(tables.remarks(metrics, options.kind)))
+    try:
+        runs.check(root)
+    except UserError as error:
+        print(f"\nTake care: {error}")
     return 0
 
 

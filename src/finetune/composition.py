@@ -1,5 +1,6 @@
 """Compose `conf/` the way `dvc exp run` does: by DVC's own function, with the project's plugins."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,13 @@ def flat(text: str, where: str = "params.yaml") -> dict[str, object]:
         ParamsError: it is no YAML.
     """
     return flatten(read_yaml(text, where))
+
+
+def shown(value: object) -> str:
+    """A value on one line, as params.yaml has it: `null`, not `None`."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def flatten(node: object, path: str = "") -> dict[str, object]:

@@ -109,6 +109,7 @@ def test_the_spread_over_a_parameter(repository, capsys):
     [
         ("nope", "nope: no such commit, branch, tag or experiment"),
         ("lost", "lost: predictions/price/tuned.jsonl is in no cache here; `dvc fetch"),
+        ("", "compare: an empty name of a revision"),
         ("empty", "empty: that revision has no params.yaml; was `dvc repro` run for it?"),
     ],
 )
@@ -141,8 +142,11 @@ def test_predictions_that_are_older_than_their_data_are_refused(repository):
     lock["stages"]["prepare@price"] = {"cmd": "true", "outs": [data | {"md5": "new.dir"}]}
     try:
         file.write_text(yaml.safe_dump(lock))
-        with pytest.raises(UserError, match=r"price are older than data/prepared/price; the last"):
-            runs.read(repository, runs.WORKSPACE)
+        for read in (lambda: runs.read(repository, runs.WORKSPACE), lambda: runs.check(repository)):
+            with pytest.raises(
+                UserError, match=r"price are older than data/prepared/price; the last"
+            ):
+                read()
     finally:
         file.write_text(text)
 

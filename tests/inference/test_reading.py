@@ -2,7 +2,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, MambaConfig, MambaForCausalLM, MistralConfig
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GptOssConfig,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    PreTrainedConfig,
+)
 
 from finetune.errors import ModelError
 from finetune.inference.reading import Reader, Reading
@@ -11,25 +20,42 @@ OPENING = "Anna and Tom talk of the weather.\n"
 TEXTS = [OPENING + more for more in ("Tom: It rains", "Anna: The sun is out, all day long!", "No")]
 
 
-@pytest.fixture(params=["tiny_model", "digits_model", "sliding"])
+def _sizes(**more) -> dict:
+    return {
+        "hidden_size": 64,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.2,
+        **more,
+    }
+
+
+# One that sees ten tokens back, one with norms around its MLP, one whose layers go by other names,
+# and one whose MLP is a mixture of experts.
+CONFIGS = {
+    "sliding": lambda vocab: MistralConfig(vocab_size=vocab, sliding_window=10, **_sizes()),
+    "gemma": lambda vocab: Gemma3TextConfig(vocab_size=vocab, head_dim=16, **_sizes()),
+    "gpt2": lambda vocab: GPT2Config(vocab_size=vocab, n_embd=64, n_layer=2, n_head=4),
+    "experts": lambda vocab: GptOssConfig(
+        vocab_size=vocab, num_local_experts=4, head_dim=16, **_sizes()
+    ),
+}
+
+
+def made(config: PreTrainedConfig) -> torch.nn.Module:
+    torch.manual_seed(0)
+    return AutoModelForCausalLM.from_config(config).eval()
+
+
+@pytest.fixture(params=["tiny_model", "digits_model", *CONFIGS])
 def base(request, load, tiny_model):
-    """Two models that see all that stands before, and one that sees ten tokens back."""
-    if request.param != "sliding":
+    """Models of several families, with the tokenizer of the tiny one or their own."""
+    if request.param not in CONFIGS:
         return load(request.getfixturevalue(request.param))
     loaded = load(tiny_model)
-    torch.manual_seed(0)
-    config = MistralConfig(
-        vocab_size=len(loaded.tokenizer),
-        hidden_size=64,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        sliding_window=10,
-        initializer_range=0.2,
-    )
-    model = AutoModelForCausalLM.from_config(config).eval()
-    return replace(loaded, model=model)
+    return replace(loaded, model=made(CONFIGS[request.param](len(loaded.tokenizer))))
 
 
 @torch.inference_mode()
@@ -71,10 +97,25 @@ def test_a_batch_is_read_as_its_rows_are_alone(base, prompts):
 def test_what_all_prompts_begin_with_is_read_once(load, tiny_model):
     base = load(tiny_model)
     prompts = [base.tokenizer(text)["input_ids"] for text in TEXTS]
-    made = reader(base, prompts)
-    assert made.common > 5
-    assert made.opening.mask.shape == (1, made.common)
-    assert made.lengths == [len(prompt) - made.common for prompt in prompts]
+    read = reader(base, prompts)
+    assert read.common > 5
+    assert read.opening.mask.shape == (1, read.common)
+    assert read.lengths == [len(prompt) - read.common for prompt in prompts]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("logits", [1, 3])
+def test_the_last_mlp_works_on_what_is_asked_for_alone(load, tiny_model, logits):
+    base = load(tiny_model)
+    seen = []
+    layers = base.model.get_decoder().layers
+    for layer in (layers[0], layers[-1]):
+        layer.mlp.down_proj.register_forward_hook(lambda _, x, out: seen.append(out.shape[1]))
+    ids = torch.tensor([base.tokenizer(TEXTS[0])["input_ids"]])
+    Reading(base.model, room=0).read(ids, logits=logits)
+    assert seen == [ids.shape[1], logits]
+    base.model(input_ids=ids)
+    assert seen[2:] == [ids.shape[1]] * 2
 
 
 @torch.inference_mode()

@@ -40,6 +40,13 @@ def test_where_all_rows_agree_the_ends_are_the_mean(values):
     assert interval([values], OPTIONS) == Interval(mean, mean, mean)
 
 
+def test_a_share_of_none_or_all_leaves_room_for_rows_that_were_not_seen():
+    # The rule of three: none of 32 is at most some 3.7 in 32, at both ends 95 % sure.
+    assert bootstrap.unanimous(0.0, 32, OPTIONS) == Interval(0, 0, pytest.approx(10.888, abs=1e-3))
+    found = bootstrap.unanimous(100.0, 32, OPTIONS)
+    assert found == Interval(100, pytest.approx(100 - 10.888, abs=1e-3), 100)
+
+
 def test_one_row_apart_from_all_others_still_has_finite_ends():
     found = interval([[0.0] * 50 + [100.0]], OPTIONS)
     assert 0 <= found.low < found.mean < found.high < 20

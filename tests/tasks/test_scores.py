@@ -78,6 +78,13 @@ def test_metrics_are_means_with_their_intervals():
     assert 1 <= ends["low"] < 5.5 < ends["high"] <= 10
 
 
+def test_no_hit_among_few_rows_is_not_certain_never_to_come():
+    predictions = prices(50.0, 90.0, 70.0)
+    found = scores.metrics("price", predictions, BOOTSTRAP, {})
+    assert found["hits"] == 0
+    assert found["interval"]["hits"] == {"low": 0, "high": pytest.approx(70.76, abs=0.01)}
+
+
 SUMMARY_ROW = {
     "id": "1",
     "rouge1": 40.0,

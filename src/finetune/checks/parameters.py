@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 from finetune import params
-from finetune.composition import compose, flat
+from finetune.composition import compose, flat, shown
 from finetune.errors import ParamsError
 
 # A command in a config file's header: up to a wide blank, a remark in brackets, or the line's end.
@@ -28,7 +28,8 @@ def differences(root: Path) -> list[str]:
         return [str(error)]
     nothing = "(nothing)"
     return [
-        f"{key}: conf={composed.get(key, nothing)} params.yaml={written.get(key, nothing)}"
+        f"{key}: conf={shown(composed.get(key, nothing))} "
+        f"params.yaml={shown(written.get(key, nothing))}"
         for key in dict.fromkeys([*composed, *written])
         # By their text: 1, 1.0 and true are equal, and three different things in a file.
         if repr(composed.get(key, nothing)) != repr(written.get(key, nothing))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import paths
-from finetune.composition import flat, flatten
+from finetune.composition import flat, flatten, shown
 from finetune.errors import UserError
 from finetune.params import read_yaml
 
@@ -34,7 +34,40 @@ def read(root: Path, name: str) -> Run:
     Raises:
         UserError: there is no such revision, or its files are neither here nor in a remote.
     """
+    if not name:
+        # DVC would take it for the workspace.
+        raise UserError("compare: an empty name of a revision; a variable may not be set")
     text_of = _workspace(root) if name == WORKSPACE else _revision(root, name)
+    params, kinds = _made_with(name, text_of)
+    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
+    predictions = {
+        task: [
+            json.loads(line)
+            for line in text_of(paths.predictions(task, "tuned").as_posix()).split("\n")
+            if line
+        ]
+        for task in kinds
+    }
+    return Run(name, params, kinds, predictions)
+
+
+def check(root: Path) -> None:
+    """See that what stands in the workspace was made with its parameters, and to the end.
+
+    Raises:
+        UserError: params.yaml was edited, or the last run was stopped.
+    """
+    _made_with(WORKSPACE, _workspace(root))
+
+
+def _made_with(
+    name: str, text_of: Callable[[str], str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """The parameters by dotted key, and each task's kind.
+
+    Raises:
+        UserError: the predictions are not of these parameters, or older than their data.
+    """
     params = flat(text_of("params.yaml"), f"params.yaml of {name}")
     kinds = {
         key.split(".")[1]: str(value)
@@ -46,16 +79,7 @@ def read(root: Path, name: str) -> Run:
     for task in kinds:
         _check_params(name, task, params, stages)
         _check_order(name, task, stages)
-    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
-    predictions = {
-        task: [
-            json.loads(line)
-            for line in text_of(paths.predictions(task, "tuned").as_posix()).split("\n")
-            if line
-        ]
-        for task in kinds
-    }
-    return Run(name, params, kinds, predictions)
+    return params, kinds
 
 
 def _check_params(name: str, task: str, params: dict[str, object], stages: dict[str, Any]) -> None:
@@ -70,8 +94,8 @@ def _check_params(name: str, task: str, params: dict[str, object], stages: dict[
             for key, made_with in flatten(value, section).items():
                 if params.get(key) != made_with:
                     raise UserError(
-                        f"{name}: predictions of {task} were made with {key} = {made_with}, and "
-                        f"params.yaml says {params.get(key)}; run `dvc repro` there"
+                        f"{name}: predictions of {task} were made with {key} = {shown(made_with)}, "
+                        f"and params.yaml says {shown(params.get(key))}; run `dvc repro` there"
                     )
 
 

@@ -10,6 +10,7 @@ from scipy import stats
 
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import lacking
+from finetune.composition import shown
 from finetune.errors import UserError
 from finetune.tasks.scores import METRICS, Metric
 
@@ -80,7 +81,7 @@ def parameter(runs: Sequence[Run], name: str) -> str:
     if len({repr(run.params.get(key)) for run in runs}) < 2:
         value = runs[0].params.get(key)
         raise UserError(
-            f"--over {name}: {key} is {value} in all of them; run it with others first: "
+            f"--over {name}: {key} is {shown(value)} in all of them; run it with others first: "
             f"dvc exp run --queue -S '{key}=1,2,3', then dvc queue start"
         )
     return key
@@ -100,7 +101,7 @@ def configurations(runs: Sequence[Run], key: str) -> list[Configuration]:
             if same.params.get(key) == run.params.get(key):
                 raise UserError(
                     f"{same.name} and {run.name} are one configuration with one {key} "
-                    f"({run.params.get(key)}); leave one of them out"
+                    f"({shown(run.params.get(key))}); leave one of them out"
                 )
         group.append(run)
     return [

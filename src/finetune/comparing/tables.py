@@ -1,6 +1,5 @@
 """Comparisons as a person reads them in a terminal or a pull request, and as a program does."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from tabulate import tabulate
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import Difference, Spread
 from finetune.comparing.verdicts import Comparison, changed_params, lacking
+from finetune.composition import shown
 
 Changes = dict[str, tuple[object, object]]
 
@@ -108,7 +108,7 @@ def spread(
             each.task,
             each.score,
             each.configuration.name,
-            ", ".join(str(value) for value in each.configuration.values),
+            ", ".join(shown(value) for value in each.configuration.values),
             f"{each.mean:.2f}",
             "" if each.sd is None else f"{each.sd:.2f}",
             f"{min(each.scores):.2f} … {max(each.scores):.2f}",
@@ -172,12 +172,11 @@ def spread_as_json(
 def _changes(changes: Changes, style: str) -> str:
     if not changes:
         return "No parameter differs."
-    rows = [[key, _shown(old), _shown(new)] for key, (old, new) in changes.items()]
+    # A rule of the table must not stand within it.
+    rows = [
+        [key, *(shown(value).replace("|", "\\|") for value in pair)]
+        for key, pair in changes.items()
+    ]
     return tabulate(
         rows, headers=["parameter", "old", "new"], tablefmt=style, disable_numparse=True
     )
-
-
-def _shown(value: object) -> str:
-    """On one line, and no table's rule within it."""
-    return json.dumps(value, ensure_ascii=False, default=str).replace("|", "\\|")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from finetune.comparing.runs import Run
+from finetune.composition import shown
 from finetune.errors import UserError
 from finetune.schema import Bootstrap
 from finetune.scoring import paired
@@ -135,7 +136,7 @@ def _check_scoring(task: str, before: Run, after: Run) -> None:
         if key.startswith(f"tasks.{task}.score."):
             raise UserError(
                 f"{task}: {before.name} and {after.name} are scored by different rules: "
-                f"{key} is {old} and {new}; run one of them again with the other's"
+                f"{key} is {shown(old)} and {shown(new)}; run one of them again with the other's"
             )
 
 

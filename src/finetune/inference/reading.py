@@ -1,12 +1,15 @@
 """What a model has read, as keys and values to go on from: a beginning is read once."""
 
+import contextlib
 import copy
 import inspect
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from peft import PeftModel
+from torch import nn
+from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
@@ -112,14 +115,15 @@ class Reading:
         ids = ids.to(device)
         mask = torch.ones_like(ids) if mask is None else mask.to(device)
         self.mask = mask if self.mask is None else torch.cat([self.mask, mask], dim=1)
-        out = self.model(
-            input_ids=ids,
-            attention_mask=self.mask,
-            position_ids=positions(self.mask)[:, -ids.shape[1] :],
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=logits,
-        ).logits
+        with _last_mlp_on(self.model, logits, ids.shape[1]):
+            out = self.model(
+                input_ids=ids,
+                attention_mask=self.mask,
+                position_ids=positions(self.mask)[:, -ids.shape[1] :],
+                past_key_values=self.cache,
+                use_cache=True,
+                logits_to_keep=logits,
+            ).logits
         self.logits = out[:, -1] if logits == 1 else out
 
     def picked(self, rows: Sequence[int] | torch.Tensor, room: int) -> "Reading":
@@ -168,6 +172,34 @@ def _check_rows_can_be_picked(model: PreTrainedModel, cache: DynamicCache) -> No
             f"model.name: {type(whole).__name__} keeps a state of its own instead of keys and "
             "values (a recurrent or hybrid model), which is not supported; take a transformer"
         )
+
+
+@contextlib.contextmanager
+def _last_mlp_on(model: PreTrainedModel, count: int, columns: int) -> Iterator[None]:
+    """Let the last layer's MLP work on the last `count` of so many columns alone.
+
+    Nothing reads the others after it: keys and values come from before it, and no other logits are
+    kept. In a model of four layers that is a sixth of a prompt's matrix products.
+    """
+    layers = getattr(model.get_decoder(), "layers", None)
+    mlp = getattr(layers[-1], "mlp", None) if layers else None
+    # A mixture of experts has no such projection of its own, and may return more than its output.
+    if not hasattr(mlp, "down_proj"):
+        yield
+        return
+
+    def last(_: nn.Module, given: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        return given[0][:, -count:]
+
+    def of_all(_: nn.Module, given: tuple[torch.Tensor, ...], out: torch.Tensor) -> torch.Tensor:
+        return functional.pad(out, (0, 0, columns - out.shape[1], 0))
+
+    hooks = [mlp.register_forward_pre_hook(last), mlp.register_forward_hook(of_all)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _common(prompts: Sequence[list[int]]) -> int:

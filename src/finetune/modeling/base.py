@@ -1,5 +1,7 @@
 """Load a base model and its tokenizer, quantized or not, from a folder or from the hub."""
 
+import ctypes
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,11 @@ from transformers.utils import logging as transformers_logging
 
 from finetune.errors import ModelError
 from finetune.schema import Method, Model
+
+# Of glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+KEPT_BYTES = 256 * 2**20
+LARGEST_KEPT_BYTES = 32 * 2**20  # the most that glibc itself goes up to
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
@@ -42,6 +49,8 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     """
     if options.source == "local":
         check_folder(Path(options.name))
+    if device() == "cpu":
+        _keep_freed_memory()
     transformers_logging.disable_progress_bar()
     pin = {"revision": options.revision} if options.source == "hub" else {}
     try:
@@ -74,6 +83,18 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         do_sample=False,
     )
     return Base(model.eval(), tokenizer, context=_context(config))
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep what tensors free, up to `KEPT_BYTES`, for the tensors that come next.
+
+    By default it gives most of it back at once, and each layer's activations are paged in anew,
+    which takes a fifth of the time that the embedded model takes to read prompts.
+    """
+    mallopt = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None)
+    if mallopt:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:

@@ -59,6 +59,16 @@ def interval(
     return Interval(value, low, high)
 
 
+def unanimous(percent: float, rows: int, options: Bootstrap) -> Interval:
+    """A share of rows, 0 or 100 percent, with its exact interval (Clopper and Pearson 1934).
+
+    Resampling rows that all agree would say that no other kind of row can come.
+    """
+    hits = round(rows * percent / 100)
+    found = stats.binomtest(hits, rows).proportion_ci(options.confidence, method="exact")
+    return Interval(percent, 100 * float(found.low), 100 * float(found.high))
+
+
 def paired_gain(
     before: Sequence[Sequence[float]],
     after: Sequence[Sequence[float]],

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from finetune.schema import Bootstrap
-from finetune.scoring import bootstrap
 from finetune.tasks.scores import METRICS
 
 Row = dict[str, Any]
@@ -57,7 +56,7 @@ def table(
             for model, predictions in models.items():
                 chosen = [predictions[number] for number in numbers]
                 metric = METRICS[kind][first]
-                found = bootstrap.interval(metric.values(chosen), options, metric.statistic)
+                found = metric.interval(chosen, options)
                 scores = {name: round(_score(kind, name, chosen), 4) for name in SCORES[kind]}
                 ends = {f"{first}_low": round(found.low, 4), f"{first}_high": round(found.high, 4)}
                 names = {"by": by, "group": group, "model": model, "rows": len(chosen)}

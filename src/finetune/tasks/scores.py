@@ -22,12 +22,14 @@ Row = dict[str, Any]
 class Metric:
     """What rows add up to: a statistic over some of their columns.
 
-    `higher_is_better` is None for what is neither better nor worse, such as a length.
+    `higher_is_better` is None for what is neither better nor worse, such as a length. A share is a
+    mean of 0 and 100.
     """
 
     columns: tuple[str, ...]
     statistic: Statistic = np.mean
     higher_is_better: bool | None = True
+    is_share: bool = False
 
     def values(self, predictions: Sequence[Row]) -> list[list[float]]:
         """The columns, each a list over rows."""
@@ -36,6 +38,13 @@ class Metric:
     def is_of(self, predictions: Sequence[Row]) -> bool:
         """The rows have its columns: only a model gives references a probability, say."""
         return all(column in row for row in predictions for column in self.columns)
+
+    def interval(self, predictions: Sequence[Row], options: Bootstrap) -> bootstrap.Interval:
+        """What the rows add up to, with its confidence interval."""
+        values = self.values(predictions)
+        if self.is_share and len(set(values[0])) == 1:
+            return bootstrap.unanimous(values[0][0], len(values[0]), options)
+        return bootstrap.interval(values, options, self.statistic)
 
 
 METRICS: dict[str, dict[str, Metric]] = {
@@ -53,7 +62,7 @@ METRICS: dict[str, dict[str, Metric]] = {
         "median_error": Metric(("absolute_error",), np.median, higher_is_better=False),
         "rmsle": Metric(("prediction", "reference"), regression.rmsle, higher_is_better=False),
         "r2": Metric(("prediction", "reference"), regression.r2),
-        "hits": Metric(("hit",)),
+        "hits": Metric(("hit",), is_share=True),
         "crps": Metric(("crps",), higher_is_better=False),
         # Good where they are what they are named after, neither above nor below.
         "coverage_50": Metric(("covered_50",), higher_is_better=None),
@@ -125,7 +134,7 @@ def metrics(
     rows carry a predicted distribution, `estimates` holds what each point estimate of it gets.
     """
     intervals = {
-        name: bootstrap.interval(metric.values(predictions), options, metric.statistic)
+        name: metric.interval(predictions, options)
         for name, metric in METRICS[kind].items()
         if metric.is_of(predictions)
     }
