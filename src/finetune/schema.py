@@ -127,12 +127,14 @@ class SummaryEval(Eval):
 class PriceEval(Eval):
     """How the model is asked for a price: the point `estimate` of its distribution over prices.
 
-    `top_k` belongs to `top_k_mean`; paths of digits less likely than `floor` are not followed.
+    `top_k` belongs to `top_k_mean`; paths of digits less likely than `floor` are not followed. With
+    less than `least_mass` of the probability on prices, a row has no answer.
     """
 
     estimate: Literal["greedy", "top_k_mean", "median"]
     top_k: Count
     floor: Annotated[float, Field(ge=0, lt=0.1)]
+    least_mass: Annotated[float, Field(ge=0, le=1)]
 
 
 class PriceScore(Section):

@@ -1,4 +1,5 @@
 import pytest
+from scipy import stats
 
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import configurations, differences, parameter, spreads
@@ -28,7 +29,8 @@ RUNS = [
 
 
 def mae(found):
-    return [each for each in found if each.score == "mae"]
+    """The spreads, or the differences, of that score."""
+    return [each for each in found if getattr(each, "before", each).score == "mae"]
 
 
 def test_runs_that_differ_in_the_seed_alone_are_one_configuration():
@@ -46,14 +48,22 @@ def test_the_spread_is_that_of_the_runs_means():
 
 def test_a_difference_is_held_against_the_spread():
     found = spreads(configurations(RUNS, "train.seed"))
-    small, large = [d for d in differences(found, 0.95) if d.before.score == "mae"]
+    small, large = mae(differences(found, 0.95))
     assert small.mean == pytest.approx(-3)
     assert small.is_within_spread
     assert large.mean == pytest.approx(48)
     assert not large.is_within_spread
-    # Pooled variance (2·4 + 1·8)/3, t of 3 degrees of freedom.
-    assert small.margin == pytest.approx(3.1824 * (16 / 3 * (1 / 3 + 1 / 2)) ** 0.5, rel=1e-4)
-    assert large.margin == pytest.approx(4.3027 * (4 * (1 / 3 + 1)) ** 0.5, rel=1e-4)
+    # Pooled variance (2·4 + 1·8)/3, t of 3 degrees of freedom; each at a share of the 5 %.
+    single = 1 - 0.025 / len(differences(found, 0.95))
+    few, fewer = stats.t.ppf(single, 3), stats.t.ppf(single, 2)
+    assert small.margin == pytest.approx(few * (16 / 3 * (1 / 3 + 1 / 2)) ** 0.5, rel=1e-4)
+    assert large.margin == pytest.approx(fewer * (4 * (1 / 3 + 1)) ** 0.5, rel=1e-4)
+
+
+def test_the_more_is_held_against_the_spread_the_wider_it_is():
+    found = spreads(configurations(RUNS, "train.seed"))
+    (few, *_), (many, *_) = differences(mae(found), 0.95), mae(differences(found, 0.95))
+    assert few.margin < many.margin
 
 
 def test_two_single_runs_have_no_spread_to_hold_a_difference_against():

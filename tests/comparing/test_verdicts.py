@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from finetune.comparing.runs import Run
-from finetune.comparing.verdicts import changed_params, compare, lacking
+from finetune.comparing.verdicts import changed_params, compare, incomparable_scores, lacking
 from finetune.errors import UserError
 from finetune.schema import Bootstrap
 
@@ -143,6 +143,43 @@ def test_only_scores_that_both_have_and_that_are_better_one_way_are_compared():
         row["crps"] = 6.0
     (rows,) = compare(before, [after], OPTIONS)
     assert [each.verdict for each in rows if each.score == "crps"] == ["better"]
+
+
+def summaries(name: str, nats: float, tokens: int) -> Run:
+    rows = [
+        {
+            "id": str(n),
+            "reference": "x",
+            "rouge1": 40.0,
+            "rouge2": 20.0,
+            "rougeL": 30.0,
+            "rougeLsum": 30.0,
+            "reference_nll": nats + n % 3,
+            "reference_tokens": tokens,
+        }
+        for n in range(30)
+    ]
+    return Run(name, {}, {"chats": "summarization"}, {"chats": rows})
+
+
+def test_perplexity_per_token_of_other_tokens_is_not_compared():
+    before, same, other = (
+        summaries("a", 20.0, 10), summaries("b", 10.0, 10), summaries("c", 22.0, 15),
+    )  # fmt: skip
+    (rows,) = compare(before, [same], OPTIONS)
+    assert [each.verdict for each in rows if each.score == "perplexity"] == ["better"]
+    assert incomparable_scores(before, same) == []
+    (rows,) = compare(before, [other], OPTIONS)
+    assert "perplexity" not in [each.score for each in rows]
+    assert incomparable_scores(before, other) == ["chats perplexity"]
+
+
+def test_a_difference_whose_interval_holds_zero_is_none(monkeypatch):
+    monkeypatch.setattr("finetune.scoring.paired.permutation_p", lambda *_, **__: 1e-4)
+    found = mae(compare(run("a", 100 + NOISE[0]), [run("b", 100 + NOISE[1])], OPTIONS))
+    assert found.p_holm < 0.05
+    assert found.difference.low <= 0 <= found.difference.high
+    assert found.verdict == "cannot be told apart"
 
 
 def test_comparisons_in_which_no_row_differs_do_not_count_in_the_correction():

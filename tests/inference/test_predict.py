@@ -33,6 +33,7 @@ def ask_price(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
     options = {
         "batch_size": 64, "shots": 0, "seed": 5, "estimate": "median", "top_k": 3, "floor": 0.0,
+        "least_mass": 0.0,
     }  # fmt: skip
     score = PriceScore(hit_usd=40.0, hit_share=0.2)
     return Ask("price", prompt, PriceEval(**(options | changed)), score)
@@ -89,9 +90,14 @@ def test_prices_are_estimates_of_the_distribution(request, load, folder):
 
 def test_a_row_with_hardly_any_mass_on_prices_counts_as_the_best_constant(load, tiny_model):
     base = load(tiny_model)
-    rows = predict(base, base.model, ask_price(floor=0.0999), PRODUCTS, TRAIN, "test")
-    lost = [row for row in rows if row["outside"] > 90.01]
-    assert all(row["unparsable"] == (row in lost) for row in rows)
+    whole = predict(base, base.model, ask_price(), PRODUCTS, TRAIN, "test")
+    outside = sorted(row["outside"] for row in whole)
+    assert not any(row["unparsable"] for row in whole)
+    between = 1 - sum(outside) / 200
+    rows = predict(base, base.model, ask_price(least_mass=between), PRODUCTS, TRAIN, "test")
+    assert [row["unparsable"] for row in rows] == [row["outside"] == outside[1] for row in rows]
+    assert [row["prediction"] == 70.0 for row in rows] == [row["unparsable"] for row in rows]
+    assert [row["outside"] for row in rows] == [row["outside"] for row in whole]
 
     base.model.lm_head.weight.data.fill_(float("nan"))
     rows = predict(base, base.model, ask_price(), PRODUCTS, TRAIN, "test")

@@ -131,16 +131,6 @@ def test_no_more_pairs_are_read_at_once_than_a_batch_holds(digits, monkeypatch):
     assert max(rows) == 2
 
 
-def test_less_mass_than_the_floor_on_all_prices_is_no_prediction(load, tiny_model):
-    base = load(tiny_model)
-    outside = max(found.outside for found in search(base))
-    tree = price_tree(encoder(base))
-    (found,) = distributions(base.model, [[5, 6]], tree, 0.99999, 1, 0, "test")
-    assert found.probabilities is None
-    assert 0.00001 < found.outside <= 1
-    assert outside < 1
-
-
 def test_a_model_that_gives_no_numbers_makes_no_prediction(base):
     with torch.no_grad():
         base.model.lm_head.weight.fill_(float("nan"))

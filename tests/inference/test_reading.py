@@ -10,6 +10,7 @@ from transformers import (
     MambaConfig,
     MambaForCausalLM,
     MistralConfig,
+    MptConfig,
     PreTrainedConfig,
 )
 
@@ -33,11 +34,14 @@ def _sizes(**more) -> dict:
 
 
 # One that sees ten tokens back, one with norms around its MLP, one whose layers go by other names,
-# and one whose MLP is a mixture of experts.
+# one that counts columns instead of positions, and one whose MLP is a mixture of experts.
 CONFIGS = {
     "sliding": lambda vocab: MistralConfig(vocab_size=vocab, sliding_window=10, **_sizes()),
     "gemma": lambda vocab: Gemma3TextConfig(vocab_size=vocab, head_dim=16, **_sizes()),
     "gpt2": lambda vocab: GPT2Config(vocab_size=vocab, n_embd=64, n_layer=2, n_head=4),
+    "mpt": lambda vocab: MptConfig(
+        vocab_size=vocab, d_model=64, n_layers=2, n_heads=4, expansion_ratio=1
+    ),
     "experts": lambda vocab: GptOssConfig(
         vocab_size=vocab, num_local_experts=4, head_dim=16, **_sizes()
     ),
@@ -82,7 +86,7 @@ def test_nothing_is_kept_for_a_backward_pass(base, prompts):
 
 def test_a_recurrent_model_is_refused():
     config = MambaConfig(vocab_size=20, hidden_size=8, num_hidden_layers=1, state_size=4)
-    with pytest.raises(ModelError, match="MambaForCausalLM keeps a state of its own"):
+    with pytest.raises(ModelError, match="MambaForCausalLM does not keep keys and values"):
         Reading(MambaForCausalLM(config), room=0)
 
 

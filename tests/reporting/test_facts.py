@@ -85,3 +85,16 @@ def test_where_rows_came_from_is_told_whole():
     assert found["splits test sha256"] == "ab"
     assert found["splits test rows"] == "1,200"
     assert found["adapter sha256"] == "cd"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ({"source": "embedded", "seed": 11}, "generated from seed 11: no real data"),
+        ({"source": "files", "files": {"test": {"file": "price/t.jsonl"}}}, "from price/t.jsonl"),
+        ({"source": "hub", "repo": "who/what"}, "from who/what"),
+        ({}, ""),
+    ],
+)
+def test_where_test_rows_came_from(source, said):
+    assert facts.origin(Material("t", "price", source=source)) == said

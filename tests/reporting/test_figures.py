@@ -14,6 +14,15 @@ def line(label: str, score: float, role: str = "rung", **more: object) -> Line:
     return Line(label, "a note", f"{score}", (Mark(role, score, score, score),), **more)
 
 
+def parsed(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg.replace("xlink:href", "href"))
+
+
+def words(svg: str) -> list[str]:
+    """All that is written on a figure."""
+    return [text.text or "" for text in parsed(svg).iter("text")]
+
+
 def drawings() -> dict[str, str]:
     """One of each kind."""
     lines = [line("a", 1.0), line("b", 3.0, "tuned"), line("c", 2.0, "published", apart=True)]
@@ -33,7 +42,7 @@ def drawings() -> dict[str, str]:
 def test_a_drawing_is_repeatable_and_of_the_pages_colours_fonts_and_ids(name):
     svg = drawings()[name]
     assert svg == drawings()[name]
-    element = ElementTree.fromstring(svg.replace("xlink:href", "href"))
+    element = parsed(svg)
     assert element.get("role") == "img"
     assert element.get("aria-label") == "t"
     assert element.findall(".//text")
@@ -48,6 +57,19 @@ def test_labels_are_text_whatever_they_hold():
     svg = dots.dots("n", '"quoted" <t>', [line(label, 1.0)], "x", dots.WIDE)
     assert "$5 &amp; &lt;b&gt;#0a0b01 .12345" in svg
     assert 'aria-label="&#34;quoted&#34; &lt;t&gt;"' in svg
+
+
+@pytest.mark.parametrize("note", ["short", "a note of more than a few characters"])
+def test_a_mark_beneath_its_label_is_nearer_to_it_than_to_the_next(note):
+    lines = [Line(label, note, "", (Mark("rung", 1.0, 1.0, 1.0),)) for label in "abc"]
+    svg = parsed(dots.dots("n", "t", lines, "the axis", dots.NARROW))
+    marks = sorted(float(mark.get("y")) for mark in svg.iter("use"))
+    texts = [t for t in svg.iter("text") if t.get("x") == "0" and t.get("y")]
+    labels = [next(float(t.get("y")) for t in texts if t.text.split(" ·")[0] == x) for x in "abc"]
+    own = [max(float(t.get("y")) for t in texts if float(t.get("y")) < mark) for mark in marks]
+    for mark, above, following in zip(marks[:-1], own[:-1], labels[1:], strict=True):
+        height = 13  # of the next label, whose place is its base line
+        assert 5 < mark - above < (following - height - mark) / 1.5
 
 
 def test_values_that_lie_far_apart_get_a_logarithmic_axis():
@@ -78,3 +100,28 @@ def test_a_logarithmic_axis_has_a_few_round_ticks(low, high):
     ticks = canvas.log_ticks(low, high)
     assert 1 <= len(ticks) <= 5
     assert all(low <= tick <= high for tick in ticks)
+
+
+def test_the_kept_step_and_the_last_can_be_read_off():
+    curve = [(step, 10.0 / step) for step in range(1, 76)]
+    assert {"0", "20", "75"} <= set(words(figures.line("n", "t", curve, "rate")))
+    assert {"57", "75"} <= set(words(figures.losses("n", "t", curve, [], 57)))
+    # Where they are neighbours, the kept one is read off.
+    shown = words(figures.losses("n", "t", curve, [], 73))
+    assert "73" in shown
+    assert "75" not in shown
+
+
+def test_every_axis_says_what_it_is_of_and_where_it_ends():
+    assert {"optimizer step", "rate"} <= set(words(drawings()["line"]))
+    assert words(drawings()["coverage"]).count("100") == 2
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"), [(dots.WIDE, 703), (dots.NARROW, 286), (canvas.PANEL[0], 286)]
+)
+def test_text_is_legible_where_the_page_draws_it_smallest(width, shown):
+    """`shown` are pixels: on a tablet of 768, and on a phone of 320."""
+    svg = dots.dots("n", "t", [line("a", 1.0)], "x", width)
+    smallest = min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", svg))
+    assert smallest * shown / width >= (11 if shown > 320 else 10)

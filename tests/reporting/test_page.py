@@ -49,7 +49,7 @@ def test_bounds_and_partial_rungs_are_marked_and_published_figures_set_apart(htm
     assert "bound: the best three lines" in said
     assert "12 of 24 rows only" in said
     assert "human answered 12 of 24 rows" in said
-    assert "measured otherwise, not comparable" in said
+    assert "Published, on real data: not comparable" in said
     assert "best rung without a language model, longest3" in said
     assert "best rung without a language model, boosting" in said
 
@@ -145,3 +145,17 @@ def test_few_shot_may_be_off(run_folder, render):
     del metrics["price"]["few_shot"]
     write_json(file, metrics)
     assert "examples in its prompt" not in text(render(run_folder, ("price",)))
+
+
+def test_the_first_lines_answer_for_each_task(html):
+    top = text(html).partition("The answer")[0]
+    assert "better than the base model , ROUGE-1" in top
+    assert "the best rung without a model, boosting, has" in top
+    assert "another seed of training" in top
+
+
+def test_only_the_source_that_was_used_is_among_the_parameters(html):
+    told = html.rpartition("Parameters</summary>")[2]
+    assert "embedded: dialogues" in told
+    assert "revision:" not in told
+    assert "published:" not in told

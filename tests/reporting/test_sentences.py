@@ -118,7 +118,7 @@ def test_rows_are_counted_by_who_is_better():
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(92, 97, "wider than they need be"), (70, 85, "too narrow"), (86, 94, "as it should be")],
+    [(92, 97, "underconfident"), (70, 85, "overconfident"), (86, 94, "consistent with 90 %")],
 )
 def test_coverage_is_judged_by_its_interval(low, high, said):
     metrics = {
@@ -126,8 +126,26 @@ def test_coverage_is_judged_by_its_interval(low, high, said):
         "n": 200,
         "interval": {"coverage_90": {"low": low, "high": high}},
     }
-    assert said in sentences.coverage(metrics)
+    assert said in plain(sentences.coverage(metrics))
     assert "hold the true price in 88 % of the rows" in plain(sentences.coverage(metrics))
+
+
+@pytest.mark.parametrize(("rungs", "told"), [((30.0, 40.0), True), ((30.0, 10.0), False)])
+def test_a_base_below_most_rungs_is_told(rungs, told):
+    found = [standing(str(score), score) for score in rungs]
+    said = sentences.weak_base(standing("base", 20.0, "base"), found, higher_is_better=True)
+    assert bool(said) == told
+    assert not said or "worse than 2 of 2 rungs" in said[0]
+    assert not sentences.weak_base(standing("base", 20.0, "base"), [], higher_is_better=True)
+
+
+def test_groups_that_tuning_made_worse_are_named_with_both_scores():
+    weakest = ("500+ USD", "213 USD")
+    said = sentences.groups([("500+ USD", "213", "157", 7)], weakest)
+    assert said.startswith("It is weakest at 500+ USD (213 USD). In these groups it is worse")
+    assert said.endswith("500+ USD (213 against 157, 7 rows).")
+    assert sentences.groups([], weakest).endswith("in no group worse than the base model.")
+    assert sentences.groups([], None) == ""
 
 
 def test_what_lies_outside_of_prices_is_told():
@@ -139,7 +157,7 @@ def test_what_lies_outside_of_prices_is_told():
 @pytest.mark.parametrize(
     ("validation", "kept", "said"),
     [
-        ([(10, 2.0), (20, 1.5), (30, 1.2)], 30, "still falling at the end: more steps may help"),
+        ([(10, 2.0), (20, 1.5), (30, 1.2)], 30, "still falling at the end: a longer run may help"),
         ([(10, 2.0), (20, 1.201), (30, 1.2)], 30, "levelled off since step 20"),
         ([(10, 2.0), (20, 1.5), (30, 1.9)], 20, "rose from 1.500 at step 20 to 1.900 at step 30"),
         ([(10, 2.0), (20, 1.5), (30, 1.501)], 20, "lowest at step 20 (1.500) and 1.501 at step 30"),
@@ -159,7 +177,7 @@ def test_overfitting_is_read_off_the_validation_curve(validation, kept, said):
         (2.0, "0.000 below the validation loss: no sign"),
         (2.5, "0.500 above the validation loss: no sign"),
         (1.8, "the usual gap"),
-        (1.0, "100 % of it: it fits its training rows much better"),
+        (1.0, "100 % of the training loss: the model fits its training rows much better"),
     ],
 )
 def test_the_gap_to_the_training_loss_is_told(train, said):

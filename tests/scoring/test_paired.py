@@ -7,7 +7,7 @@ from scipy import stats
 
 from finetune.schema import Bootstrap
 from finetune.scoring.bootstrap import Interval, interval, paired_gain
-from finetune.scoring.paired import holm, permutation_p, rows_needed
+from finetune.scoring.paired import bootstrap_p, holm, p_value, permutation_p, rows_needed
 
 
 def p_of(differences: Sequence[float], resamples: int, seed: int) -> float:
@@ -63,6 +63,28 @@ def test_holm_as_in_its_textbook_example():
     assert holm([0.5, 0.9]) == [1.0, 1.0]
     assert holm([0.2]) == [0.2]
     assert holm([]) == []
+
+
+def test_equal_medians_of_errors_of_other_shapes_are_not_called_different():
+    options = Bootstrap(resamples=400, confidence=0.95, seed=3)
+    rng = np.random.default_rng(15)
+    called = {"swapping": 0, "resampling": 0}
+    for _ in range(200):
+        before, after = (rng.lognormal(3, sigma, 100) for sigma in (0.2, 1.5))
+        p = permutation_p([before], [after], 400, seed=4, statistic=np.median)
+        called["swapping"] += p < 0.05
+        called["resampling"] += p_value([before], [after], options, np.median) < 0.05
+    # Swapping sides answers another question, which is why it is not asked of medians.
+    assert called["swapping"] > 60
+    assert called["resampling"] <= 16
+
+
+def test_resampled_p_values_find_a_difference_and_are_never_zero():
+    before = np.random.default_rng(16).lognormal(3, 1, 200)
+    assert bootstrap_p([before], [before * 0.5], 999, 1, np.median) == 1 / 1000
+    assert bootstrap_p([before], [before], 999, 1, np.median) == 1
+    with pytest.raises(ValueError, match="no rows"):
+        bootstrap_p([[]], [[]], 10, 1)
 
 
 def test_another_statistic_is_compared_by_swapping_rows():

@@ -49,9 +49,10 @@ def test_scores_over_rows_are_those_of_scikit_learn():
     assert r2(predictions, prices) == pytest.approx(metrics.r2_score(prices, predictions))
 
 
-@pytest.mark.parametrize(("predictions", "expected"), [([5.0, 5.0], 1), ([5.0, 6.0], 0)])
-def test_prices_that_are_all_one_have_no_variance_to_explain(predictions, expected):
-    assert r2(np.array(predictions), np.array([5.0, 5.0])) == expected
+@pytest.mark.parametrize("price", [5.0, 0.1])  # the mean of three of the latter is not it
+@pytest.mark.parametrize(("error", "expected"), [(0.0, 1), (1.0, 0)])
+def test_prices_that_are_all_one_have_no_variance_to_explain(price, error, expected):
+    assert r2(np.array([price, price, price + error]), np.full(3, price)) == expected
 
 
 def test_scores_are_taken_along_an_axis():

@@ -50,8 +50,18 @@ def test_each_group_has_a_row_a_model_in_order():
         ("price", "200–500 USD", "base", 1, 30.0),
         ("price", "200–500 USD", "tuned", 1, 3.0),
     ]
-    assert all(row["mae_low"] <= row["mae"] <= row["mae_high"] for row in table)
+    assert all(row["mae_low"] is row["mae_high"] is None for row in table)
     assert len({tuple(row) for row in table}) == 1  # one header serves all
+
+
+@pytest.mark.parametrize("size", [groups.LEAST_ROWS - 1, groups.LEAST_ROWS])
+def test_a_group_of_few_rows_has_no_interval(size):
+    pairs = [product(10.0, "Tools", float(n)) for n in range(size)]
+    guesses = [guess for _, (guess,) in pairs]
+    first, _ = groups.table("price", [row for row, _ in pairs], {"base": guesses}, BOOTSTRAP)
+    has_interval = first["mae_low"] is not None
+    assert has_interval == (size == groups.LEAST_ROWS)
+    assert not has_interval or first["mae_low"] < first["mae"] < first["mae_high"]
 
 
 def test_summaries_are_grouped_by_the_length_of_their_dialogue():

@@ -124,28 +124,38 @@ def spreads(found: Sequence[Configuration]) -> list[Spread]:
         Spread(task, score, each, tuple(_score(run, task, metric) for run in each.runs))
         for task in tasks
         for score, metric in METRICS[first.kinds[task]].items()
-        if all(metric.is_of(run.predictions[task]) for run in [first, *others])
+        if all(
+            metric.compares(first.predictions[task], run.predictions[task])
+            for run in [first, *others]
+        )
         for each in found
     ]
 
 
 def differences(found: Sequence[Spread], confidence: float) -> list[Difference]:
-    """Every other configuration against the first, score by score."""
-    compared = []
-    for _, group in itertools.groupby(found, key=lambda each: (each.task, each.score)):
-        before, *others = group
-        for after in others:
-            margin = _margin(before.scores, after.scores, confidence)
-            if margin is not None:
-                compared.append(Difference(before, after, after.mean - before.mean, margin))
-    return compared
+    """Every other configuration against the first, score by score.
+
+    The margins hold together: with `confidence` none of them is passed by luck (Bonferroni).
+    """
+    pairs = [
+        (group[0], after)
+        for _, each in itertools.groupby(found, key=lambda each: (each.task, each.score))
+        for group in [list(each)]
+        for after in group[1:]
+        if len(group[0].scores) + len(after.scores) > 2
+    ]
+    single = 1 - (1 - confidence) / max(1, len(pairs))
+    return [
+        Difference(
+            before, after, after.mean - before.mean, _margin(before.scores, after.scores, single)
+        )
+        for before, after in pairs
+    ]
 
 
-def _margin(before: Sequence[float], after: Sequence[float], confidence: float) -> float | None:
-    """Half of the interval of the difference of means, both with one variance; None without it."""
+def _margin(before: Sequence[float], after: Sequence[float], confidence: float) -> float:
+    """Half of the interval of the difference of means, both with one variance."""
     freedom = len(before) + len(after) - 2
-    if freedom < 1:
-        return None
     squares = sum((len(s) - 1) * statistics.variance(s) for s in (before, after) if len(s) > 1)
     error = (squares / freedom * (1 / len(before) + 1 / len(after))) ** 0.5
     return float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error

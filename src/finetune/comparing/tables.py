@@ -7,7 +7,7 @@ from tabulate import tabulate
 
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import Difference, Spread
-from finetune.comparing.verdicts import Comparison, changed_params, lacking
+from finetune.comparing.verdicts import Comparison, changed_params, incomparable_scores, lacking
 from finetune.composition import shown
 
 Changes = dict[str, tuple[object, object]]
@@ -31,6 +31,9 @@ def comparisons(
         missing = lacking(reference, other)
         if missing:
             parts.append(f"Not compared, because {other.name} lacks it: {', '.join(missing)}.")
+        apart = incomparable_scores(reference, other)
+        if apart:
+            parts.append(f"Not compared, because tokens are not the same: {', '.join(apart)}.")
         table = [
             [
                 each.task,

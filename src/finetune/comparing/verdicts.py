@@ -18,8 +18,9 @@ from finetune.tasks.scores import METRICS
 class Comparison:
     """One score of one task under two runs, over the same `n` rows.
 
-    `difference` is after - before with its interval; `p` is the permutation test's, `p_holm` the
-    same corrected for all that is compared in one call; `verdict` follows `p_holm`.
+    `difference` is after - before with its interval; `p` is the paired test's, `p_holm` the same
+    corrected for all that is compared in one call. `verdict` follows `p_holm` and the interval: a
+    difference is called one only where both show it.
     """
 
     task: str
@@ -80,12 +81,24 @@ def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[l
 
 
 def compared_scores(before: Run, after: Run, task: str) -> list[str]:
-    """The scores that are better one way, and that the predictions of both have columns for."""
+    """The scores that are better one way, and that mean the same in the predictions of both."""
     return [
         name
         for name, metric in METRICS[before.kinds[task]].items()
         if metric.higher_is_better is not None
-        and all(metric.is_of(run.predictions[task]) for run in (before, after))
+        and metric.compares(before.predictions[task], after.predictions[task])
+    ]
+
+
+def incomparable_scores(before: Run, after: Run) -> list[str]:
+    """The scores that both have and that mean something else in each: `samsum perplexity`."""
+    return [
+        f"{task} {name}"
+        for task, kind in before.kinds.items()
+        if after.kinds.get(task) == kind
+        for name, metric in METRICS[kind].items()
+        if all(metric.is_of(run.predictions[task]) for run in (before, after))
+        and not metric.compares(before.predictions[task], after.predictions[task])
     ]
 
 
@@ -174,14 +187,15 @@ def _one(
         before=float(metric.statistic(*map(np.asarray, old), axis=-1)),
         after=float(metric.statistic(*map(np.asarray, new), axis=-1)),
         difference=difference,
-        p=paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic),
+        p=paired.p_value(old, new, options, metric.statistic),
         n=rows,
         rows_needed=paired.rows_needed(difference, rows, options.confidence, single),
     )
 
 
 def _judged(found: Comparison, level: float) -> Comparison:
-    if found.p_holm < level:
+    ends = found.difference
+    if found.p_holm < level and not ends.low <= 0 <= ends.high:
         is_better = (found.difference.mean > 0) == found.higher_is_better
         return replace(found, verdict="better" if is_better else "worse")
     detail = f"at n = {found.n}"

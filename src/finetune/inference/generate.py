@@ -98,7 +98,8 @@ def sample(
     device = writer.model.device
 
     def drawn(logits: torch.Tensor, rows: Sequence[int], written: int) -> torch.Tensor:
-        cumulated = (logits.float() / temperature).softmax(-1).cumsum(-1)
+        # In double: float32 would round numbers close to 1 up to the end of the vocabulary.
+        cumulated = (logits.double() / temperature).softmax(-1).cumsum(-1)
         numbers = torch.tensor([[draws[row][written]] for row in rows]).to(device, cumulated.dtype)
         # Of the sum, which rounding keeps from being 1: no number may lie beyond it.
         tokens = torch.searchsorted(cumulated, numbers * cumulated[:, -1:], right=True)

@@ -130,7 +130,7 @@ def _prices(
     )
     constant = statistics.median(row["price"] for row in train)
     told = [
-        _told(distribution, row["price"], constant, ask.eval.top_k)
+        _told(distribution, row["price"], constant, ask.eval)
         for distribution, row in zip(found, rows, strict=True)
     ]
     scored = scores.score_prices(
@@ -139,11 +139,12 @@ def _prices(
     return [row | more for row, more in zip(scored, told, strict=True)]
 
 
-def _told(found: prices.Distribution, usd: float, constant: float, top_k: int) -> Row:
+def _told(found: prices.Distribution, usd: float, constant: float, options: PriceEval) -> Row:
     """What a predicted distribution comes to, beside the true price."""
     distribution = found.probabilities
     dollars = price.nearest_dollar(usd)
-    if distribution is None:
+    is_unparsable = distribution is None or 1 - found.outside < options.least_mass
+    if is_unparsable:
         # There is no prediction. It counts as the best constant, and is counted: neither free nor
         # ruinous. Its CRPS and ranges are those of all mass on that constant.
         estimates = dict.fromkeys(distributions.ESTIMATES, constant)
@@ -153,11 +154,11 @@ def _told(found: prices.Distribution, usd: float, constant: float, top_k: int) -
             "crps": round(abs(constant - usd), 4)
         }
     else:
-        estimates = distributions.estimates(distribution, top_k)
+        estimates = distributions.estimates(distribution, options.top_k)
         quality = distributions.quality(distribution, usd, dollars)
     return {
         "estimates": {name: round(float(estimate), 2) for name, estimate in estimates.items()},
         **quality,
         "outside": round(100 * found.outside, 4),
-        "unparsable": found.probabilities is None,
+        "unparsable": is_unparsable,
     }

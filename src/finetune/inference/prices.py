@@ -48,7 +48,7 @@ class Tree:
 class Distribution:
     """A model's prediction: probabilities of the prices (1000,), and the mass on no price.
 
-    `probabilities` are normalized over the prices; None where too little mass lies on them.
+    `probabilities` are normalized over the prices; None where no mass lies on them.
     """
 
     probabilities: np.ndarray | None
@@ -114,25 +114,25 @@ def distributions(
     """The distribution over the prices 0…999 after each prompt.
 
     A price has the probability of its path less that of its continuations to other prices: the
-    answer ends where the number does, whatever follows. Beginnings less likely than `floor` are not
-    followed, and their mass is outside; so is a row whose prices come to less than it.
+    answer ends where the number does, whatever follows, so that 1299 counts as 129, its longest
+    beginning that is a price. Beginnings less likely than `floor` are not followed, and their mass
+    is outside.
     """
     reader = Reader(model, prompts, pad_id)
 
     @torch.inference_mode()
     def answer(chosen: list[int]) -> list[Distribution]:
         masses = _masses(reader.read(chosen, room=0), tree, floor, batch_size)
-        return [_distribution(mass, floor) for mass in masses]
+        return [_distribution(mass) for mass in masses]
 
     return in_batches(reader.lengths, batch_size, what, answer)
 
 
-def _distribution(mass: np.ndarray, floor: float) -> Distribution:
+def _distribution(mass: np.ndarray) -> Distribution:
     total = float(mass.sum())
-    if not np.isfinite(total):
+    if not (np.isfinite(total) and total > 0):
         return Distribution(None, outside=1.0)
-    is_enough = total > 0 and total >= floor
-    return Distribution(mass / total if is_enough else None, outside=max(0.0, 1.0 - total))
+    return Distribution(mass / total, outside=max(0.0, 1.0 - total))
 
 
 def _masses(reading: Reading, tree: Tree, floor: float, batch_size: int) -> np.ndarray:

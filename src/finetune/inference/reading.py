@@ -162,16 +162,23 @@ def _picked(layer: DynamicLayer, rows: torch.Tensor, room: int) -> DynamicLayer:
 
 
 def _check_rows_can_be_picked(model: PreTrainedModel, cache: DynamicCache) -> None:
-    whole = model.get_base_model() if isinstance(model, PeftModel) else model
-    takes_cache = "past_key_values" in inspect.signature(whole.forward).parameters
+    known = (DynamicLayer, DynamicSlidingWindowLayer)
     if not (
-        takes_cache
-        and all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in cache.layers)
+        _takes(model, "past_key_values") and all(type(layer) in known for layer in cache.layers)
     ):
         raise ModelError(
-            f"model.name: {type(whole).__name__} keeps a state of its own instead of keys and "
-            "values (a recurrent or hybrid model), which is not supported; take a transformer"
+            f"model.name: {type(_whole(model)).__name__} does not keep keys and values in each of "
+            "its layers (a recurrent or hybrid model, or one whose layers share them), which is "
+            "not supported"
         )
+
+
+def _takes(model: PreTrainedModel, argument: str) -> bool:
+    return argument in inspect.signature(_whole(model).forward).parameters
+
+
+def _whole(model: PreTrainedModel) -> PreTrainedModel:
+    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 @contextlib.contextmanager
@@ -218,7 +225,7 @@ class Reader:
         # Each prompt keeps one token at least, whose logits are asked for.
         common = min(_common(prompts), min(map(len, prompts)) - 1)
         self.opening = Reading(model, room=0)
-        if len(prompts) == 1 or not self.opening.is_plain:
+        if len(prompts) == 1 or not self.opening.is_plain or not _takes(model, "position_ids"):
             common = 0
         self.common = common
         if common:

@@ -28,6 +28,13 @@ RUNGS = {
 }
 
 
+ASKED = {
+    "base": "the base model",
+    "few_shot": "the base model with examples",
+    "tuned": "the tuned model",
+}
+
+
 def _gain(material: Material, measure: Measure) -> dict[str, float] | None:
     return material.metrics.get("tuned", {}).get("gain", {}).get(measure.key)
 
@@ -67,11 +74,16 @@ def answer(
     """The ladder, and what else there is to say of the scores."""
     if not found:
         return Part(missing=["No scores were written yet; run `dvc repro`."])
-    part = Part(notes=_others(material, found, measure, bootstrap))
+    part = Part(notes=_notes(material, found, measure, bootstrap))
     if not any(s.role in ("rung", "bound") for s in found):
         part.missing.append("No rung of the ladder was run for this task.")
     ranked = sorted(found, key=lambda s: s.score, reverse=measure.higher_is_better)
     lines = [_line(s, measure) for s in ranked]
+    published = sorted(
+        (p for p in options.published if measure.key in p.scores),
+        key=lambda p: p.scores[measure.key],
+        reverse=measure.higher_is_better,
+    )
     lines += [
         Line(
             p.name,
@@ -80,23 +92,26 @@ def answer(
             (Mark("published", *[p.scores[measure.key]] * 3),),
             apart=True,
         )
-        for p in options.published
-        if measure.key in p.scores
+        for p in published
     ]
     axis = f"{measure.title} ({measure.unit}), {measure.direction}"
     title = f"{material.task}: " + "; ".join(f"{s.name} {measure.amount(s.score)}" for s in ranked)
     wide, narrow = (
         dots.dots(
             f"{name}-ladder-{width}", title, lines, axis, width,
-            "Published: measured otherwise, not comparable",
+            published_elsewhere(material),
         )
         for width in (dots.WIDE, dots.NARROW)
     )  # fmt: skip
     level = numbers.percent(bootstrap.confidence)
-    caption = f"Best first. Lines are {level} bootstrap intervals over the test rows."
+    caption = (
+        "Best first. Each rung is a simpler way to do the task: a tuned model that does not beat "
+        f"them is not worth its cost. Lines are {level} bootstrap intervals over the test rows."
+    )
     if any(s.role == "bound" for s in found):
         caption += (
-            " A diamond is a bound: it was told the reference, and is no competitor of a model."
+            " A diamond is the bound of a kind of rung: it was told the reference, and is no "
+            "competitor. A model that writes words of its own may pass it."
         )
     part.figures.append(Figure("The ladder", caption, wide, narrow))
     return part
@@ -123,11 +138,27 @@ def _line(standing: Standing, measure: Measure) -> Line:
     )
 
 
-def _others(
+def published_elsewhere(material: Material) -> str:
+    """What divides published figures from those of this run."""
+    if material.source.get("source") == "embedded":
+        return "Published, on real data: not comparable"
+    return "Published: measured otherwise, not comparable"
+
+
+def _notes(
     material: Material, found: list[Standing], measure: Measure, bootstrap: Bootstrap
 ) -> list[str]:
-    """Sentences on few-shot prompts, and on rungs of a part of the rows."""
+    """What puts the scores in their place: how weak the base is, few-shot prompts, part rungs."""
     told = []
+    base = standings.by_role(found, "base")
+    rungs = [s for s in found if s.role == "rung" and not s.is_partial]
+    if base:
+        told += sentences.weak_base(base, rungs, measure.higher_is_better)
+    told += [
+        sentences.without_answer(ASKED[s.role], s.scores)
+        for s in found
+        if s.scores.get("unparsable") and "outside" in s.scores
+    ]
     for standing in found:
         if standing.role == "few_shot":
             shots = max((r.get("shots", 0) for r in material.predictions.get("few_shot", [])),
@@ -164,16 +195,28 @@ def scores(material: Material, found: list[Standing]) -> Table:
     return Table(["", "rows", *heads], rows)
 
 
-def gains(material: Material) -> Table:
+def gains(material: Material, bootstrap: Bootstrap) -> Table:
     """The paired difference tuned − base in each metric, with its interval and its p-value."""
+    least = 1 / (bootstrap.resamples + 1)
     gain = material.metrics.get("tuned", {}).get("gain", {})
     rows = []
     for key, found in gain.items():
         measure = numbers.measure(material.kind, key)
-        p = f"{found['p']:.2g}" if "p" in found else "–"
+        p = found.get("p")
+        said = "–" if p is None else f"≤ {least:.1g}" if p <= 1.01 * least else f"{p:.2g}"
         name = f"{measure.title} ({measure.unit})" if measure.unit else measure.title
-        rows.append([name, difference(found, measure), p])
-    return Table(["tuned − base, paired", "difference", "p"], rows)
+        rows.append([name, difference(found, measure), said])
+    return Table(["tuned − base, paired", "difference", "p (permutation)"], rows)
+
+
+def meanings(material: Material, found: list[Standing]) -> list[tuple[str, str]]:
+    """What the columns of `scores` mean, by their titles."""
+    keys = dict.fromkeys(key for standing in found for key in standing.scores)
+    return [
+        (numbers.measure(material.kind, key).title, meaning)
+        for key, meaning in numbers.MEANINGS.items()
+        if key in keys
+    ]
 
 
 def _cell(standing: Standing, measure: Measure) -> str:

@@ -36,7 +36,8 @@ MARKERS = {
 }
 LABELS = {"tuned": "tuned", "base": "base model"}
 DASHES = (0, (3, 1.5))
-PANEL = (360, 300)
+PANEL = (340, 290)
+SQUARE = (PANEL[0], PANEL[0])
 # More values than this within one figure call for a logarithmic axis.
 WIDE_RATIO = 50
 
@@ -70,10 +71,10 @@ def blank(size: tuple[int, int]) -> Iterator["Figure"]:
 
 
 @contextmanager
-def panel(size: tuple[int, int] = PANEL) -> Iterator[tuple["Figure", "Axes"]]:
-    """A figure with one pair of axes, ruled both ways."""
+def panel(size: tuple[int, int] = PANEL, left: int = 52) -> Iterator[tuple["Figure", "Axes"]]:
+    """A figure with one pair of axes, ruled both ways; `left` of them is room for what y is."""
     with blank(size) as figure:
-        axes = axes_between(figure, (52, 34, size[0] - 14, size[1] - 46))
+        axes = axes_between(figure, (left, 34, size[0] - 14, size[1] - 46))
         axes.grid(axis="y", color=colour("line"), lw=1)
         yield figure, axes
 
@@ -132,6 +133,19 @@ def ticks(axes: "Axes", log_x: bool, log_y: bool) -> None:
         elif not isinstance(axis.get_major_locator(), FixedLocator):
             axis.get_major_locator().set_params(nbins=5)
         axis.set_major_formatter(lambda value, _: _short(value))
+
+
+def step_ticks(axes: "Axes", told: Sequence[int]) -> None:
+    """Ticks of a training's steps: those told, and round ones where there is room."""
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = axes.get_xlim()
+    shown: list[float] = []
+    for step in (*told, *MaxNLocator(nbins=5, integer=True).tick_values(low, high)):
+        is_free = all(abs(step - other) > (high - low) / 8 for other in shown)
+        if is_free and max(low, 0) <= step <= high:
+            shown.append(step)
+    axes.set_xticks(sorted(shown))
 
 
 def log_ticks(low: float, high: float) -> list[float]:

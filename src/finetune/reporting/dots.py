@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOLLOW = ("rung", "bound")
-WIDE, NARROW = 860, 350
+# Pixels; no wider, so that a tablet and a small phone shrink no text below what can be read.
+WIDE, NARROW = 760, canvas.PANEL[0]
 # Characters of a note that still stand beside its label on a phone.
 SHORT_NOTE = 12
 
@@ -47,10 +48,11 @@ def dots(
 ) -> Markup:
     """Values with intervals on one axis, a row each; narrow ones have their labels above."""
     is_stacked = width < WIDE
-    left, right = (12, 12) if is_stacked else (246, 172)
+    left, right = (12, 12) if is_stacked else (258, 172)
     has_notes = is_stacked and any(len(line.note) > SHORT_NOTE for line in lines)
-    above = (36 if has_notes else 20) + 14  # from a row's top to its dots
-    step = above + 18 if is_stacked else 40
+    # From a row's top to its dots; more is left beneath, so that they stand with their own label.
+    above = (30 if has_notes else 16) + 12
+    step = above + 30 if is_stacked else 36
     legend = sorted({m.role for line in lines for m in line.marks}, key=canvas.COLOURS.index)
     has_legend = len(lines) > 0 and any(len(line.marks) > 1 for line in lines)
     top = 30 if has_legend else 6
@@ -91,13 +93,13 @@ def dots(
 def _row_labels(figure: "Figure", line: Line, place: float, width: int, above: float) -> None:
     """Label and value of a row; so many pixels above its dots, or beside them where that is 0."""
     ink = {"color": colour("ink"), "size": 13, "weight": "bold" if line.is_strong else "normal"}
-    muted = {"color": colour("muted"), "size": 11}
+    muted = {"color": colour("muted"), "size": 12}
     if above:
         is_short = len(line.note) <= SHORT_NOTE
         label = f"{line.label} · {line.note}" if line.note and is_short else line.label
-        canvas.text_at(figure, 0, place - above + 14, shortened(label, 46 - len(line.value)), **ink)
+        canvas.text_at(figure, 0, place - above + 14, shortened(label, 44 - len(line.value)), **ink)
         canvas.text_at(
-            figure, 0, place - above + 30, "" if is_short else shortened(line.note, 56), **muted
+            figure, 0, place - above + 30, "" if is_short else shortened(line.note, 50), **muted
         )
         # Of several marks the value is the tuned model's.
         shown = {**ink, "color": colour("tuned")} if len(line.marks) > 1 else ink

@@ -36,6 +36,7 @@ class Miss:
     predicted: float
     base: float | None
     error: float
+    base_error: float | None
 
 
 def summaries(material: Material) -> list[Summary]:
@@ -73,7 +74,7 @@ def misses(material: Material) -> list[Miss]:
     """The rows with the largest errors of the tuned model."""
     rows = sorted(material.predictions.get("tuned", []), key=lambda r: -r["absolute_error"])
     products = {row["id"]: row for row in material.rows.get("test", [])}
-    bases = {row["id"]: row["prediction"] for row in material.predictions.get("base", [])}
+    bases = {row["id"]: row for row in material.predictions.get("base", [])}
     return [
         Miss(
             str(row["id"]),
@@ -81,8 +82,9 @@ def misses(material: Material) -> list[Miss]:
             products.get(row["id"], {}).get("category"),
             row["reference"],
             row["prediction"],
-            bases.get(row["id"]),
+            bases.get(row["id"], {}).get("prediction"),
             row["absolute_error"],
+            bases.get(row["id"], {}).get("absolute_error"),
         )
         for row in rows[:MISSES]
     ]

@@ -21,7 +21,7 @@ PACKAGES = (
 TITLES = {
     "rows": "training rows",
     "best_step": "kept step",
-    "train_loss": "training loss, last logged",
+    "train_loss": "training loss, last logged batches",
     "minutes": "minutes of training",
     "peak_memory_gb": "peak memory (GB)",
 }
@@ -132,6 +132,19 @@ def training(train: Metrics, report: Report) -> Facts:
         if run.get("resumed_at_step"):
             cost += f", from step {run['resumed_at_step']} on, where the run was resumed"
     return [*found, ("cost of training", cost)]
+
+
+def origin(material: Material) -> str:
+    """Where the test rows came from, in a few words; empty if that is not known."""
+    source = material.source
+    match source.get("source"):
+        case "embedded":
+            return f"generated from seed {source.get('seed')}: no real data"
+        case "hub":
+            return f"from {source['repo']}"
+        case "files":
+            return f"from {source['files']['test']['file']}"
+    return ""
 
 
 def source(material: Material) -> Facts:

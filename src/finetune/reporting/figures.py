@@ -12,7 +12,7 @@ from finetune.reporting.material import Curve
 from finetune.scoring.distributions import covered
 
 if TYPE_CHECKING:
-    pass
+    from matplotlib.axes import Axes
 
 # Points of a scatter: each is drawn, and a page of thousands is slow.
 MOST_POINTS = 500
@@ -64,7 +64,7 @@ def scatter(
     Prices outside of the limits are drawn at the edge.
     """
     points = np.clip(np.array(_thinned(pairs), dtype=float).reshape(-1, 2), *limits)
-    with canvas.panel((360, 360)) as (figure, axes):
+    with canvas.panel(canvas.SQUARE) as (figure, axes):
         axes.set_xscale("log")
         axes.set_yscale("log")
         ends = np.array(limits)
@@ -89,7 +89,7 @@ def coverage(name: str, title: str, pits: Mapping[str, Sequence[Sequence[float]]
     `scoring.distributions.pit`.
     """
     levels = np.linspace(0, 1, 41)
-    with canvas.panel((360, 360)) as (figure, axes):
+    with canvas.panel(canvas.SQUARE) as (figure, axes):
         axes.plot([0, 100], [0, 100], color=colour("muted"), lw=1.25, ls=(0, (4, 3)))
         for role, of in pits.items():
             below, upto = np.asarray(of, dtype=float).T
@@ -101,7 +101,7 @@ def coverage(name: str, title: str, pits: Mapping[str, Sequence[Sequence[float]]
         axes.set_xlim(0, 100)
         axes.set_ylim(0, 100)
         for set_ticks in (axes.set_xticks, axes.set_yticks):
-            set_ticks([0, 25, 50, 75, 90, 100], ["0", "25", "50", "75", "90", ""])
+            set_ticks([0, 25, 50, 75, 90, 100])
         canvas.key(figure, [canvas.LABELS[role] for role in pits], list(pits))
         canvas.axis_titles(figure, axes, "% that an interval is to hold", "% of true prices in it")
         return canvas.svg(figure, name, title)
@@ -122,6 +122,7 @@ def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | N
                       mec=colour("card"), mew=1.5)  # fmt: skip
         if kept is not None:
             axes.axvline(kept, color=colour("muted"), lw=1.25, ls=(0, (3, 3)), zorder=0)
+        _tick_steps(axes, [*train, *validation], kept)
         canvas.ticks(axes, False, log)
         labels = [(train, "train", "rung"), (validation, "validation", "tuned")]
         shown = [(label, role) for curve, label, role in labels if curve]
@@ -133,16 +134,22 @@ def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | N
 
 
 def line(name: str, title: str, curve: Curve, label: str) -> Markup:
-    """One curve over steps."""
-    with canvas.panel() as (figure, axes):
+    """One curve over steps; its label is the y axis's."""
+    with canvas.panel(left=74) as (figure, axes):
         axes.plot(*zip(*curve, strict=True), color=colour("rung"), lw=2)
         axes.set_ylim(bottom=0)
-        canvas.key(figure, [label], ["rung"])
+        axes.locator_params(axis="y", nbins=5)
+        _tick_steps(axes, curve, None)
         # Rates are small: 0.0005 is told better than 5e-4 to those who wrote it so in params.yaml.
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
-        axes.locator_params(nbins=5)
-        canvas.axis_titles(figure, axes, "optimizer step", "")
+        canvas.axis_titles(figure, axes, "optimizer step", label)
         return canvas.svg(figure, name, title)
+
+
+def _tick_steps(axes: "Axes", points: Curve, kept: int | None) -> None:
+    """The kept step and the last can be read off, wherever round numbers lie."""
+    last = [int(max(step for step, _ in points))] if points else []
+    canvas.step_ticks(axes, last if kept is None else [kept, *last])
 
 
 def _edges(values: np.ndarray, log: bool, limits: tuple[float, float] | None) -> np.ndarray:

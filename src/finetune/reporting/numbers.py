@@ -64,6 +64,26 @@ KNOWN = {
 }
 
 
+# What a metric is, for those who do not know its name.
+MEANINGS = {
+    "rouge1": "words shared with the reference (F1, 0 to 100)",
+    "rouge2": "pairs of neighbouring words shared with it",
+    "rougeL": "the longest run of words shared with it, in order, gaps allowed",
+    "rougeLsum": "the same, line by line",
+    "length_ratio": "words written for each word of the references; at 1 they are as long",
+    "perplexity": "how unlikely the references are to the model, per token; 1 is certain",
+    "mae": "how far off a price is on average",
+    "median_error": "how far off half of the prices are at most",
+    "rmsle": "root mean squared difference of log(1 + price)",
+    "r2": "share of the prices' variance that is told; below 0, one price does better",
+    "hits": "prices that are close (tasks.…score: within hit_usd or within hit_share)",
+    "crps": "error of the whole predicted distribution; of a single price, the absolute error",
+    "coverage_50": "true prices within the central 50 % of it; 50 is best",
+    "coverage_90": "true prices within the central 90 % of it; 90 is best",
+    "outside": "probability of answers that are no whole price from 0 to 999",
+}
+
+
 def measure(kind: str, key: str) -> Measure:
     """A metric of a kind; one without a title of its own goes by its key."""
     title, unit, decimals = KNOWN.get(key, (key.replace("_", " "), "", 2))

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -26,6 +27,7 @@ from finetune.schema import (
     Report,
     Section,
     SummarizationTask,
+    Train,
 )
 
 TEMPLATES = Path(__file__).parent
@@ -39,13 +41,16 @@ KINDS = {"summarization": "summaries of dialogues", "price": "prices of products
 
 @dataclass(frozen=True)
 class TaskView:
-    """What the template shows of a task."""
+    """What the template shows of a task; `anchor` is unique in the page."""
 
+    anchor: str
     name: str
     kind: str
     measure: Measure
     rows: int
+    origin: str
     standings: list[Standing]
+    best_rung: Standing | None
     base: Standing | None
     tuned: Standing | None
     verdict: Verdict | None
@@ -53,7 +58,9 @@ class TaskView:
     answer: Part
     scores: Table
     gains: Table
+    meanings: Facts
     published: list[Published]
+    published_elsewhere: str
     quality: Quality
     training: Part
     run: Facts
@@ -84,12 +91,12 @@ def page(
     environment.filters["title_in"] = lambda key, kind: numbers.measure(kind, key).title
     environment.filters["price"] = lambda price: numbers.number(price, 2)
     views = [
-        _task(f"t{i}", material, tasks[material.task], bootstrap, report)
+        _task(f"t{i}", material, tasks[material.task], bootstrap, report, sections["train"])
         for i, material in enumerate(materials, 1)
     ]
     shown = {
         **{name: section.model_dump() for name, section in sections.items()},
-        "tasks": {name: task.model_dump() for name, task in tasks.items()},
+        "tasks": {m.task: _told(tasks[m.task], m.source.get("source")) for m in materials},
     }
     return environment.get_template("page.html.j2").render(
         tasks=views,
@@ -110,27 +117,33 @@ def _task(
     options: SummarizationTask | PriceTask,
     bootstrap: Bootstrap,
     report: Report,
+    train_options: Train,
 ) -> TaskView:
     measure = numbers.first(material.kind)
     found = standings.standings(material)
     base, tuned = (standings.by_role(found, role) for role in ("base", "tuned"))
     train = material.metrics.get("train", {})
     return TaskView(
+        name,
         material.task,
         material.kind,
         measure,
         tuned.rows if tuned else max((s.rows for s in found), default=0),
+        facts.origin(material),
         found,
+        standings.best_rung(found, measure.higher_is_better),
         base,
         tuned,
         answer.verdict(material, found, measure, bootstrap),
         answer.change(material, measure),
         answer.answer(name, material, found, options, measure, bootstrap),
         answer.scores(material, found),
-        answer.gains(material),
+        answer.gains(material, bootstrap),
+        answer.meanings(material, found),
         options.published,
+        answer.published_elsewhere(material),
         quality.quality(name, material, measure),
-        _training(name, material),
+        _training(name, material, train_options.number_loss),
         facts.training(train, report) if train else [],
         _data(name, material),
         facts.counts(material.metrics.get("data", {})),
@@ -138,7 +151,7 @@ def _task(
     )
 
 
-def _training(name: str, material: Material) -> Part:
+def _training(name: str, material: Material, number_loss: float) -> Part:
     train = material.metrics.get("train")
     if not train:
         return Part(missing=["No training run has written its metrics yet."])
@@ -148,7 +161,7 @@ def _training(name: str, material: Material) -> Part:
     if any(losses.values()):
         title = f"{material.task}: losses over steps. {part.notes[0]}"
         svg = figures.losses(f"{name}-loss", title, losses["train"], losses["validation"], kept)
-        part.figures.append(Figure("Loss", "", svg))
+        part.figures.append(Figure("Loss", _loss_of(material.kind, number_loss), svg))
     else:
         part.missing.append("No curves of the losses were written.")
     rates = material.curves.get("learning_rate")
@@ -157,6 +170,16 @@ def _training(name: str, material: Material) -> Part:
         svg = figures.line(f"{name}-rate", title, rates, "learning rate")
         part.figures.append(Figure("Learning rate", "", svg))
     return part
+
+
+def _loss_of(kind: str, number_loss: float) -> str:
+    loss = "Cross-entropy of an answer's tokens, in nats per token"
+    if kind == "price" and number_loss:
+        return (
+            f"{loss}; where prices are single tokens, plus {number_loss:g} times the expected "
+            "error in 100 USD."
+        )
+    return f"{loss}."
 
 
 def _data(name: str, material: Material) -> Part:
@@ -191,6 +214,14 @@ def _data(name: str, material: Material) -> Part:
     if not part.figures:
         part.missing.append("No prepared rows were there to draw.")
     return part
+
+
+def _told(task: SummarizationTask | PriceTask, used: str | None) -> dict[str, Any]:
+    """A task's parameters; of its sources the used one, and without what stands elsewhere."""
+    values = task.model_dump(exclude={"published"})
+    if used in values["source"]:
+        values["source"] = {used: values["source"][used]}
+    return values
 
 
 def _yaml(values: object) -> str:

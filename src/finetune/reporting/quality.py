@@ -48,6 +48,9 @@ def quality(name: str, material: Material, measure: Measure) -> Quality:
             measure.higher_is_better,
         )
     )
+    told = _weak_groups(material, measure)
+    if told:
+        found.notes.append(told)
     if material.kind == "price":
         _add_prices(name, material, found)
     else:
@@ -100,6 +103,9 @@ def _add_prices(name: str, material: Material, quality: Quality) -> None:
                 caption += f" {numbers.number(outside, 0)} beyond the axis are drawn at its edge."
             if len(pairs) > figures.MOST_POINTS:
                 caption += f" At most {figures.MOST_POINTS} rows are drawn, evenly chosen."
+            mute = sum(bool(row.get("unparsable")) for row in rows)
+            if mute:
+                caption += f" {numbers.share(mute, len(rows))} are no answer: the median of train."
             label = canvas.LABELS[role]
             svg = figures.scatter(
                 f"{name}-predicted-{role}",
@@ -116,7 +122,10 @@ def _add_prices(name: str, material: Material, quality: Quality) -> None:
 def _add_coverage(name: str, material: Material, quality: Quality) -> None:
     pits = {
         role: [
-            row["pit"] for row in material.predictions.get(role, []) if row.get("pit") is not None
+            row["pit"]
+            for row in material.predictions.get(role, [])
+            # Where there is no answer, there is no distribution that could be calibrated.
+            if row.get("pit") is not None and not row.get("unparsable")
         ]
         for role in ("tuned", "base")
     }
@@ -128,8 +137,12 @@ def _add_coverage(name: str, material: Material, quality: Quality) -> None:
             f"{material.task}: calibration of the predicted prices. {said}",
             pits,
         )
-        caption = f"{said} Below the dashed diagonal a model is surer than it may be.".strip()
-        quality.figures.append(Figure("Is it as sure as it may be?", caption, svg))
+        caption = (
+            f"{said} Below the dashed diagonal a model is overconfident, above it underconfident."
+        ).strip()
+        quality.figures.append(
+            Figure("Calibration: do its intervals hold what they say?", caption, svg)
+        )
     else:
         quality.missing.append("Predictions hold no `pit`, so calibration is not shown.")
 
@@ -168,6 +181,31 @@ def _add_groups(name: str, material: Material, measure: Measure, quality: Qualit
     named = {row["group"] for row in material.groups if row["by"] == "category"}
     if material.kind == "price" and named <= {NO_CATEGORY}:
         quality.missing.append("No row has a category, so nothing is shown by category.")
+
+
+def _weak_groups(material: Material, measure: Measure) -> str:
+    """Where the tuned model does worst, and where worse than the base model."""
+    by_model = {
+        model: {
+            (row["by"], row["group"]): row
+            for row in material.groups
+            if row["model"] == model and row.get(measure.key) is not None
+        }
+        for model in ("base", "tuned")
+    }
+    sign = 1 if measure.higher_is_better else -1
+    tuned = by_model["tuned"]
+    losing = [
+        (row["group"], measure.number(row[measure.key]), measure.number(base[measure.key]),
+         int(_size(row)))
+        for key, row in tuned.items()
+        if (base := by_model["base"].get(key))
+        and sign * (row[measure.key] - base[measure.key]) < 0
+    ]  # fmt: skip
+    weakest = min(tuned.values(), key=lambda row: sign * row[measure.key], default=None)
+    return sentences.groups(
+        losing, weakest and (weakest["group"], measure.amount(weakest[measure.key]))
+    )
 
 
 def _size(row: Row) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from finetune.reporting.material import Curve
-from finetune.reporting.numbers import TIGHT, Measure, number, percent
+from finetune.reporting.numbers import TIGHT, Measure, number, percent, share
 from finetune.reporting.standings import Lead, Standing
 from finetune.reporting.tables import Metrics
 
@@ -142,23 +142,61 @@ def wins(pairs: Sequence[tuple[float, float]], higher_is_better: bool) -> str:
     )
 
 
+def weak_base(base: Standing, rungs: Sequence[Standing], higher_is_better: bool) -> list[str]:
+    """That the base model is below most rungs, if it is: a gain over it is then easily had."""
+    sign = 1 if higher_is_better else -1
+    above = sum(sign * (rung.score - base.score) > 0 for rung in rungs)
+    if 2 * above <= len(rungs):
+        return []
+    return [
+        f"By itself the base model does worse than {above} of {len(rungs)} rungs: much of the gain "
+        "may be the form of the answer, which a few rows teach."
+    ]
+
+
+def without_answer(who: str, scores: Metrics) -> str:
+    """How many answers of a model are no price, and what they count as."""
+    return (
+        f"{share(scores['unparsable'], scores['n'])} answers of {who} are no price, and count as "
+        f"the median of train; {number(scores['outside'], 2)}{TIGHT}% of its probability lies on "
+        "what is no price."
+    )
+
+
+def groups(losing: Sequence[tuple[str, str, str, int]], weakest: tuple[str, str] | None) -> str:
+    """Where tuning did not help: (group, tuned, base, rows) of each group that it made worse.
+
+    `weakest` is the group with the tuned model's worst score, and that score.
+    """
+    said = f"It is weakest at {weakest[0]} ({weakest[1]})" if weakest else ""
+    if not losing:
+        return f"{said}, and in no group worse than the base model." if said else ""
+    told = ", ".join(
+        f"{group} ({tuned} against {base}, {rows} row{'' if rows == 1 else 's'})"
+        for group, tuned, base, rows in losing
+    )
+    return f"{said}. In these groups it is worse than the base model: {told}."
+
+
 def coverage(tuned: Metrics) -> str:
-    """Whether the tuned model is as sure of its prices as it may be."""
+    """Whether the tuned model's intervals hold as many prices as they say."""
     found = []
     for level in (50, 90):
         value, ends = (tuned.get(f"coverage_{level}"), _interval(tuned, f"coverage_{level}"))
         if value is None:
             continue
         named, held = percent(level / 100), percent(round(value) / 100)
-        said = f"Its {named} intervals hold the true price in {held} of the rows"
+        said = f"The tuned model's {named} intervals hold the true price in {held} of the rows"
         if ends is None:
             found.append(f"{said}.")
         elif ends["low"] > level:
-            found.append(f"{said}: they are wider than they need be, it is too little sure.")
+            found.append(f"{said}: it is underconfident, they are too wide.")
         elif ends["high"] < level:
-            found.append(f"{said}: they are too narrow, it is surer than it may be.")
+            found.append(f"{said}: it is overconfident, they are too narrow.")
         else:
-            found.append(f"{said}: as it should be, as far as {tuned.get('n', 0)} rows can tell.")
+            found.append(
+                f"{said}: consistent with {named}, as far as {tuned.get('n', 0)} rows tell."
+            )
     outside = tuned.get("outside")
     if outside is not None:
         found.append(
@@ -202,7 +240,7 @@ def _shape(validation: Curve, kept: int, loss: float) -> str:
             f"{last}, the last, whose adapter was kept: no overfitting"
         )
         if at_before - at_last > NOISE * abs(at_before):
-            return f"{said}, and it was still falling at the end: more steps may help."
+            return f"{said}, and it was still falling at the end: a longer run may help."
         return (
             f"{said}, and it has levelled off since step {before}: more steps would bring little."
         )
@@ -231,9 +269,10 @@ def _gap(curves: dict[str, Curve], kept: int, validation: float) -> list[str]:
     if gap <= SMALL_GAP * abs(train):
         return [f"{said}: no sign that training rows were learnt by heart."]
     if gap <= LARGE_GAP * abs(train):
-        return [f"{said}, {_of(gap, train)} of it: the usual gap."]
+        return [f"{said}, {_of(gap, train)} of the training loss: the usual gap."]
     return [
-        f"{said}, {_of(gap, train)} of it: it fits its training rows much better than others. "
+        f"{said}, {_of(gap, train)} of the training loss: the model fits its training rows much "
+        "better than others. "
         "More rows, fewer epochs or a smaller rank may help."
     ]
 

@@ -93,7 +93,7 @@ def lead(material: Material, standing: Standing, options: Bootstrap) -> Lead | N
     metric = METRICS[material.kind][numbers.first(material.kind).key]
     before, after = (metric.values([pair[i] for pair in pairs]) for i in (0, 1))
     gain = bootstrap.paired_gain(before, after, options, metric.statistic)
-    p = paired.permutation_p(before, after, options.resamples, options.seed, metric.statistic)
+    p = paired.p_value(before, after, options, metric.statistic)
     found = Lead(gain.mean, gain.low, gain.high, p)
     return found if metric.higher_is_better else found.seen_from_behind()
 

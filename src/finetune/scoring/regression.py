@@ -38,5 +38,6 @@ def r2(predictions: np.ndarray, prices: np.ndarray, axis: int = -1) -> np.ndarra
     """
     around = ((prices - prices.mean(axis=axis, keepdims=True)) ** 2).sum(axis=axis)
     left = ((prices - predictions) ** 2).sum(axis=axis)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(around > 0, 1 - left / around, left == 0)
+    # Not `around > 0`: the mean of equal prices can be off by rounding.
+    varies = np.ptp(prices, axis=axis) > 0
+    return np.where(varies, 1 - left / np.where(varies, around, 1), left == 0)

@@ -23,13 +23,14 @@ class Metric:
     """What rows add up to: a statistic over some of their columns.
 
     `higher_is_better` is None for what is neither better nor worse, such as a length. A share is a
-    mean of 0 and 100.
+    mean of 0 and 100. Two runs compare only where they have the same values of `alike` in each row.
     """
 
     columns: tuple[str, ...]
     statistic: Statistic = np.mean
     higher_is_better: bool | None = True
     is_share: bool = False
+    alike: tuple[str, ...] = ()
 
     def values(self, predictions: Sequence[Row]) -> list[list[float]]:
         """The columns, each a list over rows."""
@@ -38,6 +39,13 @@ class Metric:
     def is_of(self, predictions: Sequence[Row]) -> bool:
         """The rows have its columns: only a model gives references a probability, say."""
         return all(column in row for row in predictions for column in self.columns)
+
+    def compares(self, one: Sequence[Row], other: Sequence[Row]) -> bool:
+        """Whether two runs' rows have it, and of the same kind; rows are paired by their id."""
+        if not (self.is_of(one) and self.is_of(other)):
+            return False
+        theirs = {row["id"]: row for row in other}
+        return all(row[c] == theirs[row["id"]][c] for row in one for c in self.alike)
 
     def interval(self, predictions: Sequence[Row], options: Bootstrap) -> bootstrap.Interval:
         """What the rows add up to, with its confidence interval."""
@@ -54,7 +62,11 @@ METRICS: dict[str, dict[str, Metric]] = {
             ("prediction_words", "reference_words"), ratios.ratio, higher_is_better=None
         ),
         "perplexity": Metric(
-            ("reference_nll", "reference_tokens"), ratios.perplexity, higher_is_better=False
+            ("reference_nll", "reference_tokens"),
+            ratios.perplexity,
+            higher_is_better=False,
+            # Per token: of other tokens, or of references cut elsewhere, it is another quantity.
+            alike=("reference_tokens",),
         ),
     },
     "price": {
@@ -205,7 +217,7 @@ def _difference(
 ) -> dict[str, float]:
     """The paired difference new - old, its interval and its p-value."""
     found = bootstrap.paired_gain(old, new, options, metric.statistic)
-    p = paired.permutation_p(old, new, options.resamples, options.seed, metric.statistic)
+    p = paired.p_value(old, new, options, metric.statistic)
     return {**found.rounded(), "p": round(p, 6)}
 
 

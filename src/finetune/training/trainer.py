@@ -1,5 +1,6 @@
 """Train an adapter with the Hugging Face Trainer, and keep the one of the best validation loss."""
 
+import platform
 import resource
 import time
 from collections.abc import Sequence
@@ -148,7 +149,14 @@ def _arguments(options: Train, steps: int, run_state: Path) -> TrainingArguments
 
 
 def _device_name() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    # Python's own `platform.processor` is empty on Linux.
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.machine()
+    return f"CPU ({name}), {torch.get_num_threads()} threads"
 
 
 def _peak_memory() -> int:
