@@ -9,7 +9,7 @@ from finetune.reporting.facts import Table
 from finetune.reporting.material import Material, Row
 from finetune.reporting.numbers import Measure
 from finetune.reporting.parts import Figure, Part, difference
-from finetune.tasks.groups import NO_CATEGORY
+from finetune.tasks.groups import LEAST_ROWS, NO_CATEGORY
 
 GROUPINGS = {"length": "by length", "category": "by category", "price": "by price"}
 # Groups that a figure has room for; a table holds the others.
@@ -176,8 +176,10 @@ def _add_groups(name: str, material: Material, measure: Measure, quality: Qualit
             f"{measure.title} ({measure.unit}), {measure.direction}", canvas.PANEL[0],
         )  # fmt: skip
         more = len(labels) - len(lines)
-        caption = f"The {len(lines)} largest of {len(labels)} groups." if more else ""
-        quality.figures.append(Figure(heading, caption, svg))
+        captions = [f"The {len(lines)} largest of {len(labels)} groups."] if more else []
+        if any(row.get(f"{measure.key}_low") is None for row in rows):
+            captions.append(f"Groups of fewer than {LEAST_ROWS} rows have no interval.")
+        quality.figures.append(Figure(heading, " ".join(captions), svg))
     named = {row["group"] for row in material.groups if row["by"] == "category"}
     if material.kind == "price" and named <= {NO_CATEGORY}:
         quality.missing.append("No row has a category, so nothing is shown by category.")
