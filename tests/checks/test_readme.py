@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from finetune.checks import readme
 from finetune.errors import UserError
-from finetune.files import write_json
+from finetune.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 OLD = f"# Title\n\nBefore.\n\n{readme.START}\nold\n{readme.END}\n\nAfter.\n"
@@ -74,3 +74,9 @@ def test_this_repository_shows_its_metrics(tmp_path):
         shutil.copy(ROOT / name, tmp_path)
     shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
     assert readme.problems(tmp_path) == []
+
+
+def test_the_median_is_the_best_point_estimate_of_the_committed_run():
+    estimates = read_json(ROOT / "metrics/price/tuned.json")["price"]["estimates"]
+    for name in ("greedy", "top_k_mean"):
+        assert estimates["median"]["mae"] <= estimates[name]["mae"]

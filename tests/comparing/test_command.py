@@ -151,6 +151,33 @@ def test_predictions_that_are_older_than_their_data_are_refused(repository):
         file.write_text(text)
 
 
+def test_predictions_that_somebody_edited_are_refused(repository):
+    file = repository / "dvc.lock"
+    text = file.read_text()
+    lock = yaml.safe_load(text)
+    out = {"path": "predictions/price/tuned.jsonl", "md5": "0" * 32}
+    lock["stages"]["evaluate@price"] = {"cmd": "true", "outs": [out]}
+    try:
+        file.write_text(yaml.safe_dump(lock))
+        with pytest.raises(
+            UserError, match=r"tuned\.jsonl was changed since the run"
+        ):
+            runs.read(repository, runs.WORKSPACE)
+    finally:
+        file.write_text(text)
+
+
+def test_the_way_back_to_lost_predictions_names_a_commit_that_git_knows(repository):
+    with pytest.raises(UserError) as raised:
+        runs.read(repository, "lost")
+    name = str(raised.value).partition("git switch --detach ")[2].partition("`")[0]
+    found = subprocess.run(
+        ["git", "rev-parse", "lost"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.startswith(name)
+    assert len(name) == 12
+
+
 def test_a_small_number_is_a_number_in_both_files(repository):
     # PyYAML reads 1e-06 as text, and what DVC writes into its lock looks like that.
     params, lock = repository / "params.yaml", repository / "dvc.lock"

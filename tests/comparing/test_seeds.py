@@ -1,6 +1,7 @@
 import pytest
 from scipy import stats
 
+from finetune.comparing import tables
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import configurations, differences, parameter, spreads
 from finetune.errors import UserError
@@ -101,3 +102,13 @@ def test_runs_without_a_common_task_have_no_spread():
     other = Run("z", {"train.seed": 4, "data.seed": 7, "lora.r": 16}, {"mails": "price"}, {})
     with pytest.raises(UserError, match="no task is in all"):
         spreads(configurations([RUNS[0], other], "train.seed"))
+
+
+def test_what_sets_configurations_apart_is_told_and_that_single_runs_tell_nothing():
+    found = spreads(configurations([RUNS[0], RUNS[3]], "train.seed"))
+    assert not differences(found, 0.95)
+    said = tables.spread("train.seed", found, [], 0.95, "simple")
+    assert "From a to d:" in said
+    assert "lora.r       16     64" in said
+    assert "train.seed" not in said.partition("From a to d:")[2].partition("No configuration")[0]
+    assert "nothing tells how far train.seed alone moves a score" in said

@@ -86,6 +86,19 @@ def test_the_same_ids_with_other_references_are_other_rows():
         compare(before, [after], OPTIONS)
 
 
+def test_the_same_ids_and_references_of_other_questions_are_other_rows():
+    before, after = run("a", NOISE[0]), run("b", NOISE[0])
+    for each, word in ((before, "x"), (after, "y")):
+        for row in each.predictions["price"]:
+            row["input_hash"] = word
+    with pytest.raises(UserError, match="were tested on different rows: 200 and 200, 0 of them"):
+        compare(before, [after], OPTIONS)
+    # A run of an earlier version does not say what was asked.
+    for row in before.predictions["price"]:
+        del row["input_hash"]
+    assert compare(before, [after], OPTIONS)
+
+
 def test_other_scoring_rules_are_refused_by_name():
     before = run("a", NOISE[0])
     after = run("b", NOISE[0], **{"tasks.price.score.hit_usd": 20.0})

@@ -52,6 +52,15 @@ def test_summaries_carry_scores_and_what_went_wrong(load, tiny_model, decode):
     assert all("shots" not in row for row in rows)
 
 
+def test_a_row_says_what_was_asked_of_it_whatever_its_id(load, tiny_model):
+    base = load(tiny_model)
+    first, second = (row["dialogue"] for row in DIALOGUES)
+    rows = [{"id": str(n), "dialogue": text, "summary": "x"} for n, text in enumerate([first] * 2)]
+    rows.append({"id": "2", "dialogue": second, "summary": "x"})
+    one, same, other = predict(base, base.model, ask_summary(), rows, [], "test")
+    assert one["input_hash"] == same["input_hash"] != other["input_hash"]
+
+
 def test_references_carry_what_their_perplexity_is_made_of(load, tiny_model):
     base = load(tiny_model)
     rows = predict(base, base.model, ask_summary(), DIALOGUES, [], "test")

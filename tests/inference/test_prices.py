@@ -1,9 +1,11 @@
 import dataclasses
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from transformers import LlamaConfig
 
 from finetune.errors import ModelError
 from finetune.inference.prices import PRICES, distributions, price_tree
@@ -85,6 +87,62 @@ def test_the_search_finds_what_all_sequences_one_by_one_have(base):
         inside = 1 - found.outside
         np.testing.assert_allclose(found.probabilities * inside, masses, rtol=1e-3, atol=1e-8)
         np.testing.assert_allclose(found.probabilities, masses / masses.sum(), rtol=0, atol=1e-5)
+
+
+class Toy(torch.nn.Module):
+    """Writes prices with known probabilities, in whatever tokens; else it says `elsewhere`.
+
+    Its keys are the tokens that it has read, so that it knows them from the cache alone.
+    """
+
+    def __init__(self, masses: dict[tuple[int, ...], float], vocabulary: int, elsewhere: int):
+        super().__init__()
+        self.masses, self.vocabulary, self.elsewhere = masses, vocabulary, elsewhere
+        self.config = LlamaConfig(num_hidden_layers=1, vocab_size=vocabulary)
+        self.device = torch.device("cpu")
+
+    def get_decoder(self):
+        return self
+
+    def forward(
+        self, input_ids, attention_mask, position_ids, past_key_values, use_cache, logits_to_keep
+    ):
+        states = input_ids.float()[:, None, :, None]
+        read, _ = past_key_values.update(states, states, 0)
+        rows = read[:, 0, :, 0].long().tolist()
+        written = [tuple(row[len(row) - row[::-1].index(CUE) :]) for row in rows]
+        logits = torch.stack([self.after(path) for path in written])[:, None].log()
+        return SimpleNamespace(logits=logits)
+
+    def after(self, path: tuple[int, ...]) -> torch.Tensor:
+        chances = torch.zeros(self.vocabulary, dtype=torch.double)
+        for price, mass in self.masses.items():
+            if price[: len(path)] == path:
+                chances[price[len(path)] if len(price) > len(path) else self.elsewhere] += mass
+        if not path:
+            chances[self.elsewhere] += 1 - chances.sum()
+        return (chances / chances.sum()).float()
+
+
+CUE = 3  # what a toy's prompt ends with
+
+
+def test_prices_of_one_token_and_of_digits_come_to_the_same(load, tiny_model, digits_model):
+    rng = np.random.default_rng(7)
+    chances = 0.9 * rng.dirichlet(np.full(len(PRICES), 0.1))
+    found = []
+    for folder in (tiny_model, digits_model):
+        encode = encoder(load(folder))
+        paths = [tuple(encode.encode_completion(str(price)).ids[:-1]) for price in PRICES]
+        toy = Toy(dict(zip(paths, chances, strict=True)), len(encode.tokenizer), elsewhere=0)
+        assert CUE not in {token for path in paths for token in path}
+        found.append(
+            distributions(toy, [[9, CUE], [8, 9, CUE]], price_tree(encode), 0.0, 64, 0, "test")
+        )
+    for one, digits in zip(*found, strict=True):
+        np.testing.assert_allclose(one.probabilities, chances / 0.9, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(digits.probabilities, one.probabilities, rtol=0, atol=1e-6)
+        assert (one.outside, digits.outside) == pytest.approx((0.1, 0.1), abs=1e-5)
 
 
 @pytest.mark.parametrize("floor", [0.0, 1e-3])

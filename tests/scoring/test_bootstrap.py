@@ -117,10 +117,11 @@ def test_a_gain_of_a_statistic_is_the_difference_of_its_two_values():
     found = paired_gain([before], [after], OPTIONS, np.median)
     assert found.mean == pytest.approx(np.median(after) - np.median(before))
     assert found.low < found.mean < found.high
-    # Of a mean it is the interval of the mean difference, computed the long way round as well.
+    # Of means of normal values, the bootstrap comes close to Student's interval.
     short = paired_gain([before], [after], OPTIONS)
     long = paired_gain([before], [after], OPTIONS, lambda x, axis: np.mean(x, axis=axis))
-    assert (long.mean, long.low, long.high) == pytest.approx((short.mean, short.low, short.high))
+    assert long.mean == pytest.approx(short.mean)
+    assert (long.low, long.high) == pytest.approx((short.low, short.high), abs=0.1)
 
 
 def test_columns_of_different_lengths_are_refused():

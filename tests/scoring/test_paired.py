@@ -124,6 +124,26 @@ def test_what_cannot_be_seen_or_needs_no_seeing_has_no_number_of_rows(difference
 
 
 @pytest.mark.slow
+def test_intervals_cover_a_known_difference_of_price_errors_as_often_as_they_say():
+    rng = np.random.default_rng(18)
+    options = Bootstrap(resamples=1000, confidence=0.95, seed=12)
+
+    def errors(rows: int) -> np.ndarray:
+        # As prices and relative errors are: both sides of a row share its price.
+        prices = np.clip(rng.lognormal(4, 1, rows), 1, 999)
+        return prices * abs(rng.normal(0, [[0.4], [0.3]], (2, rows)))
+
+    before, after = errors(2_000_000)
+    known = (after - before).mean()
+    covered = 0
+    for _ in range(1000):
+        before, after = errors(200)
+        found = paired_gain([before], [after], options)
+        covered += found.low <= known <= found.high
+    assert 930 <= covered <= 970
+
+
+@pytest.mark.slow
 def test_where_nothing_differs_a_difference_is_called_at_most_six_times_in_a_hundred():
     rng = np.random.default_rng(10)
     called = 0

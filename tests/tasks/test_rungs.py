@@ -160,7 +160,9 @@ def test_a_regression_stays_between_nothing_and_the_dearest_of_train(products, r
 
 def test_ridge_is_held_at_the_ends(products):
     products["test"] = [product("wood tin", 0), product("gold gem", 0)]
-    assert on_products("ridge", products) == Answers([0, 100], {"target": "price"})
+    assert on_products("ridge", products) == Answers(
+        [0, 100], {"target": "price", "target_chosen_on": None}
+    )
 
 
 @pytest.mark.parametrize(

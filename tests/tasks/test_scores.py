@@ -78,6 +78,14 @@ def test_metrics_are_means_with_their_intervals():
     assert 1 <= ends["low"] < 5.5 < ends["high"] <= 10
 
 
+def test_the_share_of_a_flag_has_an_interval_like_any_other_mean():
+    predictions = [{**row, "unparsable": n < 5} for n, row in enumerate(prices(*[9.0] * 20))]
+    found = scores.metrics("price", predictions, BOOTSTRAP, {})
+    assert (found["unparsable"], found["unparsable_share"]) == (5, 25.0)
+    ends = found["interval"]["unparsable_share"]
+    assert 5 <= ends["low"] < 25 < ends["high"] <= 50
+
+
 def test_no_hit_among_few_rows_is_not_certain_never_to_come():
     predictions = prices(50.0, 90.0, 70.0)
     found = scores.metrics("price", predictions, BOOTSTRAP, {})

@@ -1,5 +1,6 @@
 """What a revision ran with and what it predicted: from the workspace, or through Git and DVC."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,16 +40,27 @@ def read(root: Path, name: str) -> Run:
         raise UserError("compare: an empty name of a revision; a variable may not be set")
     text_of = _workspace(root) if name == WORKSPACE else _revision(root, name)
     params, kinds = _made_with(name, text_of)
-    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
-    predictions = {
-        task: [
-            json.loads(line)
-            for line in text_of(paths.predictions(task, "tuned").as_posix()).split("\n")
-            if line
-        ]
-        for task in kinds
-    }
+    predictions = {task: _rows(name, task, text_of) for task in kinds}
     return Run(name, params, kinds, predictions)
+
+
+def _rows(name: str, task: str, text_of: Callable[[str], str]) -> list[Row]:
+    """The tuned predictions of a task.
+
+    Raises:
+        UserError: the file is not what a run wrote.
+    """
+    path = paths.predictions(task, "tuned").as_posix()
+    text = text_of(path)
+    stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
+    written = _written(stages)
+    if written.get(path, md5 := hashlib.md5(text.encode()).hexdigest()) != md5:
+        raise UserError(
+            f"{name}: {path} was changed since the run that wrote it; `dvc checkout {path}` or "
+            "`dvc repro` brings it back"
+        )
+    # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
+    return [json.loads(line) for line in text.split("\n") if line]
 
 
 def check(root: Path) -> None:
@@ -105,9 +117,7 @@ def _check_order(name: str, task: str, stages: dict[str, Any]) -> None:
     Raises:
         UserError: they were not; a run was stopped between the two.
     """
-    written = {
-        out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
-    }
+    written = _written(stages)
     for stage in STAGES:
         for dep in stages.get(f"{stage}@{task}", {}).get("deps", []):
             if written.get(dep["path"], dep.get("md5")) != dep.get("md5"):
@@ -115,6 +125,13 @@ def _check_order(name: str, task: str, stages: dict[str, Any]) -> None:
                     f"{name}: predictions of {task} are older than {dep['path']}; the last run "
                     "was stopped, so run `dvc repro` there"
                 )
+
+
+def _written(stages: dict[str, Any]) -> dict[str, str | None]:
+    """The hash of each out of the last run, by its path."""
+    return {
+        out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
+    }
 
 
 def _workspace(root: Path) -> Callable[[str], str]:
@@ -157,7 +174,8 @@ def _revision(root: Path, name: str) -> Callable[[str], str]:
         except (DvcException, OSError):
             raise UserError(
                 f"{name}: {path} is in no cache here; `dvc fetch --all-commits` gets it from a "
-                f"remote, or `git switch --detach {name}` and `dvc repro` make it again"
+                f"remote, `dvc exp pull origin {name}` that of an experiment; `git switch --detach "
+                f"{commit[:12]}` and `dvc repro` make it again"
             ) from None
 
     return text

@@ -55,7 +55,15 @@ def comparisons(
         parts.append(
             tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
         )
+    parts.append(
+        "Intervals are of each score by itself. Verdicts go by p (Holm), which is corrected for "
+        "all that is compared here."
+    )
     return "\n\n".join(parts)
+
+
+def _digits(of: Spread) -> int:
+    return 3 if max(map(abs, of.scores)) < 10 else 2
 
 
 def _number(of: Comparison, value: float, sign: str = "") -> str:
@@ -112,14 +120,25 @@ def spread(
             each.score,
             each.configuration.name,
             ", ".join(shown(value) for value in each.configuration.values),
-            f"{each.mean:.2f}",
-            "" if each.sd is None else f"{each.sd:.2f}",
-            f"{min(each.scores):.2f} … {max(each.scores):.2f}",
+            f"{each.mean:.{_digits(each)}f}",
+            "" if each.sd is None else f"{each.sd:.{_digits(each)}f}",
+            f"{min(each.scores):.{_digits(each)}f} … {max(each.scores):.{_digits(each)}f}",
         ]
         for each in found
     ]
     headers = ["task", "score", "runs", key, "mean", "sd", "range"]
     parts = [tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)]
+    configurations = list({each.configuration.name: each.configuration for each in found}.values())
+    first = configurations[0].runs[0]
+    for other in configurations[1:]:
+        changes = changed_params(first, other.runs[0])
+        changes.pop(key, None)
+        parts.append(f"From {configurations[0].name} to {other.name}:")
+        parts.append(_changes(changes, style))
+    if not differences and len(configurations) > 1:
+        parts.append(
+            f"No configuration has two runs, so nothing tells how far {key} alone moves a score."
+        )
     if differences:
         compared = [
             [
@@ -127,7 +146,7 @@ def spread(
                 each.before.score,
                 each.before.configuration.name,
                 each.after.configuration.name,
-                f"{each.mean:+.2f} ± {each.margin:.2f}",
+                f"{each.mean:+.{_digits(each.before)}f} ± {each.margin:.{_digits(each.before)}f}",
                 f"within the spread over {key}"
                 if each.is_within_spread
                 else f"more than the spread over {key}",

@@ -130,8 +130,12 @@ def check_comparable(before: Run, after: Run) -> list[str]:
 
 
 def _check_rows(task: str, before: Run, after: Run) -> None:
+    # Predictions of earlier versions do not say what was asked.
+    both = (before.predictions[task], after.predictions[task])
+    told = all("input_hash" in row for rows in both for row in rows)
     rows = [
-        {row["id"]: row["reference"] for row in run.predictions[task]} for run in (before, after)
+        {row["id"]: (row["reference"], row["input_hash"] if told else None) for row in predictions}
+        for predictions in both
     ]
     if rows[0] == rows[1]:
         return

@@ -1,5 +1,6 @@
 """A model's predictions for the rows of a task: one code path for the base and the tuned model."""
 
+import hashlib
 import random
 import statistics
 from collections.abc import Sequence
@@ -58,7 +59,10 @@ def predict(
     answered = {"summarization": _summaries, "price": _prices}[ask.kind]
     with merged(model):
         predictions = answered(base, model, ask, rows, train, encoder, prompts, what)
-    for prediction, prompt in zip(predictions, prompts, strict=True):
+    for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
+        # Of the text that was asked about: two runs compare on the same questions only.
+        body = kind(ask.kind).body(row)
+        prediction["input_hash"] = hashlib.sha256(body.encode()).hexdigest()[:12]
         prediction["prompt_truncated"] = prompt.truncated
         if shots:
             prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}

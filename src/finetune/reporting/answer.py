@@ -182,7 +182,8 @@ def scores(material: Material, found: list[Standing]) -> Table:
             key
             for standing in [*reversed(found)]
             for key in standing.scores
-            if key in numbers.KNOWN or key in standing.scores.get("interval", {})
+            if key in numbers.KNOWN
+            or (key in standing.scores.get("interval", {}) and not key.endswith("_share"))
         )
     )
     measures = [numbers.measure(material.kind, key) for key in keys]

@@ -26,7 +26,7 @@ LEAST_ROWS = 10
 # The metrics worth reading in a small group; the first of them with an interval.
 SCORES = {
     "summarization": ("rouge1", "rouge2", "rougeL", "rougeLsum"),
-    "price": ("mae", "median_error", "rmsle", "hits"),
+    "price": ("mae", "median_error", "rmsle", "r2", "hits"),
 }
 # A group's place in its order, and its name.
 Group = tuple[int, str]
@@ -63,6 +63,9 @@ def table(
                 if len(chosen) >= LEAST_ROWS:
                     found = METRICS[kind][first].interval(chosen, options).rounded()
                     ends = {f"{first}_{end}": found[end] for end in ("low", "high")}
+                if kind == "price":
+                    mute = sum(bool(prediction.get("unparsable")) for prediction in chosen)
+                    scores["unparsable_share"] = round(100 * mute / len(chosen), 4)
                 names = {"by": by, "group": group, "model": model, "rows": len(chosen)}
                 yield {**names, **scores, **ends}
 

@@ -155,23 +155,27 @@ def metrics(
         for flag in FLAGS
         if any(flag in row for row in predictions)
     }
-    shares = {
-        f"{flag}_share": round(100 * count / len(predictions), 4) for flag, count in flags.items()
-    }
+    shares = {f"{flag}_share": _share(flag, predictions, options) for flag in flags}
     found = {
         **{metric: round(interval.mean, 4) for metric, interval in intervals.items()},
         "n": len(predictions),
         **flags,
-        **shares,
+        **{name: round(share.mean, 4) for name, share in shares.items()},
         "interval": {
-            metric: {"low": round(interval.low, 4), "high": round(interval.high, 4)}
-            for metric, interval in intervals.items()
+            name: {"low": round(interval.low, 4), "high": round(interval.high, 4)}
+            for name, interval in (intervals | shares).items()
         },
         "protocol": {"split": "test", **protocol},
     }
     if "estimates" in predictions[0]:
         found["estimates"] = estimate_errors(predictions, options)
     return found
+
+
+def _share(flag: str, predictions: Sequence[Row], options: Bootstrap) -> bootstrap.Interval:
+    """The percentage of rows with a flag."""
+    rows = [{flag: 100 * bool(row.get(flag))} for row in predictions]
+    return Metric((flag,), is_share=True).interval(rows, options)
 
 
 def estimate_errors(predictions: Sequence[Row], options: Bootstrap) -> dict[str, Any]:
