@@ -159,9 +159,7 @@ def test_predictions_that_somebody_edited_are_refused(repository):
     lock["stages"]["evaluate@price"] = {"cmd": "true", "outs": [out]}
     try:
         file.write_text(yaml.safe_dump(lock))
-        with pytest.raises(
-            UserError, match=r"tuned\.jsonl was changed since the run"
-        ):
+        with pytest.raises(UserError, match=r"tuned\.jsonl was changed since the run"):
             runs.read(repository, runs.WORKSPACE)
     finally:
         file.write_text(text)
