@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,26 @@ def repository(tmp_path_factory) -> Path:
     return folder
 
 
+@contextmanager
+def edited(file: Path, text: str) -> Iterator[None]:
+    """The file with another text, for a while."""
+    before = file.read_text()
+    file.write_text(text)
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
+def locked(repository: Path, **stages: dict) -> str:
+    """The text of the repository's dvc.lock with more said of some stages, `_` for `@`."""
+    lock = yaml.safe_load((repository / "dvc.lock").read_text())
+    for name, more in stages.items():
+        stage = lock["stages"].setdefault(name.replace("_", "@"), {"cmd": "true"})
+        stage |= more
+    return yaml.safe_dump(lock)
+
+
 def test_a_better_run_is_called_so_with_the_parameters_that_differ(repository, capsys):
     assert command.run(repository, ["first", "better"], "simple", fail_if_worse=True) == 0
     said = capsys.readouterr().out
@@ -122,47 +144,37 @@ def test_a_revision_that_cannot_be_read_is_one_line(repository, name, said):
 
 def test_predictions_of_other_parameters_are_refused(repository):
     file = repository / "params.yaml"
-    text = file.read_text()
-    file.write_text(text.replace("  r: 64\n", "  r: 8\n"))
-    try:
-        with pytest.raises(
-            UserError, match=r"price were made with lora\.r = 64, and .* says 8; run"
-        ):
-            runs.read(repository, runs.WORKSPACE)
-    finally:
-        file.write_text(text)
+    with (
+        edited(file, file.read_text().replace("  r: 64\n", "  r: 8\n")),
+        pytest.raises(UserError, match=r"price were made with lora\.r = 64, and .* says 8; run"),
+    ):
+        runs.read(repository, runs.WORKSPACE)
 
 
-def test_predictions_that_are_older_than_their_data_are_refused(repository):
-    file = repository / "dvc.lock"
-    text = file.read_text()
-    lock = yaml.safe_load(text)
-    data = {"path": "data/prepared/price", "md5": "old.dir"}
-    lock["stages"]["train@price"]["deps"] = [data]
-    lock["stages"]["prepare@price"] = {"cmd": "true", "outs": [data | {"md5": "new.dir"}]}
-    try:
-        file.write_text(yaml.safe_dump(lock))
-        for read in (lambda: runs.read(repository, runs.WORKSPACE), lambda: runs.check(repository)):
-            with pytest.raises(
-                UserError, match=r"price are older than data/prepared/price; the last"
-            ):
-                read()
-    finally:
-        file.write_text(text)
+@pytest.mark.parametrize(
+    "read", [lambda folder: runs.read(folder, runs.WORKSPACE), runs.check], ids=["read", "check"]
+)
+def test_predictions_that_are_older_than_their_data_are_refused(repository, read):
+    data = {"path": "data/prepared/price"}
+    text = locked(
+        repository,
+        train_price={"deps": [data | {"md5": "old.dir"}]},
+        prepare_price={"outs": [data | {"md5": "new.dir"}]},
+    )
+    with (
+        edited(repository / "dvc.lock", text),
+        pytest.raises(UserError, match=r"price are older than data/prepared/price; the last"),
+    ):
+        read(repository)
 
 
 def test_predictions_that_somebody_edited_are_refused(repository):
-    file = repository / "dvc.lock"
-    text = file.read_text()
-    lock = yaml.safe_load(text)
     out = {"path": "predictions/price/tuned.jsonl", "md5": "0" * 32}
-    lock["stages"]["evaluate@price"] = {"cmd": "true", "outs": [out]}
-    try:
-        file.write_text(yaml.safe_dump(lock))
-        with pytest.raises(UserError, match=r"tuned\.jsonl was changed since the run"):
-            runs.read(repository, runs.WORKSPACE)
-    finally:
-        file.write_text(text)
+    with (
+        edited(repository / "dvc.lock", locked(repository, evaluate_price={"outs": [out]})),
+        pytest.raises(UserError, match=r"tuned\.jsonl was changed since the run"),
+    ):
+        runs.read(repository, runs.WORKSPACE)
 
 
 def test_the_way_back_to_lost_predictions_names_a_commit_that_git_knows(repository):
@@ -179,14 +191,11 @@ def test_the_way_back_to_lost_predictions_names_a_commit_that_git_knows(reposito
 def test_a_small_number_is_a_number_in_both_files(repository):
     # PyYAML reads 1e-06 as text, and what DVC writes into its lock looks like that.
     params, lock = repository / "params.yaml", repository / "dvc.lock"
-    texts = params.read_text(), lock.read_text()
-    try:
-        params.write_text(texts[0].replace("  dropout: 0.0\n", "  dropout: 1.0e-06\n"))
-        lock.write_text(texts[1].replace("dropout: 0.0\n", "dropout: 1e-06\n"))
+    with (
+        edited(params, params.read_text().replace("  dropout: 0.0\n", "  dropout: 1.0e-06\n")),
+        edited(lock, lock.read_text().replace("dropout: 0.0\n", "dropout: 1e-06\n")),
+    ):
         assert runs.read(repository, runs.WORKSPACE).params["lora.dropout"] == 1e-6
-    finally:
-        params.write_text(texts[0])
-        lock.write_text(texts[1])
 
 
 def test_a_task_that_is_gone_is_told_and_fails_where_ci_asks(repository, capsys, monkeypatch):

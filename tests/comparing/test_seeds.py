@@ -111,4 +111,5 @@ def test_what_sets_configurations_apart_is_told_and_that_single_runs_tell_nothin
     assert "From a to d:" in said
     assert "lora.r       16     64" in said
     assert "train.seed" not in said.partition("From a to d:")[2].partition("No configuration")[0]
+    assert "Not compared" not in said
     assert "nothing tells how far train.seed alone moves a score" in said

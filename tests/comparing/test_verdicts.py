@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from finetune.comparing import tables
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import changed_params, compare, incomparable_scores, lacking
 from finetune.errors import UserError
@@ -185,6 +186,9 @@ def test_perplexity_per_token_of_other_tokens_is_not_compared():
     (rows,) = compare(before, [other], OPTIONS)
     assert "perplexity" not in [each.score for each in rows]
     assert incomparable_scores(before, other) == ["chats perplexity"]
+    said = tables.comparisons(before, [same, other], [[], []], 0.95, "simple")
+    assert said.count("Not compared, because tokens are not the same: chats perplexity.") == 1
+    assert "perplexity" not in said.partition("a → c")[0]
 
 
 def test_a_difference_whose_interval_holds_zero_is_none(monkeypatch):

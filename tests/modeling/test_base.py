@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -85,3 +86,15 @@ def test_the_compute_type_fits_the_hardware():
     auto = Method(quantization="none", double_quantization=False, compute_dtype="auto")
     fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     assert base.compute_dtype(auto) == (torch.bfloat16 if fast else torch.float32)
+
+
+def test_the_c_library_is_told_what_to_keep_where_it_can_be(monkeypatch):
+    told = []
+    glibc = SimpleNamespace(mallopt=lambda option, size: told.append((option, size)))
+    monkeypatch.setattr(base.ctypes, "CDLL", lambda name: glibc)
+    base._keep_freed_memory()
+    # malloc.h: M_MMAP_THRESHOLD is -3, M_TRIM_THRESHOLD is -1.
+    assert told == [(-3, 32 * 2**20), (-1, 256 * 2**20)]
+    monkeypatch.setattr(base.ctypes, "CDLL", lambda name: SimpleNamespace())
+    base._keep_freed_memory()
+    assert len(told) == 2

@@ -5,7 +5,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -143,6 +145,12 @@ def test_pictures_of_it_show_something(show, tmp_path):
         picture = tmp_path / f"{name}.png"
         show(viewport, color_scheme=scheme).screenshot(path=picture, full_page=True)
         assert picture.stat().st_size > SOMETHING
+        with Image.open(picture) as image:
+            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+        # Paper is what most of it is; marks of both models are drawn on it in colours of their own.
+        assert (np.median(pixels) > 128) == (scheme == "light")
+        reddish = pixels[:, 0].astype(int) - pixels[:, 2]
+        assert min((reddish > 100).sum(), (reddish < -100).sum()) > 500
 
 
 # Each element with text of its own whose contrast with what is behind it is below 4.5.

@@ -17,6 +17,8 @@ WORKSPACE = "workspace"
 STAGES = ("fetch", "prepare", "train", "evaluate")
 
 Row = dict[str, Any]
+# Of the outs of a run, by their paths, as dvc.lock has them.
+Hashes = dict[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -39,12 +41,12 @@ def read(root: Path, name: str) -> Run:
         # DVC would take it for the workspace.
         raise UserError("compare: an empty name of a revision; a variable may not be set")
     text_of = _workspace(root) if name == WORKSPACE else _revision(root, name)
-    params, kinds = _made_with(name, text_of)
-    predictions = {task: _rows(name, task, text_of) for task in kinds}
+    params, kinds, written = _made_with(name, text_of)
+    predictions = {task: _rows(name, task, text_of, written) for task in kinds}
     return Run(name, params, kinds, predictions)
 
 
-def _rows(name: str, task: str, text_of: Callable[[str], str]) -> list[Row]:
+def _rows(name: str, task: str, text_of: Callable[[str], str], written: Hashes) -> list[Row]:
     """The tuned predictions of a task.
 
     Raises:
@@ -52,8 +54,6 @@ def _rows(name: str, task: str, text_of: Callable[[str], str]) -> list[Row]:
     """
     path = paths.predictions(task, "tuned").as_posix()
     text = text_of(path)
-    stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
-    written = _written(stages)
     if written.get(path, md5 := hashlib.md5(text.encode()).hexdigest()) != md5:
         raise UserError(
             f"{name}: {path} was changed since the run that wrote it; `dvc checkout {path}` or "
@@ -64,7 +64,7 @@ def _rows(name: str, task: str, text_of: Callable[[str], str]) -> list[Row]:
 
 
 def check(root: Path) -> None:
-    """See that what stands in the workspace was made with its parameters, and to the end.
+    """See that what the workspace holds was made with its parameters, and to the end.
 
     Raises:
         UserError: params.yaml was edited, or the last run was stopped.
@@ -74,8 +74,8 @@ def check(root: Path) -> None:
 
 def _made_with(
     name: str, text_of: Callable[[str], str]
-) -> tuple[dict[str, object], dict[str, str]]:
-    """The parameters by dotted key, and each task's kind.
+) -> tuple[dict[str, object], dict[str, str], Hashes]:
+    """The parameters by dotted key, each task's kind, and what the last run wrote.
 
     Raises:
         UserError: the predictions are not of these parameters, or older than their data.
@@ -88,10 +88,13 @@ def _made_with(
     }
     # As params.yaml is read: PyYAML would make text of a number such as 1e-06.
     stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
+    written = {
+        out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
+    }
     for task in kinds:
         _check_params(name, task, params, stages)
-        _check_order(name, task, stages)
-    return params, kinds
+        _check_order(name, task, stages, written)
+    return params, kinds, written
 
 
 def _check_params(name: str, task: str, params: dict[str, object], stages: dict[str, Any]) -> None:
@@ -111,13 +114,12 @@ def _check_params(name: str, task: str, params: dict[str, object], stages: dict[
                     )
 
 
-def _check_order(name: str, task: str, stages: dict[str, Any]) -> None:
+def _check_order(name: str, task: str, stages: dict[str, Any], written: Hashes) -> None:
     """See that the predictions were made from what the stages before them wrote last.
 
     Raises:
         UserError: they were not; a run was stopped between the two.
     """
-    written = _written(stages)
     for stage in STAGES:
         for dep in stages.get(f"{stage}@{task}", {}).get("deps", []):
             if written.get(dep["path"], dep.get("md5")) != dep.get("md5"):
@@ -125,13 +127,6 @@ def _check_order(name: str, task: str, stages: dict[str, Any]) -> None:
                     f"{name}: predictions of {task} are older than {dep['path']}; the last run "
                     "was stopped, so run `dvc repro` there"
                 )
-
-
-def _written(stages: dict[str, Any]) -> dict[str, str | None]:
-    """The hash of each out of the last run, by its path."""
-    return {
-        out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
-    }
 
 
 def _workspace(root: Path) -> Callable[[str], str]:

@@ -137,12 +137,12 @@ def differences(found: Sequence[Spread], confidence: float) -> list[Difference]:
 
     The margins hold together: with `confidence` none of them is passed by luck (Bonferroni).
     """
+    groups = itertools.groupby(found, key=lambda each: (each.task, each.score))
     pairs = [
-        (group[0], after)
-        for _, each in itertools.groupby(found, key=lambda each: (each.task, each.score))
-        for group in [list(each)]
-        for after in group[1:]
-        if len(group[0].scores) + len(after.scores) > 2
+        (before, after)
+        for before, *others in (list(group) for _, group in groups)
+        for after in others
+        if len(before.scores) + len(after.scores) > 2
     ]
     single = 1 - (1 - confidence) / max(1, len(pairs))
     return [

@@ -6,7 +6,7 @@ from typing import Any
 from tabulate import tabulate
 
 from finetune.comparing.runs import Run
-from finetune.comparing.seeds import Difference, Spread
+from finetune.comparing.seeds import Configuration, Difference, Spread
 from finetune.comparing.verdicts import Comparison, changed_params, incomparable_scores, lacking
 from finetune.composition import shown
 
@@ -31,24 +31,23 @@ def comparisons(
         missing = lacking(reference, other)
         if missing:
             parts.append(f"Not compared, because {other.name} lacks it: {', '.join(missing)}.")
-        apart = incomparable_scores(reference, other)
-        if apart:
-            parts.append(f"Not compared, because tokens are not the same: {', '.join(apart)}.")
+        parts += _left_out([reference, other])
         table = [
             [
                 each.task,
                 each.score,
-                _number(each, each.before),
-                _number(each, each.after),
-                f"{_number(each, each.difference.mean, '+')} "
-                f"[{_number(each, each.difference.low, '+')}, "
-                f"{_number(each, each.difference.high, '+')}]",
+                _number(each.before, decimals),
+                _number(each.after, decimals),
+                f"{_number(each.difference.mean, decimals, '+')} "
+                f"[{_number(each.difference.low, decimals, '+')}, "
+                f"{_number(each.difference.high, decimals, '+')}]",
                 f"{each.p:.4f}",
                 f"{each.p_holm:.4f}",
                 each.n,
                 f"{each.verdict} {each.detail}".strip(),
             ]
             for each in rows
+            for decimals in [_decimals(each.before, each.after)]
         ]
         interval = f"difference [{100 * confidence:g} %]"
         headers = ["task", "score", reference.name, other.name, interval, "p", "p (Holm)", "rows"]
@@ -56,19 +55,28 @@ def comparisons(
             tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
         )
     parts.append(
-        "Intervals are of each score by itself. Verdicts go by p (Holm), which is corrected for "
-        "all that is compared here."
+        "Intervals are of each score by itself. A verdict needs one without zero, and p (Holm), "
+        "which is corrected for all that is compared here."
     )
     return "\n\n".join(parts)
 
 
-def _digits(of: Spread) -> int:
-    return 3 if max(map(abs, of.scores)) < 10 else 2
+def _left_out(runs: Sequence[Run]) -> list[str]:
+    """A sentence on scores that are something else in one run than in the first; none if none."""
+    first, *others = runs
+    apart = dict.fromkeys(score for run in others for score in incomparable_scores(first, run))
+    if not apart:
+        return []
+    return [f"Not compared, because tokens are not the same: {', '.join(apart)}."]
 
 
-def _number(of: Comparison, value: float, sign: str = "") -> str:
-    """With a digit more where a score is small, such as RMSLE and R²."""
-    return f"{value:{sign}.{3 if max(abs(of.before), abs(of.after)) < 10 else 2}f}"
+def _decimals(*scores: float) -> int:
+    """One more where scores are small, such as RMSLE and R²."""
+    return 3 if max(map(abs, scores)) < 10 else 2
+
+
+def _number(value: float, decimals: int, sign: str = "") -> str:
+    return f"{value:{sign}.{decimals}f}"
 
 
 def as_json(
@@ -81,6 +89,7 @@ def as_json(
             {
                 "run": other.name,
                 "lacking": lacking(reference, other),
+                "incomparable": incomparable_scores(reference, other),
                 "params": {
                     key: {"old": old, "new": new}
                     for key, (old, new) in changed_params(reference, other).items()
@@ -120,21 +129,18 @@ def spread(
             each.score,
             each.configuration.name,
             ", ".join(shown(value) for value in each.configuration.values),
-            f"{each.mean:.{_digits(each)}f}",
-            "" if each.sd is None else f"{each.sd:.{_digits(each)}f}",
-            f"{min(each.scores):.{_digits(each)}f} … {max(each.scores):.{_digits(each)}f}",
+            _number(each.mean, decimals),
+            "" if each.sd is None else _number(each.sd, decimals),
+            f"{_number(min(each.scores), decimals)} … {_number(max(each.scores), decimals)}",
         ]
         for each in found
+        for decimals in [_decimals(*each.scores)]
     ]
     headers = ["task", "score", "runs", key, "mean", "sd", "range"]
     parts = [tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)]
     configurations = list({each.configuration.name: each.configuration for each in found}.values())
-    first = configurations[0].runs[0]
-    for other in configurations[1:]:
-        changes = changed_params(first, other.runs[0])
-        changes.pop(key, None)
-        parts.append(f"From {configurations[0].name} to {other.name}:")
-        parts.append(_changes(changes, style))
+    parts += _left_out([run for each in configurations for run in each.runs])
+    parts += _set_apart(configurations, key, style)
     if not differences and len(configurations) > 1:
         parts.append(
             f"No configuration has two runs, so nothing tells how far {key} alone moves a score."
@@ -146,12 +152,13 @@ def spread(
                 each.before.score,
                 each.before.configuration.name,
                 each.after.configuration.name,
-                f"{each.mean:+.{_digits(each.before)}f} ± {each.margin:.{_digits(each.before)}f}",
+                f"{_number(each.mean, decimals, '+')} ± {_number(each.margin, decimals)}",
                 f"within the spread over {key}"
                 if each.is_within_spread
                 else f"more than the spread over {key}",
             ]
             for each in differences
+            for decimals in [_decimals(*each.before.scores)]
         ]
         headers = ["task", "score", "from", "to", f"difference [{100 * confidence:g} %]", ""]
         parts.append(tabulate(compared, headers=headers, tablefmt=style, disable_numparse=True))
@@ -189,6 +196,17 @@ def spread_as_json(
             for each in differences
         ],
     }
+
+
+def _set_apart(configurations: Sequence[Configuration], key: str, style: str) -> list[str]:
+    """The parameters in which each configuration differs from the first."""
+    first, *others = configurations
+    parts = []
+    for other in others:
+        changes = changed_params(first.runs[0], other.runs[0])
+        changes.pop(key, None)
+        parts += [f"From {first.name} to {other.name}:", _changes(changes, style)]
+    return parts
 
 
 def _changes(changes: Changes, style: str) -> str:
