@@ -55,8 +55,8 @@ def comparisons(
             tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
         )
     parts.append(
-        "Intervals are of each score by itself. A verdict needs one that holds no zero, and a small "
-        "p (Holm), which is corrected for all that is compared here."
+        "Intervals are of each score by itself. A verdict needs one that holds no zero, and a "
+        "small p (Holm), which is corrected for all that is compared here."
     )
     return "\n\n".join(parts)
 
