@@ -115,15 +115,20 @@ class UndeclaredParameter(AttributeError):
     """A stage reads a parameter that dvc.yaml does not declare for it."""
 
 
+# What every stage may read without declaring it: no result depends on it beyond rounding.
+UNDECLARED = "run"
+
+
 class Declared:
-    """The parameters that dvc.yaml declares for one stage; reading another one raises.
+    """The parameters that dvc.yaml declares for one stage, and `run`; reading another one raises.
 
     `declared.task` is the task that the stage runs for.
     """
 
     def __init__(self, params: Params, stage: str, keys: list[str], task: str | None) -> None:
         self._values: Any = params
-        self._stage, self._keys, self._task, self._path = stage, keys, task, ""
+        self._keys = [*keys, UNDECLARED]
+        self._stage, self._task, self._path = stage, task, ""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

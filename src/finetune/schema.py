@@ -310,9 +310,21 @@ class Bootstrap(Section):
     seed: Seed
 
 
-class Report(Section):
-    """What the report cannot know by itself: the price of an hour of the machine, or null."""
+Auto = Literal["auto"]
 
+
+class Run(Section):
+    """The machine: nothing here changes a result beyond rounding, so no stage declares it.
+
+    Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
+    `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
+    holds, `memory_gb` all that a stage may use (GiB both).
+    """
+
+    token_budget: Auto | Count
+    eval_token_budget: Auto | Count
+    cache_gb: Auto | Annotated[float, Field(gt=0)]
+    memory_gb: Annotated[float, Field(gt=0)] | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
 
 
@@ -329,4 +341,4 @@ class Params(Section):
     lora: Lora
     train: Train
     bootstrap: Bootstrap
-    report: Report
+    run: Run

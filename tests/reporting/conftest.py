@@ -87,7 +87,9 @@ def render(known) -> Callable[..., str]:
             found = [material.read(task, known.tasks[task].kind) for task in tasks]
             shown = {task: known.tasks[task] for task in tasks}
             sections = {"lora": known.lora, "train": known.train}
-            return page.page(found, shown, sections, known.bootstrap, known.model, known.report)
+            return page.page(
+                found, shown, sections, known.bootstrap, known.model, known.run.usd_per_hour
+            )
 
     return rendered
 

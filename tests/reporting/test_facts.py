@@ -4,7 +4,7 @@ import pytest
 
 from finetune.reporting import facts
 from finetune.reporting.material import Material
-from finetune.schema import Model, Report
+from finetune.schema import Model
 
 
 def plain(said: str) -> str:
@@ -31,7 +31,7 @@ def test_lengths_are_told_in_tokens():
     said = "a prompt 62.2 (at most 1,024), an answer 2.0 (at most 3)."
     assert plain(facts.tokens(train)).endswith(said)
     assert facts.tokens({}) == ""
-    shown = facts.training({**train, "steps": 4}, Report(usd_per_hour=None))
+    shown = facts.training({**train, "steps": 4}, None)
     assert "prompt tokens mean" not in dict(shown)
 
 
@@ -54,13 +54,13 @@ def test_what_went_wrong_is_counted_for_each_model_and_nothing_else_is():
     [
         ({"minutes": 30.0}, 3.0, "1.50 USD"),
         ({"minutes": 30.0}, 0.0, "0.00 USD"),
-        ({"minutes": 30.0}, None, "unknown: set report.usd_per_hour"),
+        ({"minutes": 30.0}, None, "unknown: set run.usd_per_hour"),
         ({}, 3.0, "unknown: no time was written"),
         ({"minutes": 30.0, "resumed_at_step": 7}, 2.0, "1.00 USD, from step 7 on"),
     ],
 )
 def test_the_cost_is_known_once_the_price_of_an_hour_is(run, price, cost):
-    found = dict(facts.training({"steps": 40, "run": run}, Report(usd_per_hour=price)))
+    found = dict(facts.training({"steps": 40, "run": run}, price))
     assert plain(found["cost of training"]).startswith(cost)
     assert found["steps"] == "40"
     assert ("resumed at step" in found) == bool(run.get("resumed_at_step"))

@@ -57,7 +57,7 @@ def test_bounds_and_partial_rungs_are_marked_and_published_figures_set_apart(htm
 def test_training_says_what_the_curve_shows(html):
     said = text(html)
     assert "rose from 1.500 at step 20 to 1.900 at step 40: overfitting" in said
-    assert "unknown: set report.usd_per_hour" in said
+    assert "unknown: set run.usd_per_hour" in said
 
 
 def test_hashes_and_versions_are_given(html):

@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from finetune.params import UNDECLARED
+
 PACKAGE = "finetune"
 COMMAND = "python -m "
 
@@ -50,7 +52,7 @@ def _params(root: Path, name: str, stage: dict[str, Any], module: str) -> list[s
     return [
         f"dvc.yaml: stage {name}: params miss {key}, which its code reads"
         for key in sorted(reads(_file(root / "src", module)))
-        if not any(key == known or key.startswith(f"{known}.") for known in declared)
+        if not any(key == known or key.startswith(f"{known}.") for known in [*declared, UNDECLARED])
     ]
 
 

@@ -11,7 +11,7 @@ from finetune.files import sha256
 from finetune.reporting.material import Material
 from finetune.reporting.numbers import number, share, usd
 from finetune.reporting.tables import Metrics
-from finetune.schema import Model, Report
+from finetune.schema import Model
 
 PACKAGES = (
     "dvc", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors",
@@ -111,7 +111,7 @@ def flags(metrics: Mapping[str, Metrics]) -> Table:
     return Table(["rows with", *models], rows)
 
 
-def training(train: Metrics, report: Report) -> Facts:
+def training(train: Metrics, usd_per_hour: float | None) -> Facts:
     """Steps, truncations, hardware, time and cost of a run."""
     run = train.get("run", {})
     told_elsewhere = {"run", "adapter_hash"}
@@ -125,10 +125,10 @@ def training(train: Metrics, report: Report) -> Facts:
     minutes = run.get("minutes")
     if minutes is None:
         cost = "unknown: no time was written"
-    elif report.usd_per_hour is None:
-        cost = "unknown: set report.usd_per_hour"
+    elif usd_per_hour is None:
+        cost = "unknown: set run.usd_per_hour"
     else:
-        cost = usd(report.usd_per_hour * minutes / 60)
+        cost = usd(usd_per_hour * minutes / 60)
         if run.get("resumed_at_step"):
             cost += f", from step {run['resumed_at_step']} on, where the run was resumed"
     return [*found, ("cost of training", cost)]

@@ -24,7 +24,6 @@ from finetune.schema import (
     Model,
     PriceTask,
     Published,
-    Report,
     Section,
     SummarizationTask,
     Train,
@@ -75,7 +74,7 @@ def page(
     sections: Mapping[str, Section],
     bootstrap: Bootstrap,
     model: Model,
-    report: Report,
+    usd_per_hour: float | None,
 ) -> str:
     """The page over all tasks; `sections` are the parameters to be shown beside the tasks'."""
     # Imported here: other users of this package need no templates.
@@ -91,7 +90,7 @@ def page(
     environment.filters["title_in"] = lambda key, kind: numbers.measure(kind, key).title
     environment.filters["price"] = lambda price: numbers.number(price, 2)
     views = [
-        _task(f"t{i}", material, tasks[material.task], bootstrap, report, sections["train"])
+        _task(f"t{i}", material, tasks[material.task], bootstrap, usd_per_hour, sections["train"])
         for i, material in enumerate(materials, 1)
     ]
     shown = {
@@ -116,7 +115,7 @@ def _task(
     material: Material,
     options: SummarizationTask | PriceTask,
     bootstrap: Bootstrap,
-    report: Report,
+    usd_per_hour: float | None,
     train_options: Train,
 ) -> TaskView:
     measure = numbers.first(material.kind)
@@ -144,7 +143,7 @@ def _task(
         answer.published_elsewhere(material),
         quality.quality(name, material, measure),
         _training(name, material, train_options.number_loss),
-        facts.training(train, report) if train else [],
+        facts.training(train, usd_per_hour) if train else [],
         _data(name, material),
         facts.counts(material.metrics.get("data", {})),
         facts.source(material),

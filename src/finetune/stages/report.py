@@ -20,7 +20,9 @@ def run(params: Declared) -> None:
         "data": params.data,
         "bootstrap": params.bootstrap,
     }
-    made = page.page(materials, tasks, sections, params.bootstrap, params.model, params.report)
+    made = page.page(
+        materials, tasks, sections, params.bootstrap, params.model, params.run.usd_per_hour
+    )
     with replaced_folder(Path("reports/plots")) as folder:
         for found in materials:
             plots.write(found, folder / found.task)
