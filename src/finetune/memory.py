@@ -1,5 +1,6 @@
 """How much memory there is to be had: of the machine, of its cgroup, of the process, of the GPU."""
 
+import contextlib
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,3 +82,18 @@ def _headroom(group: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
     if most != "max" and int(most) < UNLIMITED:
         droppable = dict(line.split() for line in stat).get(cache, "0")
         yield int(most) - used + int(droppable)
+
+
+def oom_kills(
+    vmstat: Path = Path("/proc/vmstat"), events: Path = Path("/sys/fs/cgroup/memory.events")
+) -> int | None:
+    """How many processes the kernel has killed for want of memory so far; None if it does not say.
+
+    Counted by the machine since it started, and by the cgroup of a container.
+    """
+    counts = []
+    for file in (vmstat, events):
+        with contextlib.suppress(OSError):
+            lines = file.read_text(encoding="utf-8").splitlines()
+            counts += [int(line.split()[1]) for line in lines if line.split()[0] == "oom_kill"]
+    return max(counts, default=None)

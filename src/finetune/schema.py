@@ -255,7 +255,7 @@ class Method(Section):
 
     quantization: Literal["nf4", "none"]
     double_quantization: bool
-    compute_dtype: Literal["auto", "float32", "bfloat16"]
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class Lora(Section):
@@ -282,7 +282,6 @@ class Train(Section):
     epochs: Annotated[float, Field(gt=0)]
     max_steps: Count | None
     batch_size: Count
-    micro_batch_size: Count
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
     warmup_share: Annotated[float, Field(ge=0, lt=1)]
     schedule: Literal["cosine", "linear", "constant_with_warmup"]
@@ -291,15 +290,7 @@ class Train(Section):
     evaluations: Count
     number_loss: Annotated[float, Field(ge=0)]
     seed: int
-
-    @model_validator(mode="after")
-    def _batch_divides(self) -> Self:
-        if self.batch_size % self.micro_batch_size:
-            raise ValueError(
-                f"micro_batch_size: is {self.micro_batch_size}, "
-                f"must divide batch_size ({self.batch_size})"
-            )
-        return self
+    deterministic: bool
 
 
 class Bootstrap(Section):
@@ -325,6 +316,8 @@ class Run(Section):
     eval_token_budget: Auto | Count
     cache_gb: Auto | Annotated[float, Field(gt=0)]
     memory_gb: Annotated[float, Field(gt=0)] | None
+    save_minutes: Annotated[float, Field(gt=0)]
+    logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from finetune.errors import ModelError
-from finetune.modeling import base
+from finetune.modeling import base, precision
 from finetune.schema import Method, Model
 
 
@@ -85,7 +85,7 @@ def test_a_hub_model_is_asked_for_at_its_revision(monkeypatch):
 def test_the_compute_type_fits_the_hardware():
     auto = Method(quantization="none", double_quantization=False, compute_dtype="auto")
     fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    assert base.compute_dtype(auto) == (torch.bfloat16 if fast else torch.float32)
+    assert precision.compute_dtype(auto) == (torch.bfloat16 if fast else torch.float32)
 
 
 def test_the_c_library_is_told_what_to_keep_where_it_can_be(monkeypatch):
@@ -98,3 +98,16 @@ def test_the_c_library_is_told_what_to_keep_where_it_can_be(monkeypatch):
     monkeypatch.setattr(base.ctypes, "CDLL", lambda name: SimpleNamespace())
     base._keep_freed_memory()
     assert len(told) == 2
+
+
+def test_4bit_weights_stay_as_they_were_loaded_on_every_processor(load, tiny_model, monkeypatch):
+    import bitsandbytes
+
+    # As on a CPU with AVX-512 BF16, where bitsandbytes would repack them for inference.
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: True)
+    model = load(tiny_model, quantization="nf4").model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    with torch.inference_mode():
+        model(input_ids=torch.tensor([[5, 6, 7]]))
+    after = model.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())

@@ -1,18 +1,22 @@
+import math
+
 import pytest
 import torch
 from peft import get_peft_model_state_dict
-from transformers import TrainerCallback, set_seed
+from transformers import set_seed
 
+from finetune.errors import ModelError
 from finetune.modeling import adapters
-from finetune.schema import Lora, Train
+from finetune.schema import Lora, Run, Train
 from finetune.training import trainer
-from finetune.training.trainer import length, train
+from finetune.training.budget import Budget
+from finetune.training.losses import CompletionLoss
+from finetune.training.trainer import Setup, length, train
 
 OPTIONS = Train(
     epochs=2.0,
     max_steps=None,
     batch_size=4,
-    micro_batch_size=4,
     learning_rate=0.01,
     warmup_share=0.1,
     schedule="cosine",
@@ -21,9 +25,20 @@ OPTIONS = Train(
     evaluations=3,
     number_loss=0.0,
     seed=5,
+    deterministic=False,
 )
-# With dropout, so that a resumed run is only the same if the random state is, too.
+RUN = Run(
+    token_budget="auto",
+    eval_token_budget="auto",
+    cache_gb="auto",
+    memory_gb=None,
+    save_minutes=60,
+    logging_steps=None,
+    usd_per_hour=None,
+)
+# With dropout, so that a resumed run is only the same if its draws are, too.
 LORA = Lora(r=4, alpha=8.0, dropout=0.1, target_modules="all-linear")
+WHOLE = Budget(10_000)
 
 
 def examples(count: int, seed: int) -> list[dict[str, list[int]]]:
@@ -42,30 +57,38 @@ class Killed(Exception):
     """Stands for a kill at a set step."""
 
 
-@pytest.fixture
-def fit(load, tiny_model):
-    """Trains a new adapter; gives its run and its weights."""
+class Fit:
+    """Trains new adapters; keeps which rows each micro-batch of the last one held."""
 
-    def fitted(run_state, options=OPTIONS, lora=LORA, die_at=None, monkeypatch=None):
+    def __init__(self, load, folder, monkeypatch) -> None:
+        self.load, self.folder, self.monkeypatch = load, folder, monkeypatch
+        self.steps: list[tuple[int, tuple[int, ...]]] = []
+
+    def __call__(
+        self, run_state, options=OPTIONS, lora=LORA, die_at=None, budget=WHOLE, run=RUN,
+        quantization="nf4",
+    ):  # fmt: skip
         set_seed(options.seed)
-        model = adapters.attach(load(tiny_model, "nf4").model, lora)
-        if die_at is not None:
+        model = adapters.attach(self.load(self.folder, quantization).model, lora)
+        steps = self.steps = []
 
-            class Die(TrainerCallback):
-                def on_step_begin(self, args, state, control, **_):
-                    if state.global_step == die_at:
-                        raise Killed
+        class Watched(trainer.StepTrainer):
+            def training_step(self, model, inputs, num_items_in_batch=None):
+                if die_at is not None and inputs["step"].number == die_at:
+                    raise Killed
+                steps.append((inputs["step"].number, inputs["step"].rows))
+                return super().training_step(model, inputs, num_items_in_batch)
 
-            made = trainer.Trainer
-            monkeypatch.setattr(
-                trainer,
-                "Trainer",
-                lambda callbacks, **rest: made(callbacks=[*callbacks, Die()], **rest),
-            )
-        run = train(model, 0, options, examples(18, 1), examples(6, 2), run_state, "test")
-        return run, {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
+        with self.monkeypatch.context() as patch:
+            patch.setattr(trainer, "StepTrainer", Watched)
+            setup = Setup(model, 0, torch.float32, CompletionLoss(None, 0.0), budget)
+            done = train(setup, options, run, examples(18, 1), examples(6, 2), run_state, "test")
+        return done, {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
 
-    return fitted
+
+@pytest.fixture
+def fit(load, tiny_model, monkeypatch):
+    return Fit(load, tiny_model, monkeypatch)
 
 
 def assert_same(first, second):
@@ -74,10 +97,15 @@ def assert_same(first, second):
         assert torch.equal(tensor, second[name]), name
 
 
+def furthest(first, second) -> float:
+    return max((first[name] - second[name]).abs().max().item() for name in first)
+
+
 def test_two_runs_are_bit_identical_and_learn(fit, tmp_path):
     first, weights = fit(tmp_path / "a")
     again, same = fit(tmp_path / "b")
     assert_same(weights, same)
+    assert first.history[:-1] == again.history[:-1]  # the last entry is of times
     assert first.metrics == again.metrics
     losses = [entry["eval_loss"] for entry in first.history if "eval_loss" in entry]
     assert len(losses) == 3
@@ -85,25 +113,54 @@ def test_two_runs_are_bit_identical_and_learn(fit, tmp_path):
     assert first.metrics["validation_loss"] == pytest.approx(min(losses), abs=1e-4)
 
 
-def test_a_killed_run_resumes_to_the_same_adapter(fit, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_to_the_same_adapter_with_the_same_rows(fit, tmp_path):
     whole, weights = fit(tmp_path / "whole")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        fit(tmp_path / "killed", die_at=5, monkeypatch=patch)
+    order = fit.steps
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", die_at=5)
+    before = fit.steps
     resumed, same = fit(tmp_path / "killed")
     assert resumed.hardware["resumed_at_step"] == 3
+    assert [*before[:3], *fit.steps] == order
     assert_same(weights, same)
     assert resumed.metrics == whole.metrics
     steps = [(e["step"], e.get("loss"), e.get("eval_loss")) for e in resumed.history]
     assert steps == [(e["step"], e.get("loss"), e.get("eval_loss")) for e in whole.history]
 
 
-def test_accumulated_micro_batches_give_the_loss_of_one_batch(fit, tmp_path):
-    small = OPTIONS.model_copy(update={"micro_batch_size": 1, "max_steps": 3})
-    large = OPTIONS.model_copy(update={"micro_batch_size": 4, "max_steps": 3})
-    plain = LORA.model_copy(update={"dropout": 0.0})  # the two would draw it differently
-    (one, _), (other, _) = fit(tmp_path / "a", small, plain), fit(tmp_path / "b", large, plain)
-    losses = [[e["loss"] for e in run.history if "loss" in e] for run in (one, other)]
-    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+def test_a_checkpoint_is_saved_between_evaluations_too(fit, tmp_path):
+    often = RUN.model_copy(update={"save_minutes": 1e-9})
+    with pytest.raises(Killed):
+        fit(tmp_path, die_at=5, run=often)
+    resumed, _ = fit(tmp_path, run=often)
+    assert resumed.hardware["resumed_at_step"] == 5
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_what_is_learned_does_not_depend_on_the_cut(fit, tmp_path, dropout):
+    options = OPTIONS.model_copy(update={"batch_size": 16, "evaluations": 1, "learning_rate": 1e-3})
+    lora = LORA.model_copy(update={"dropout": dropout})
+    whole, weights = fit(tmp_path / "whole", options, lora, quantization="none")
+    for budget in (Budget(1), Budget(40), Budget(77), Budget(1, gradient_checkpointing=True)):
+        run, same = fit(tmp_path / str(budget), options, lora, budget=budget, quantization="none")
+        assert furthest(weights, same) < 1e-6
+        losses = [[e["loss"] for e in r.history if "loss" in e] for r in (whole, run)]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+        assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
+
+
+def test_validation_loss_is_the_mean_over_tokens_whatever_batches_they_are_in(fit, tmp_path):
+    run, _ = fit(tmp_path, OPTIONS.model_copy(update={"learning_rate": 1e-9, "max_steps": 1}))
+    model = fit.load(fit.folder, "nf4").model
+    losses = []
+    for example in examples(6, 2):
+        logits = model(input_ids=torch.tensor([example["input_ids"]])).logits[0].log_softmax(-1)
+        losses += [
+            -logits[place - 1, label].item()
+            for place, label in enumerate(example["labels"])
+            if label != -100
+        ]
+    assert run.metrics["validation_loss"] == pytest.approx(sum(losses) / len(losses), abs=1e-4)
 
 
 def test_the_adapter_of_the_best_validation_loss_is_kept_not_the_last(fit, tmp_path):
@@ -114,6 +171,60 @@ def test_the_adapter_of_the_best_validation_loss_is_kept_not_the_last(fit, tmp_p
     losses = [entry["eval_loss"] for entry in run.history if "eval_loss" in entry]
     assert run.metrics["validation_loss"] == pytest.approx(min(losses), abs=1e-3)
     assert min(losses) < losses[-1]
+
+
+class Poison(CompletionLoss):
+    """A loss that stops being a number, or whose gradient does, at its third call."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(None, 0.0)
+        self.what, self.calls = what, 0
+
+    def __call__(self, logits, targets):
+        self.calls += 1
+        loss = super().__call__(logits, targets)
+        if self.calls < 3:
+            return loss
+        if self.what == "loss":
+            return loss * math.nan
+        # Zero at a square root: a finite loss with an infinite gradient.
+        return loss + (logits.sum() * 0).sqrt()
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient norm"])
+def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+    load, tiny_model, tmp_path, what
+):
+    set_seed(1)
+    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    setup = Setup(model, 0, torch.float32, Poison(what), WHOLE)
+    often = RUN.model_copy(update={"save_minutes": 1e-9})
+    with pytest.raises(ModelError, match=f"the {what} of optimizer step 3 is not a finite") as told:
+        train(setup, OPTIONS, often, examples(18, 1), examples(6, 2), tmp_path, "test")
+    assert "\n" not in str(told.value)
+    assert (tmp_path / "checkpoint-2/trainer_state.json").is_file()
+
+
+def test_float16_is_trained_with_a_loss_scaler_and_nothing_else_is(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(trainer, "TrainingArguments", lambda **given: asked.append(given))
+    for dtype in (torch.float16, torch.bfloat16, torch.float32):
+        trainer._arguments(OPTIONS, RUN, 10, tmp_path, dtype)
+    assert [given["fp16"] for given in asked] == [True, False, False]
+    assert not any(given["logging_nan_inf_filter"] for given in asked)
+
+
+def test_the_end_token_is_learned_even_where_it_pads(load, tiny_model, tmp_path):
+    from finetune.training.micro_batches import collate
+
+    batch = collate(
+        [
+            {"input_ids": [5, 6, 0], "labels": [-100, 6, 0]},
+            {"input_ids": [5, 0], "labels": [-100, 0]},
+        ],
+        0,
+    )
+    assert batch["targets"].tolist() == [6, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,10 @@
 
 import os
 
+import torch
+
 # bitsandbytes marks functions that nothing here calls for torch.compile, and importing the compiler
-# for them takes longer than loading a small model. Read before bitsandbytes is imported.
-os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")
+# for them takes longer than loading a small model. Read before bitsandbytes is imported. On a GPU
+# the compiler is left to be used.
+if not torch.cuda.is_available():
+    os.environ.setdefault("TORCHDYNAMO_DISABLE", "1")

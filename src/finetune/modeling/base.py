@@ -19,6 +19,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from finetune.errors import ModelError
+from finetune.modeling.precision import compute_dtype, device, use_safe_attention
 from finetune.schema import Method, Model
 
 # Of glibc's malloc.h.
@@ -36,6 +37,7 @@ class Base:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     context: int  # positions that the model was made for
+    dtype: torch.dtype  # what it computes in
 
 
 def load(options: Model, method: Method, for_inference: bool = False) -> Base:
@@ -49,6 +51,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     """
     if options.source == "local":
         check_folder(Path(options.name))
+    use_safe_attention()
     if device() == "cpu":
         _keep_freed_memory()
     transformers_logging.disable_progress_bar()
@@ -67,6 +70,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         said = " ".join(str(error).split())
         raise ModelError(f"model.name: {options.name} cannot be loaded: {said[:300]}") from error
+    _keep_4bit_weights(model)
     if for_inference and method.quantization != "none" and device() == "cpu":
         model = _dequantized(model)
     if tokenizer.eos_token_id is None:
@@ -82,7 +86,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         eos_token_id=sorted({tokenizer.eos_token_id, *stops}),
         do_sample=False,
     )
-    return Base(model.eval(), tokenizer, context=_context(config))
+    return Base(model.eval(), tokenizer, _context(config), compute_dtype(method))
 
 
 def _keep_freed_memory() -> None:
@@ -95,6 +99,18 @@ def _keep_freed_memory() -> None:
     if mallopt:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def _keep_4bit_weights(model: PreTrainedModel) -> None:
+    """Have bitsandbytes leave its 4-bit weights as they were loaded.
+
+    On a CPU with AVX-512 BF16 it repacks them at the first forward pass in evaluation mode, which
+    multiplies in bfloat16 from then on: training would go on with other weights after a validation
+    than a run that is resumed there.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:
@@ -120,19 +136,6 @@ def check_folder(path: Path) -> None:
         raise ModelError(f"model.name: {path} holds no config.json; is it a Hugging Face folder?")
     if not [file for pattern in WEIGHTS for file in path.glob(pattern)]:
         raise ModelError(f"model.name: {path} holds no weights ({' or '.join(WEIGHTS)})")
-
-
-def device() -> str:
-    """Where the model runs."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def compute_dtype(method: Method) -> torch.dtype:
-    """The type that layers compute in; `auto` is what the hardware is fast at."""
-    if method.compute_dtype != "auto":
-        return getattr(torch, method.compute_dtype)
-    fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.bfloat16 if fast else torch.float32
 
 
 def _quantization(method: Method) -> BitsAndBytesConfig | None:

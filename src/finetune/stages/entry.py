@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune import params
+from finetune import killed, params
 from finetune.errors import EXIT_CODE, UserError
 
 
@@ -21,7 +21,8 @@ def main(run: Callable[..., None]) -> None:
     task = sys.argv[1] if len(sys.argv) > 1 else None
     try:
         declared = params.for_stage(stage, task)
-        run(declared, task) if task else run(declared)
+        with killed.watched(stage, task):
+            run(declared, task) if task else run(declared)
     except UserError as error:
         name = f"{stage}@{task}" if task else stage
         print(f"finetune: {name}: {error}", file=sys.stderr)

@@ -1,10 +1,12 @@
 """train: an adapter on the prompt–completion pairs, the one of the best validation loss."""
 
+import os
 from pathlib import Path
 
 import transformers
 
-from finetune import paths
+from finetune import killed, paths
+from finetune.errors import UserError
 from finetune.files import read_jsonl, replaced_folder, sha256, short_hash, write_json
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
@@ -13,13 +15,15 @@ from finetune.modeling.prompts import PromptEncoder
 from finetune.params import Declared
 from finetune.stages import entry
 from finetune.tasks.kinds import kind
-from finetune.training import curves, state
+from finetune.training import budget, curves, state
 from finetune.training.examples import encode
-from finetune.training.trainer import train
+from finetune.training.losses import CompletionLoss
+from finetune.training.trainer import Setup, train
 
 
 def run(params: Declared, task: str) -> None:
-    """Write the adapter, its curves and `train.json`; a killed run goes on where it was."""
+    """Write the adapter, its curves and `train.json`; a killed run resumes from its checkpoint."""
+    _check_one_process()
     files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
     base = base_model.load(params.model, params.method)
     encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
@@ -39,15 +43,25 @@ def run(params: Declared, task: str) -> None:
     with state.alone(run_state):
         transformers.set_seed(params.train.seed)  # the adapter's first weights
         model = adapters.attach(base.model, params.lora)
+        chosen = budget.settled(
+            run_state,
+            params.run.token_budget,
+            lambda: budget.planned(params.run, model, [*examples.examples, *validation.examples]),
+            was_too_large=state.ran_out_of_memory(run_state),
+        )
+        killed.note(tokens=chosen.tokens)
+        is_price = params.task.kind == "price"
+        loss = CompletionLoss(
+            price_tokens(base.tokenizer) if is_price else None, params.train.number_loss
+        )
         done = train(
-            model,
-            base.tokenizer.pad_token_id,
+            Setup(model, base.tokenizer.pad_token_id, base.dtype, loss, chosen),
             params.train,
+            params.run,
             examples.examples,
             validation.examples,
             run_state,
             f"train {task}",
-            price_tokens(base.tokenizer) if params.task.kind == "price" else None,
         )
         with replaced_folder(paths.adapter(task)) as folder:
             adapters.save(model, folder)
@@ -59,8 +73,22 @@ def run(params: Declared, task: str) -> None:
         "completions_truncated": examples.completions_truncated,
     }
     adapter = {"adapter_hash": short_hash(paths.adapter(task) / adapters.WEIGHTS)}
-    metrics = {**done.metrics, **counts, **adapter, "run": done.hardware}
+    machine = {**done.hardware, **budget.shown(chosen)}
+    metrics = {**done.metrics, **counts, **adapter, "run": machine}
     write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
+
+
+def _check_one_process() -> None:
+    """See that this is the only process of the run.
+
+    Raises:
+        UserError: a launcher such as torchrun started several.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError(
+            "WORLD_SIZE is above 1: a run uses one process and one GPU; start it without torchrun, "
+            "and for several GPUs one queue worker each, with its own CUDA_VISIBLE_DEVICES"
+        )
 
 
 if __name__ == "__main__":

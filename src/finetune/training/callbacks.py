@@ -1,24 +1,46 @@
-"""What happens beside the optimization: measuring at set steps, a progress bar."""
+"""What happens beside the optimization: measuring at set steps, saving, a progress bar."""
 
+import time
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from finetune import killed
 from finetune.progress import bar
 
 
 class Milestones(TrainerCallback):
-    """Measures validation loss and saves a checkpoint `evaluations` times, the last at the end."""
+    """Measures validation loss and saves a checkpoint `evaluations` times, the last at the end.
 
-    def __init__(self, steps: int, evaluations: int) -> None:
+    In between a checkpoint is saved every `save_minutes`: what a kill can cost at most.
+    """
+
+    def __init__(self, steps: int, evaluations: int, save_minutes: float) -> None:
         count = min(evaluations, steps)
         self.steps = {round(steps * (i + 1) / count) for i in range(count)}
+        self.save_seconds = 60 * save_minutes
+        self.saved_at = time.monotonic()
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if state.global_step in self.steps:
             control.should_evaluate = control.should_save = True
+        control.should_save |= time.monotonic() - self.saved_at >= self.save_seconds
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.saved_at = time.monotonic()
+
+
+class Heartbeat(TrainerCallback):
+    """Notes the step that a run is at, for the case that it is killed in it."""
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        killed.note(step=state.global_step + 1, steps=state.max_steps)
 
 
 class Progress(TrainerCallback):

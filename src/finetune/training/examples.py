@@ -1,13 +1,11 @@
-"""Rows as training examples, their order over the whole run, and batches of them."""
+"""Rows as training examples, and their order over the whole run, optimizer step by step."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
-from finetune.inference.batches import pad_left, positions
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.kinds import Kind
 
@@ -17,6 +15,19 @@ IGNORED = -100  # the label that the loss passes over
 SORTED_BATCHES = 16
 
 Example = dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimizer step: its number from 0, and the indices of its examples."""
+
+    number: int
+    rows: tuple[int, ...]
+
+
+def learned_tokens(example: Example) -> int:
+    """How many of its tokens the loss falls on: labels, but for the first, which follows nothing."""
+    return sum(label != IGNORED for label in example["labels"][1:])
 
 
 @dataclass(frozen=True)
@@ -82,27 +93,12 @@ def order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list
     return ordered
 
 
-@dataclass(frozen=True)
-class Collator:
-    """Pads a batch on the left, as inference does, so that all completions end in one column.
-
-    Ids, attention mask and positions are (rows, longest row). Labels hold only the last columns,
-    from the one before the longest completion on, and `logits_to_keep` tells the model so: a
-    vocabulary is wide, and logits of a prompt would be computed only to be passed over.
-    """
-
-    pad_id: int
-
-    def __call__(self, batch: Sequence[Example]) -> dict[str, torch.Tensor | int]:
-        ids, mask = pad_left([example["input_ids"] for example in batch], self.pad_id)
-        labels, _ = pad_left([example["labels"] for example in batch], IGNORED)
-        learned = (labels != IGNORED).any(dim=0).nonzero()
-        # One column more: a token is predicted at the position before it.
-        kept = labels.shape[1] - max(0, int(learned[0]) - 1) if len(learned) else 1
-        return {
-            "input_ids": ids,
-            "attention_mask": mask,
-            "position_ids": positions(mask),
-            "labels": labels[:, -kept:],
-            "logits_to_keep": kept,
-        }
+def optimizer_steps(
+    examples: Sequence[Example], rows: int, batch_size: int, seed: int
+) -> list[Step]:
+    """The optimizer steps of a run over `rows` examples: which rows each one learns from."""
+    chosen = order([len(example["input_ids"]) for example in examples], rows, batch_size, seed)
+    return [
+        Step(start // batch_size, tuple(chosen[start : start + batch_size]))
+        for start in range(0, rows, batch_size)
+    ]

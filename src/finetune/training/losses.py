@@ -1,18 +1,15 @@
 """The training loss: cross-entropy on the completion, and for prices the expected error as well."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-
-from finetune.training.examples import IGNORED
 
 # Expected error counts in hundreds of USD, which is of the size of a cross-entropy.
 SCALE = 100.0
 
 
 class CompletionLoss:
-    """For the Trainer's `compute_loss_func`.
+    """The loss of completion tokens, summed.
 
     Cross-entropy does not know that 89 is close to 99. The second term does: the expected absolute
     difference between the predicted distribution over prices, normalized over them, and the true
@@ -24,21 +21,16 @@ class CompletionLoss:
         self.tokens = torch.tensor(price_tokens) if price_tokens is not None and weight else None
         self.weight = weight
 
-    def __call__(
-        self, outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """The mean over the completion tokens of the optimizer step's whole batch.
+    def __call__(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The sum over tokens; `logits` is (tokens, vocabulary), `targets` (tokens,).
 
-        `outputs.logits` is (rows, tokens, vocabulary), `labels` (rows, tokens), both of the same
-        columns: the last ones suffice.
+        A sum, not a mean: a step is cut into micro-batches, and its mean is over all of them.
         """
-        targets = labels[:, 1:]
-        learned = targets != IGNORED
-        logits, targets = outputs.logits[:, :-1][learned].float(), targets[learned]
+        logits = logits.float()
         total = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
         if self.tokens is not None:
             total = total + self.weight / SCALE * self._expected_error(logits, targets)
-        return total / (len(targets) if num_items_in_batch is None else num_items_in_batch)
+        return total
 
     def _expected_error(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Summed over the targets that are prices, in USD."""

@@ -1,0 +1,82 @@
+"""The one rule of numerics: training and inference compute in the same type, adapters included.
+
+Base weights are held in the compute type (or in 4 bits), adapters in float32. Where the compute type
+has 16 bits, both multiply under autocast.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import torch
+from peft.helpers import disable_input_dtype_casting
+from torch import nn
+
+from finetune.errors import ParamsError
+from finetune.schema import Method
+
+
+def device() -> str:
+    """Where the model runs."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def compute_dtype(method: Method) -> torch.dtype:
+    """The type that layers compute in; `auto` is what the hardware is fast at.
+
+    bfloat16 on a GPU that has it, float16 on one that does not (T4, V100; training then scales its
+    loss), float32 on a CPU, most of which emulate both.
+
+    Raises:
+        ParamsError: float16 without a GPU, where training has no loss scaler.
+    """
+    if method.compute_dtype == "float16" and device() == "cpu":
+        raise ParamsError("method.compute_dtype: float16 needs a GPU; use auto or float32")
+    if method.compute_dtype != "auto":
+        return getattr(torch, method.compute_dtype)
+    if device() == "cpu":
+        return torch.float32
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.bfloat16 if has_bfloat16 else torch.float16
+
+
+@contextlib.contextmanager
+def computing(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Forward passes within compute in `dtype`: autocast where that is a type of 16 bits.
+
+    PEFT would widen each layer's input to the adapter's float32, and autocast narrow it again.
+    """
+    if dtype == torch.float32:
+        yield
+        return
+    with (
+        torch.autocast(next(model.parameters()).device.type, dtype),
+        disable_input_dtype_casting(model),
+    ):
+        yield
+
+
+def use_safe_attention() -> None:
+    """Turn cuDNN's attention off: gradients of padded rows were NaN (pytorch#196678)."""
+    torch.backends.cuda.enable_cudnn_sdp(False)
+
+
+@contextlib.contextmanager
+def deterministic(active: bool) -> Iterator[None]:
+    """Only kernels that give the same result twice, for a bitwise resume on a GPU; slower.
+
+    Not run on a GPU. Unlike the Trainer's `full_determinism` it leaves kernel launches asynchronous.
+    """
+    if not active:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+    before = torch.are_deterministic_algorithms_enabled()
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.utils.deterministic.fill_uninitialized_memory = fill
