@@ -140,6 +140,12 @@ def test_a_model_of_the_hub_is_loaded_at_its_commit(served, load, tiny_model, mo
         load("0" * 39 + "a")
 
 
+def test_a_repository_without_a_model_is_told_by_the_file_that_it_lacks(served, load):
+    sha = served.commit("models", "who/tiny", {"README.md": b"# Nothing here"})
+    with pytest.raises(ModelError, match=r"who/tiny cannot be loaded: .*config\.json"):
+        load(sha)
+
+
 @pytest.mark.parametrize(
     ("case", "said"),
     [

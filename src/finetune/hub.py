@@ -65,6 +65,8 @@ def reason(error: BaseException, repo: str, repo_type: RepoType) -> str | None:
                 return _offline(repo)
             case errors.LocalEntryNotFoundError() if constants.HF_HUB_OFFLINE:
                 return _offline(repo)
+            case errors.RemoteEntryNotFoundError():
+                return None  # a file that the repository lacks: who asked for it knows what for
             case errors.HfHubHTTPError():
                 if cause.response.status_code == 401:
                     return f"{repo}: the hub refuses HF_TOKEN; make a new one in the hub's settings"
