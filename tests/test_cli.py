@@ -1,6 +1,10 @@
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import fake_hub
 
 ROOT = Path(__file__).parent.parent
 FINETUNE = [sys.executable, "-m", "finetune.cli"]
@@ -30,6 +34,40 @@ def test_results_of_other_parameters_are_shown_with_a_warning(tmp_path):
     (tmp_path / "params.yaml").write_text(params.replace("  r: 16\n", "  r: 64\n"))
     *_, last = show().splitlines()
     assert last.startswith("Take care: workspace: predictions of samsum were made with lora.r = 16")
+
+
+def test_a_pin_is_written_and_told_with_what_is_then_to_do(tmp_path):
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    with fake_hub.serving() as served:
+        model = served.commit("models", "Qwen/Qwen3-8B", {"config.json": b"{}"})
+        data = served.commit("datasets", "knkarthick/samsum", {"train.csv": b""})
+
+        def pin(*what: str, **environment: str) -> subprocess.CompletedProcess:
+            return subprocess.run(
+                [*FINETUNE, "pin", *what],
+                cwd=tmp_path,
+                env={**os.environ, **served.environment(tmp_path / "cache"), **environment},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        done = pin("model=qwen3-8b", "data=samsum")
+        assert done.stderr == ""
+        of_model, of_data, hint = done.stdout.splitlines()
+        assert of_model.endswith(f" → {model}")
+        assert of_data == f"conf/task/samsum.yaml: revision: null → {data}"
+        assert hint == "params.yaml is of the old commit: `finetune params` composes it anew"
+        for what, environment, said in (
+            ("model=qwen3-4b", {}, "finetune: Qwen/Qwen3-4B: no such model on the hub, or it is"),
+            ("model=qwen3-8b", {"HF_HUB_OFFLINE": "1"}, "finetune: Qwen/Qwen3-8B: HF_HUB_OFFLINE "),
+        ):
+            done = pin(what, **environment)
+            assert (done.returncode, done.stdout) == (2, "")
+            (line,) = done.stderr.splitlines()
+            assert line.startswith(said)
 
 
 def test_a_reader_that_stops_reading_is_no_mistake():

@@ -45,6 +45,15 @@ def test_an_experiment_chooses_other_groups():
     assert read.train.learning_rate == 0.0002
 
 
+@pytest.mark.parametrize("group", ["model", "experiment"])
+def test_every_model_and_experiment_composes(group):
+    for file in sorted((ROOT / "conf" / group).glob("*.yaml")):
+        name = ["model.name=models/embedded"] if file.stem == "local" else []
+        read = params.validate_text(compose(ROOT, [f"{group}={file.stem}", *name]), "conf")
+        # As it comes on a box with a network: what is of the hub has a commit, or fetch finds it.
+        assert read.model.source == "local" or read.model.revision
+
+
 def test_an_override_stands_above_the_experiment():
     assert flat(compose(ROOT, ["experiment=quick", "train.max_steps=9"]))["train.max_steps"] == 9
 

@@ -71,11 +71,6 @@ def test_the_composed_defaults_validate(composed):
         ("data.validation_share", 0.5, "data.validation_share: is 0.5, must be less than 0.5"),
         ("data.max_bad_share", 1.1, "data.max_bad_share: is 1.1, must be less than or equal to 1"),
         (
-            "model.source",
-            "hub",
-            "model.revision: is not set; a hub model is pinned to a full commit SHA",
-        ),
-        (
             "model.revision",
             "main",
             "model.revision: is 'main', must match pattern '^[0-9a-f]{40}$'",
@@ -258,6 +253,31 @@ def test_for_stage_gives_what_dvc_yaml_lists_for_the_stage(root):
     assert set(params.for_stage("report", None, root).tasks) == {"samsum", "price"}
     with pytest.raises(params.UndeclaredParameter):
         _ = params.for_stage("bare", None, root).tasks
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "Qwen/Qwen3-8B",
+            "model.revision: is not set for Qwen/Qwen3-8B; `finetune pin model=qwen3-8b` asks the "
+            "hub for its current commit and writes it into conf/model/qwen3-8b.yaml",
+        ),
+        ("a/b", "model.revision: is not set for a/b; give the full SHA of a commit of it"),
+    ],
+)
+def test_no_stage_starts_with_a_hub_model_without_a_commit(root, name, said):
+    (root / "conf").symlink_to(ROOT / "conf")
+    file = root / "params.yaml"
+    local, of_hub = (
+        f"name: {n}\n  source: {s}" for n, s in (("models/embedded", "local"), (name, "hub"))
+    )
+    file.write_text(file.read_text().replace(local, of_hub))
+    assert params.read(file).model.source == "hub"  # a config may be yet to be pinned
+    for stage, task in (("fetch", "price"), ("report", None)):
+        with pytest.raises(ParamsError) as raised:
+            params.for_stage(stage, task, root)
+        assert str(raised.value) == said
 
 
 def test_for_stage_refuses_a_task_that_is_not_there(root):

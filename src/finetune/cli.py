@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune import params
+from finetune import params, pinning
 from finetune.checks import lockfile, parameters, readme, stages
 from finetune.comparing import runs
 from finetune.composition import compose
@@ -34,12 +34,15 @@ def main() -> None:
         ("show", _show),
         ("readme", _readme),
         ("compare", _compare),
+        ("pin", _pin),
     ):
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
         command.set_defaults(run=run)
         if run is _compare:
             _add_compare_options(command)
+        if run is _pin:
+            command.add_argument("what", nargs="+", metavar="model=NAME|data=TASK")
     options = parser.parse_args()
     try:
         if not Path("dvc.yaml").is_file():
@@ -98,6 +101,15 @@ def _readme(root: Path, _: argparse.Namespace) -> int:
     """Write the results of metrics/ into README.md."""
     file = root / "README.md"
     write_text(file, readme.with_results(file.read_text(encoding="utf-8"), root))
+    return 0
+
+
+def _pin(root: Path, options: argparse.Namespace) -> int:
+    """Ask the hub for the current commit of models and data sets, and write it into conf/."""
+    for what in options.what:
+        print(pinning.pin(root, what), flush=True)
+    if parameters.differences(root):
+        print("params.yaml is of the old commit: `finetune params` composes it anew")
     return 0
 
 

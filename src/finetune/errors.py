@@ -15,5 +15,9 @@ class DataError(UserError):
     """Rows or files that cannot be used as they are."""
 
 
+class HubError(UserError):
+    """The Hugging Face hub cannot be reached, or refuses."""
+
+
 class ModelError(UserError):
     """A model folder or repository that cannot be loaded."""

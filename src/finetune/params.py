@@ -153,12 +153,37 @@ def for_stage(stage: str, task: str | None, root: Path = Path()) -> Declared:
     """Validate `params.yaml` under `root`, and give what dvc.yaml declares for `stage`.
 
     Raises:
-        ParamsError: see `read`; also for a task that the parameters do not hold.
+        ParamsError: see `read`; also for a task that the parameters do not hold, and for a model of
+            the hub without a commit, before the first stage spends time.
     """
     params = read(root / "params.yaml")
+    if params.model.source == "hub" and params.model.revision is None:
+        raise ParamsError(_unpinned(params.model.name, root))
     if task is not None and task not in params.tasks:
         raise ParamsError(f"tasks: no task {task!r}; known: {', '.join(params.tasks)}")
     return Declared(params, stage, declared_keys(root / "dvc.yaml", stage, task), task)
+
+
+def _unpinned(model: str, root: Path) -> str:
+    preset = _preset(model, root)
+    if preset is None:
+        return f"model.revision: is not set for {model}; give the full SHA of a commit of it"
+    return (
+        f"model.revision: is not set for {model}; `finetune pin model={preset}` asks the hub for "
+        f"its current commit and writes it into conf/model/{preset}.yaml"
+    )
+
+
+def _preset(model: str, root: Path) -> str | None:
+    """The name of the file in conf/model/ that is of a hub model."""
+    for file in sorted((root / "conf/model").glob("*.yaml")):
+        try:
+            values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except yaml.YAMLError:
+            continue
+        if isinstance(values, dict) and values.get("name") == model:
+            return file.stem
+    return None
 
 
 def declared_keys(dvc_yaml: Path, stage: str, task: str | None) -> list[str]:

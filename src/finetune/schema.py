@@ -37,7 +37,7 @@ Splits = Annotated[dict[Split, str], AfterValidator(_has_train_and_test)]
 
 
 class Hub(Section):
-    """A data set of the Hugging Face hub, pinned to a commit."""
+    """A data set of the Hugging Face hub; without a `revision`, `fetch` takes the newest commit."""
 
     repo: str
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
@@ -236,18 +236,15 @@ class Data(Section):
 
 
 class Model(Section):
-    """The base model."""
+    """The base model.
+
+    A hub model without a `revision` may stand in a config; no stage starts with it.
+    """
 
     name: str
     source: Literal["local", "hub"]
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
     watch: str
-
-    @model_validator(mode="after")
-    def _hub_is_pinned(self) -> Self:
-        if self.source == "hub" and self.revision is None:
-            raise ValueError("revision: is not set; a hub model is pinned to a full commit SHA")
-        return self
 
 
 class Method(Section):

@@ -3,9 +3,9 @@ import json
 from pathlib import Path
 
 import datasets
-import huggingface_hub
 import pytest
 
+from finetune import hub
 from finetune.data import sources
 from finetune.errors import DataError
 from finetune.schema import Embedded, TaskSource
@@ -198,8 +198,8 @@ def test_a_guess_that_is_none_is_told_with_its_file_and_line(tmp_path, content, 
 
 
 @pytest.fixture
-def hub(monkeypatch) -> list[tuple]:
-    """Stands in for the hub; gives the calls that reach it."""
+def asked(monkeypatch) -> list[tuple]:
+    """The calls that reach the hub, in place of which something stands."""
     asked = []
     rows = {"talk": ["A: Hi.", "A: Bye."], "gist": ["A greets.", "A leaves."], "more": [1, 2]}
 
@@ -208,15 +208,12 @@ def hub(monkeypatch) -> list[tuple]:
         split = datasets.Dataset.from_dict(rows)
         return datasets.DatasetDict(train=split, eval=split.select([1]))
 
-    class Api:
-        def dataset_info(self, repo, revision=None):
-            asked.append((repo, revision))
-            return huggingface_hub.DatasetInfo(
-                id=repo, sha=revision, private=False, downloads=0, likes=0, tags=[]
-            )
+    def current_commit(repo, repo_type):
+        asked.append((repo, repo_type))
+        return COMMIT
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    monkeypatch.setattr(hub, "current_commit", current_commit)
     return asked
 
 
@@ -224,9 +221,9 @@ def from_hub(source: TaskSource) -> sources.Fetched:
     return sources.fetch("hub", None, EMBEDDED, source, summarization)
 
 
-def test_a_data_set_of_the_hub_comes_at_its_commit_in_our_field_names(hub):
+def test_a_data_set_of_the_hub_comes_at_its_commit_in_our_field_names(asked):
     fetched = from_hub(source())
-    assert hub == [("someone/chats", None, COMMIT), ("someone/chats", COMMIT)]
+    assert asked == [("someone/chats", None, COMMIT)]
     assert fetched.splits == {
         "train": [
             {"place": "row 1", "id": "train-1", "dialogue": "A: Hi.", "summary": "A greets."},
@@ -238,32 +235,45 @@ def test_a_data_set_of_the_hub_comes_at_its_commit_in_our_field_names(hub):
         "source": "hub",
         "repo": "someone/chats",
         "revision": COMMIT,
-        "resolved_revision": COMMIT,
+        "pinned": True,
         "licence": "CC0",
     }
 
 
-def test_a_data_set_without_commit_is_refused_before_anything_is_loaded(hub):
+def test_a_data_set_without_commit_is_loaded_at_the_newest_which_is_recorded(asked):
     unpinned = source().hub.model_dump() | {"revision": None}
-    for without in (source(hub=unpinned), source(hub=None)):
-        with pytest.raises(DataError, match=r"source\.hub\.revision is not set .* full commit SHA"):
-            from_hub(without)
-    assert hub == []
+    fetched = from_hub(source(hub=unpinned))
+    assert asked == [("someone/chats", "dataset"), ("someone/chats", None, COMMIT)]
+    assert (fetched.origin["revision"], fetched.origin["pinned"]) == (COMMIT, False)
 
 
-def test_a_split_that_the_data_set_lacks_is_told_with_those_it_has(hub):
-    spec = source().hub.model_dump() | {"splits": {"train": "train", "test": "test"}}
-    with pytest.raises(DataError, match="someone/chats: no split 'test'; it has train, eval"):
-        from_hub(source(hub=spec))
+def test_a_task_that_is_not_on_the_hub_cannot_come_from_there(asked):
+    with pytest.raises(DataError, match=r"has no source\.hub; use data=files or embedded"):
+        from_hub(source(hub=None))
+    assert asked == []
 
 
-def test_what_the_hub_says_is_one_line(hub, monkeypatch):
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"splits": {"train": "train", "test": "test"}}, "no split 'test'; it has train, eval"),
+        (
+            {"fields": {"dialogue": "talk", "summary": "gits"}},
+            "train has no column 'gits'; it has talk, gist, more (source.hub.fields in the task's",
+        ),
+    ],
+)
+def test_a_split_or_column_that_the_data_set_lacks_is_told_with_those_it_has(asked, changed, said):
+    with pytest.raises(DataError) as raised:
+        from_hub(source(hub=source().hub.model_dump() | changed))
+    assert str(raised.value).startswith(f"someone/chats: {said}")
+
+
+def test_what_the_library_says_is_one_line(asked, monkeypatch):
     def load_dataset(*_, **__):
-        raise ConnectionError("no\n  network")
+        raise RuntimeError("no\n  scripts")
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     with pytest.raises(DataError) as raised:
         from_hub(source())
-    assert str(raised.value) == (
-        f"someone/chats at {COMMIT}: cannot be loaded (ConnectionError: no network)"
-    )
+    assert str(raised.value) == f"someone/chats: RuntimeError: no scripts (at {COMMIT})"

@@ -52,6 +52,17 @@ def test_a_template_that_writes_the_date_gets_a_fixed_one(load, tiny_model, prom
     assert PromptEncoder(tokenizer, prompt, 256).text("Hi").startswith(DATE)
 
 
+def test_a_template_that_opens_a_chain_of_thought_is_told_not_to(load, tiny_model, prompt):
+    tokenizer = load(tiny_model).tokenizer
+    # As Qwen3's template has it: without thinking, an empty block of it opens the answer.
+    tokenizer.chat_template = (
+        "{{ messages[0]['content'] }}"
+        "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% endif %}"
+    )
+    said = PromptEncoder(tokenizer, prompt, 256).text("A: Hi.")
+    assert said == "Summarize.\n\nA: Hi.<think></think>Summary:\n"
+
+
 def test_a_long_body_loses_its_end_but_neither_instruction_nor_cue(encoder):
     body = " ".join(f"word{i}" for i in range(200))
     encoded = encoder.encode(body)

@@ -92,7 +92,8 @@ def test_where_rows_came_from_is_told_whole():
     [
         ({"source": "embedded", "seed": 11}, "generated from seed 11: no real data"),
         ({"source": "files", "files": {"test": {"file": "price/t.jsonl"}}}, "from price/t.jsonl"),
-        ({"source": "hub", "repo": "who/what"}, "from who/what"),
+        ({"source": "hub", "repo": "who/what", "pinned": True}, "from who/what"),
+        ({"source": "hub", "repo": "who/what", "pinned": False}, "from who/what, not pinned"),
         ({}, ""),
     ],
 )

@@ -11,14 +11,18 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from finetune import hub
 from finetune.data import readers
 from finetune.data.embedded import dialogues, products
 from finetune.errors import DataError
 from finetune.files import sha256
 from finetune.schema import Embedded, Guesses, TaskSource
 from finetune.tasks.kinds import Kind
+
+if TYPE_CHECKING:
+    import datasets
 
 log = logging.getLogger(__name__)
 
@@ -136,40 +140,62 @@ def _guesses(path: Path, options: Guesses, kind: Kind) -> list[dict[str, Any]]:
 
 
 def _hub(source: TaskSource, kind: Kind) -> Fetched:
-    import datasets
-    import huggingface_hub
+    """Rows of a data set at its pinned commit, or at the newest one, which `origin` records.
 
-    hub = source.hub
-    if hub is None or hub.revision is None:
-        raise DataError(
-            "data.source: source.hub.revision is not set for this task; pin the data set to a full "
-            "commit SHA in conf/task/ (git ls-remote https://huggingface.co/datasets/<repo>)"
-        )
-    try:
-        loaded = datasets.load_dataset(hub.repo, hub.config, revision=hub.revision)
-        resolved = huggingface_hub.HfApi().dataset_info(hub.repo, revision=hub.revision).sha
-    except Exception as error:
-        # The hub's clients raise dozens of types; the message is what the user needs.
-        raise DataError(
-            f"{hub.repo} at {hub.revision}: cannot be loaded "
-            f"({type(error).__name__}: {' '.join(str(error).split())[:300]})"
-        ) from error
+    A data set that is not pinned stays at the recorded commit until it is fetched again: the
+    parameters do not change when the hub does.
+    """
+    options = source.hub
+    if options is None:
+        raise DataError("data.source: this task has no source.hub; use data=files or embedded")
+    revision = options.revision or hub.current_commit(options.repo, "dataset")
+    loaded = _load(options.repo, options.config, revision)
     splits = {}
-    for split, name in hub.splits.items():
+    for split, name in options.splits.items():
         if name not in loaded:
-            raise DataError(f"{hub.repo}: no split {name!r}; it has {', '.join(map(str, loaded))}")
+            has = ", ".join(map(str, loaded))
+            raise DataError(f"{options.repo}: no split {name!r}; it has {has}")
+        columns = loaded[name].column_names
+        lacking = [column for column in options.fields.values() if column not in columns]
+        if lacking:
+            raise DataError(
+                f"{options.repo}: {name} has no column {', '.join(map(repr, lacking))}; it has "
+                f"{', '.join(columns)} (source.hub.fields in the task's config)"
+            )
         splits[split] = [
-            _raw(split, f"row {number}", row, hub.fields, kind.FIELDS)
+            _raw(split, f"row {number}", row, options.fields, kind.FIELDS)
             for number, row in enumerate(loaded[name], start=1)
         ]
     origin = {
         "source": "hub",
-        "repo": hub.repo,
-        "revision": hub.revision,
-        "resolved_revision": resolved,
+        "repo": options.repo,
+        "revision": revision,
+        "pinned": options.revision is not None,
         "licence": source.licence,
     }
     return Fetched(splits, origin)
+
+
+def _load(repo: str, config: str | None, revision: str) -> "datasets.DatasetDict":
+    import datasets
+
+    try:
+        loaded = datasets.load_dataset(repo, config, revision=revision)
+    except Exception as error:
+        # The hub's clients raise dozens of types, and the library hides some of them.
+        why = hub.reason(error, repo, "dataset")
+        if why is None and isinstance(error, datasets.exceptions.DatasetNotFoundError):
+            why = hub.refusal(repo, "dataset")
+        raise DataError(f"{why or f'{repo}: {hub.one_line(error)}'} (at {revision})") from error
+    # Where the hub does not answer, the library takes the latest data set of its cache, whatever
+    # its commit; only the folder's name tells.
+    for split, rows in loaded.items():
+        if any(revision not in Path(file["filename"]).parts for file in rows.cache_files):
+            raise DataError(
+                f"{repo}: the hub could not be asked, and what the cache has last of {split} is of "
+                f"another commit than {revision}; look at the network, or unset HF_HUB_OFFLINE"
+            )
+    return loaded
 
 
 def _raw(

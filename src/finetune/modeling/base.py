@@ -18,6 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from finetune import hub
 from finetune.errors import ModelError
 from finetune.modeling.precision import compute_dtype, device, use_safe_attention
 from finetune.schema import Method, Model
@@ -69,7 +70,9 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         )
     except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
         said = " ".join(str(error).split())
-        raise ModelError(f"model.name: {options.name} cannot be loaded: {said[:300]}") from error
+        why = hub.reason(error, options.name, "model") if options.source == "hub" else None
+        why = why or f"{options.name} cannot be loaded: {said[:300]}"
+        raise ModelError(f"model.name: {why}") from error
     _keep_4bit_weights(model)
     if for_inference and method.quantization != "none" and device() == "cpu":
         model = _dequantized(model)

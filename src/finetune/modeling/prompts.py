@@ -116,6 +116,7 @@ class PromptEncoder:
             tokenize=False,
             add_generation_prompt=True,
             date_string=DATE,
+            enable_thinking=False,  # what a template does not know of, it leaves out
         )
         return f"{opened}{self.prompt.cue}"
 

@@ -141,7 +141,7 @@ def origin(material: Material) -> str:
         case "embedded":
             return f"generated from seed {source.get('seed')}: no real data"
         case "hub":
-            return f"from {source['repo']}"
+            return f"from {source['repo']}{'' if source.get('pinned', True) else ', not pinned'}"
         case "files":
             return f"from {source['files']['test']['file']}"
     return ""

@@ -1,0 +1,65 @@
+"""`finetune pin`: write the hub's current commit into the config file of a model or a task."""
+
+from pathlib import Path
+
+import yaml
+
+from finetune import hub
+from finetune.errors import ParamsError
+from finetune.files import write_text
+
+FOLDERS = {"model": "conf/model", "data": "conf/task"}
+
+
+def pin(root: Path, what: str) -> str:
+    """Pin `model=NAME` or `data=TASK`; one line that says which file changed, from what to what.
+
+    Only the value of `revision` changes in the file, so that its comments and layout stay.
+
+    Raises:
+        ParamsError: there is no such config, or it is of nothing on the hub.
+        HubError: the hub could not be asked.
+    """
+    group, _, name = what.partition("=")
+    if group not in FOLDERS or not name:
+        raise ParamsError(f"pin: {what!r} is neither model=NAME nor data=TASK")
+    file = root / FOLDERS[group] / f"{name}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(other.stem for other in file.parent.glob("*.yaml")))
+        raise ParamsError(f"pin: no {file.relative_to(root)}; known: {known}")
+    text = file.read_text(encoding="utf-8")
+    try:
+        node = yaml.compose(text)
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{file.relative_to(root)}: {hub.one_line(error)}") from None
+    section, repo_key = _section(node, group), "name" if group == "model" else "repo"
+    repo, revision = (_value(section, key) for key in (repo_key, "revision"))
+    if repo is None or revision is None:
+        raise ParamsError(
+            f"{file.relative_to(root)}: names nothing on the hub that could be pinned"
+        )
+    sha = hub.current_commit(repo.value, "model" if group == "model" else "dataset")
+    write_text(file, _replaced(text, revision, sha))
+    return f"{file.relative_to(root)}: revision: {revision.value or 'null'} → {sha}"
+
+
+def _section(node: yaml.Node | None, group: str) -> yaml.Node | None:
+    """The mapping that holds the revision; None where what it stands in is not of the hub."""
+    if group == "model":
+        source = _value(node, "source")
+        return node if source is not None and source.value == "hub" else None
+    return _value(_value(node, "source"), "hub")
+
+
+def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _replaced(text: str, node: yaml.Node, sha: str) -> str:
+    start, end = node.start_mark.index, node.end_mark.index
+    # Digits alone, or digits and one e, would be read as a number.
+    written = sha if set(sha) & set("abcdf") else f'"{sha}"'
+    space = " " if start == end else ""  # `revision:` without a value
+    return f"{text[:start]}{space}{written}{text[end:]}"
