@@ -59,8 +59,8 @@ def broken_files(root: Path) -> list[str]:
 def header_commands(text: str) -> list[list[str]]:
     """The overrides of each command in a config file's header; a sweep gives one list a value.
 
-    A folder of the user's, `DIR`, is filled in with one that is there; so is a model that the command
-    first has to make.
+    A folder of the user's, `DIR`, is filled in with one that is there; so is a model that the
+    command first has to make.
     """
     from dvc.utils.hydra import get_hydra_sweeps
 

@@ -46,9 +46,7 @@ def read(path: Path) -> Gguf:
         raise ModelError(f"{path}: no such file")
     with path.open("rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
-            raise ModelError(
-                f"{path}: is not a GGUF file (it does not begin with {MAGIC.decode()})"
-            )
+            raise ModelError(f"{path}: is no GGUF file (those begin with {MAGIC.decode()})")
     try:
         reader = GGUFReader(path)
         # What the reader adds itself, such as GGUF.version, is no metadata.

