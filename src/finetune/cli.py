@@ -35,6 +35,7 @@ def main() -> None:
         ("readme", _readme),
         ("compare", _compare),
         ("pin", _pin),
+        ("import-gguf", _import_gguf),
     ):
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
@@ -43,6 +44,9 @@ def main() -> None:
             _add_compare_options(command)
         if run is _pin:
             command.add_argument("what", nargs="+", metavar="model=NAME|data=TASK")
+        if run is _import_gguf:
+            command.add_argument("file", metavar="FILE", type=Path, help="a GGUF file of a Llama")
+            command.add_argument("folder", metavar="DIR", type=Path, help="where the model goes")
     options = parser.parse_args()
     try:
         if not Path("dvc.yaml").is_file():
@@ -146,6 +150,15 @@ def _compare(root: Path, options: argparse.Namespace) -> int:
         over=options.over,
         fail_if_worse=options.fail_if == "worse",
     )
+
+
+def _import_gguf(_: Path, options: argparse.Namespace) -> int:
+    """Convert a Llama's GGUF file to a folder in Hugging Face format."""
+    from finetune.importing import gguf  # takes seconds to import (transformers)
+
+    gguf.convert(options.file, options.folder)
+    print(f"{options.folder}: dvc exp run -S model=local -S model.name={options.folder}")
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a mistake in an override is told by, while `dvc exp run` composes `conf/`.
 
 It does so before it touches anything, so the workspace stays as it was. `${folder:KEY,DIR}` in a
-config is DIR, once it is seen to be there: DVC's own word would come later and name no key. A key
-that no config has is told with those that there are.
+config is DIR, once it is seen to be there: DVC's own word would come later and name no key.
+`${folder:KEY,DIR,COMMAND}` is a model folder that COMMAND makes. A key that no config has is told
+with those that there are.
 """
 
 import functools
@@ -20,24 +21,33 @@ from omegaconf import DictConfig, OmegaConf
 # Runs of these options happen in a temporary checkout, from where a relative path leads elsewhere.
 ELSEWHERE = {"--temp", "--queue"}
 
+CONFIG = "config.json"  # a model folder holds it
 
-def folder(key: str, path: str | None) -> str:
-    """The path as given, if it is a folder that the run will find.
+
+def folder(key: str, path: str | None, made_by: str | None = None) -> str:
+    """The path as given, if it is a folder that the run will find; `made_by`: a model in it, too.
 
     Raises:
-        ValueError: it is not set, not there, or relative and outside in a run that is elsewhere.
+        ValueError: it is not set, not there, not made yet, or relative and outside (or not in Git)
+            in a run that is elsewhere.
     """
     if path is None:
         raise _mistake(f"{key}: is not set; give a folder: -S {key}=DIR")
     if not Path(path).is_dir():
         raise _mistake(f"{key}: no folder {path!r} (looked from {Path.cwd()})")
+    if made_by and not (Path(path) / CONFIG).is_file():
+        raise _mistake(f"{key}: {path!r} holds no model yet; run `{made_by}`, which makes it")
     inside = Path(path).resolve().is_relative_to(Path.cwd())
     if ELSEWHERE & set(sys.argv) and not inside and not Path(path).is_absolute():
         raise _mistake(
             f"{key}: {path!r} is relative and outside the repository, where queue and --temp runs "
             f"do not find it; give {Path(path).resolve()}"
         )
-    if ELSEWHERE & set(sys.argv) and not Path(path).is_absolute() and not _is_tracked(path):
+    if (
+        ELSEWHERE & set(sys.argv)
+        and not Path(path).is_absolute()
+        and not _is_tracked(f"{path}/{CONFIG}" if made_by else path)
+    ):
         raise _mistake(
             f"{key}: {path!r} is not in Git, and queue and --temp runs see only what is; give "
             f"{Path(path).resolve()}"

@@ -14,6 +14,7 @@ def root(tmp_path, monkeypatch) -> Path:
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     (tmp_path / "models/embedded").mkdir(parents=True)
+    (tmp_path / "models/embedded/config.json").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -74,6 +75,11 @@ def test_a_conf_that_does_not_compose_is_the_only_line(root):
     assert "method/qlora" in line
 
 
+def test_a_model_that_is_not_made_here_breaks_no_file(root):
+    assert "make smollm2 && " in (root / "conf/model/smollm2-135m-gguf.yaml").read_text()
+    assert parameters.broken_files(root) == []
+
+
 def test_this_repository_has_no_problems(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert parameters.problems(ROOT) == []
@@ -121,6 +127,7 @@ def test_a_config_file_whose_header_has_no_command_that_works_is_told(tmp_path, 
         ("# dvc exp run -S '~tasks.price'   (this task alone)", [["~tasks.price=null"]]),
         ("# dvc exp run -S '~tasks.price' (this task alone)", [["~tasks.price=null"]]),
         ("# dvc exp run -S model.name=DIR", [["model.name=models/embedded"]]),
+        ("# make x && dvc exp run -S model=x", [["model=x", "model.name=models/embedded"]]),
         ("# Nothing to run", []),
         ("# dvc exp run", []),
         ("", []),

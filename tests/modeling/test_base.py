@@ -59,6 +59,14 @@ def test_an_incomplete_folder_is_told_before_anything_is_loaded(
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_that_a_stage_fills_names_its_command(load, tmp_path):
+    folder = tmp_path / "smollm2"
+    folder.mkdir()
+    (folder / "dvc.yaml").touch()
+    with pytest.raises(ModelError, match=r"smollm2 holds no model yet; run `make smollm2`$"):
+        load(folder)
+
+
 def test_broken_weights_are_told_in_one_line(load, tiny_model, tmp_path):
     folder = shutil.copytree(tiny_model, tmp_path / "model")
     (folder / "config.json").write_text("{")

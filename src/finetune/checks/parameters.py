@@ -10,7 +10,11 @@ from finetune.composition import compose, flat, shown
 from finetune.errors import ParamsError
 
 # A command in a config file's header: up to a wide blank, a remark in brackets, or the line's end.
-COMMAND = re.compile(r"\bdvc exp run(?P<options>(?: \S+)+?)(?=\s{2,}|\s+\(|\s*$)", re.MULTILINE)
+COMMAND = re.compile(
+    r"(?P<make>\bmake [\w-]+ && )?\bdvc exp run(?P<options>(?: \S+)+?)(?=\s{2,}|\s+\(|\s*$)",
+    re.MULTILINE,
+)
+MODEL = "models/embedded"  # a model folder that is always there
 
 
 def problems(root: Path) -> list[str]:
@@ -55,14 +59,17 @@ def broken_files(root: Path) -> list[str]:
 def header_commands(text: str) -> list[list[str]]:
     """The overrides of each command in a config file's header; a sweep gives one list a value.
 
-    A folder of the user's, `DIR`, is filled in with one that is there.
+    A folder of the user's, `DIR`, is filled in with one that is there; so is a model that the
+    command first has to make.
     """
     from dvc.utils.hydra import get_hydra_sweeps
 
     header = "\n".join(itertools.takewhile(lambda line: line.startswith("#"), text.splitlines()))
     commands = []
     for match in COMMAND.finditer(header):
-        words = shlex.split(match["options"].replace("DIR", "models/embedded"))
+        words = shlex.split(match["options"].replace("DIR", MODEL))
         overrides = [word for word in words if not word.startswith("-")]
+        if match["make"]:
+            overrides.append(f"model.name={MODEL}")
         commands += get_hydra_sweeps({"params.yaml": overrides})
     return [command["params.yaml"] for command in commands]

@@ -135,6 +135,8 @@ def check_folder(path: Path) -> None:
         raise ModelError(
             f"model.name: no folder {path} (in the queue and in --temp runs give an absolute path)"
         )
+    if not (path / "config.json").is_file() and (path / "dvc.yaml").is_file():
+        raise ModelError(f"model.name: {path} holds no model yet; run `make {path.name}`")
     if not (path / "config.json").is_file():
         raise ModelError(f"model.name: {path} holds no config.json; is it a Hugging Face folder?")
     if not [file for pattern in WEIGHTS for file in path.glob(pattern)]:

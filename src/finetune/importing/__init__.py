@@ -1,0 +1,1 @@
+"""Model files of other formats, converted to Hugging Face folders."""

@@ -1,0 +1,31 @@
+"""What a model folder was imported from: a record beside its files, with their hashes."""
+
+from pathlib import Path
+from typing import Any
+
+from finetune.files import read_json, sha256, write_json
+
+NAME = "gguf.json"
+
+
+def write(folder: Path, facts: dict[str, Any]) -> None:
+    """Write `facts` of the source, and the sha256 of every file that is in the folder."""
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    write_json(folder / NAME, facts | {"files": files})
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The record of an earlier import; empty where there was none."""
+    try:
+        return read_json(folder / NAME)
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def is_complete(folder: Path, source_sha256: str) -> bool:
+    """Whether the folder holds the import of this source, each file as it was written."""
+    record = read(folder)
+    return record.get("sha256") == source_sha256 and all(
+        (folder / name).is_file() and sha256(folder / name) == written
+        for name, written in record["files"].items()
+    )
