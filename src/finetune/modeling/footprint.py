@@ -69,7 +69,7 @@ def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointin
 
 @contextlib.contextmanager
 def checkpointed(model: PreTrainedModel, active: bool) -> Iterator[None]:
-    """Within, layers compute their activations again in the backward pass instead of keeping them."""
+    """Within, layers compute activations again in the backward pass instead of keeping them."""
     if not active:
         yield
         return

@@ -1,7 +1,7 @@
 """The one rule of numerics: training and inference compute in the same type, adapters included.
 
-Base weights are held in the compute type (or in 4 bits), adapters in float32. Where the compute type
-has 16 bits, both multiply under autocast.
+Base weights are held in the compute type (or in 4 bits), adapters in float32. Where the compute
+type has 16 bits, both multiply under autocast.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ def use_safe_attention() -> None:
 def deterministic(active: bool) -> Iterator[None]:
     """Only kernels that give the same result twice, for a bitwise resume on a GPU; slower.
 
-    Not run on a GPU. Unlike the Trainer's `full_determinism` it leaves kernel launches asynchronous.
+    Not run on a GPU. The Trainer's `full_determinism` would make kernel launches synchronous too.
     """
     if not active:
         yield

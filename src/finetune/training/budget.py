@@ -97,8 +97,9 @@ def fitting(
     )
     smaller = "prompt.max_tokens" if what.startswith("the") else "run.token_budget"
     raise ModelError(
-        f"{what} takes {takes:.1f} GiB to train on with gradient checkpointing, {free / GIB:.1f} are "
-        f"free: set {smaller} to {max(0, tokens)} or less, or use a machine with more memory"
+        f"{what} takes {takes:.1f} GiB to train on, gradient checkpointing included; "
+        f"{free / GIB:.1f} are free: set {smaller} to {max(0, tokens)} or less, "
+        "or use a machine with more memory"
     )
 
 
@@ -114,10 +115,7 @@ def settled(
     kept = Budget(**read_json(file)) if file.is_file() else None
     if kept and wanted in ("auto", kept.tokens) and not was_too_large:
         return kept
-    if kept and wanted == "auto":
-        budget = _smaller(kept)
-    else:
-        budget = find()
+    budget = _smaller(kept) if kept and wanted == "auto" else find()
     if kept and kept != budget:
         checkpointing = " and gradient checkpointing" if budget.gradient_checkpointing else ""
         log.warning(

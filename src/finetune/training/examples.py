@@ -26,7 +26,7 @@ class Step:
 
 
 def learned_tokens(example: Example) -> int:
-    """How many of its tokens the loss falls on: labels, but for the first, which follows nothing."""
+    """How many tokens the loss falls on; a row's first follows nothing, and is never learned."""
     return sum(label != IGNORED for label in example["labels"][1:])
 
 

@@ -1,7 +1,7 @@
 """Optimizer steps cut into micro-batches by a token budget: the hardware's matter, not the run's.
 
-What is learned in a step does not depend on the cut, up to rounding: the loss of each micro-batch is
-a sum, divided by the tokens of the whole step, and dropout is drawn for each row by itself.
+What is learned in a step does not depend on the cut, up to rounding: the loss of each micro-batch
+is a sum, divided by the tokens of the whole step, and dropout is drawn for each row by itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
     """The tensors of a micro-batch, padded on the left, as inference does.
 
     `input_ids`, `attention_mask`, `position_ids` and the boolean `learned` are (rows, longest row);
-    `learned` marks the positions whose next token is learned, `targets` (their number,) those tokens.
+    `learned` marks positions whose next token is learned, `targets` (their number,) those tokens.
     """
     ids, mask = pad_left([example["input_ids"] for example in examples], pad_id)
     # A row's first token follows nothing, in the padding before it least of all.
