@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finetune.data import readers
+from finetune.data import fields, readers
 from finetune.data.embedded import dialogues, products
 from finetune.errors import DataError
 from finetune.files import sha256
-from finetune.schema import Embedded, Guesses, TaskSource
+from finetune.schema import Embedded, Files, Guesses, Hub, TaskSource
 from finetune.tasks.kinds import Kind
 
 log = logging.getLogger(__name__)
@@ -93,9 +93,10 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
     splits, files = {}, {}
     for split, name in source.files.splits.items():
         path = folder / name
+        mapping = _mapping(source.files, split)
         splits[split] = [
-            _raw(split, place, row, source.files.fields, kind.FIELDS)
-            for place, row in readers.read(path)
+            _raw(split, place, row, mapping, kind)
+            for place, row in readers.read(path, source.files.delimiter)
         ]
         files[split] = {"file": f"{source.files.folder}/{name}", "sha256": sha256(path)}
     origin = {"source": "files", "files": files, "licence": source.licence}
@@ -105,17 +106,17 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
         if not path.is_file():
             log.info(f"{path}: no such file, hence no rung {name!r}")
             continue
-        guesses[name] = _guesses(path, options, kind)
+        guesses[name] = _guesses(path, options, kind, source.files.delimiter)
         file = {"file": f"{source.files.folder}/{options.file}", "sha256": sha256(path)}
         origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
     return Fetched(splits, origin, guesses)
 
 
-def _guesses(path: Path, options: Guesses, kind: Kind) -> list[dict[str, Any]]:
+def _guesses(path: Path, options: Guesses, kind: Kind, delimiter: str) -> list[dict[str, Any]]:
     """Somebody's answers in a file; each must be one, as it is no row that could be set aside."""
     _, body, target, *_ = kind.FIELDS
     guesses: dict[str, Any] = {}
-    for place, row in readers.read(path):
+    for place, row in readers.read(path, delimiter):
         try:
             if isinstance(row, str):
                 raise ValueError(row)
@@ -158,8 +159,9 @@ def _hub(source: TaskSource, kind: Kind) -> Fetched:
     for split, name in hub.splits.items():
         if name not in loaded:
             raise DataError(f"{hub.repo}: no split {name!r}; it has {', '.join(map(str, loaded))}")
+        mapping = _mapping(hub, split)
         splits[split] = [
-            _raw(split, f"row {number}", row, hub.fields, kind.FIELDS)
+            _raw(split, f"row {number}", row, mapping, kind)
             for number, row in enumerate(loaded[name], start=1)
         ]
     origin = {
@@ -172,17 +174,23 @@ def _hub(source: TaskSource, kind: Kind) -> Fetched:
     return Fetched(splits, origin)
 
 
+def _mapping(spec: Files | Hub, split: str) -> dict[str, str | list[str]]:
+    """Where our fields stand in the rows of a split: as in all of them, but for its own."""
+    merged = {**spec.fields, **spec.fields_by_split.get(split, {})}
+    return {name: path for name, path in merged.items() if path is not None}
+
+
 def _raw(
     split: str,
     place: str,
     row: Mapping[str, Any] | str,
-    fields: Mapping[str, str],
-    wanted: tuple[str, ...],
+    mapping: Mapping[str, str | list[str]],
+    kind: Kind,
 ) -> dict[str, Any]:
     """A raw row in our field names; a source without ids gets them from the rows' places."""
     if isinstance(row, str):
         return {"place": place, "broken": row}
-    mapped = {ours: row.get(fields[ours]) for ours in wanted if ours in fields}
-    if "id" not in fields:
-        mapped = {"id": f"{split}-{place.split()[-1]}", **mapped}
-    return {"place": place, **mapped}
+    taken = fields.take(row, mapping, kind.FIELDS, kind.OPTIONAL)
+    if "id" not in mapping:
+        taken = {"id": f"{split}-{place.split()[-1]}", **taken}
+    return {"place": place, **taken}
