@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from finetune import paths
 from finetune.data import cleaning, splitting
 from finetune.data.cleaning import Row, Split
+from finetune.errors import DataError
 from finetune.schema import ALL
 from finetune.tasks.kinds import Kind
 
@@ -47,3 +49,17 @@ def prepare(
         splitting.split_off_validation(splits, rules.validation_share, rules.seed)
     cleaning.drop_leaks(splits, kind)
     return splits
+
+
+def check_rows(task: str, splits: Mapping[str, Split]) -> None:
+    """See that a model can be trained, chosen and tested.
+
+    Raises:
+        DataError: no rows are left in a split.
+    """
+    for name in paths.SPLITS:
+        if not splits[name].rows:
+            more = ", or raise data.test_share and data.validation_share" if ALL in splits else ""
+            raise DataError(
+                f"{task}: no rows are left in {name}; see what was dropped in its file{more}"
+            )

@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from finetune.data import fields, readers
@@ -98,7 +98,7 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
             _raw(split, place, row, mapping, kind)
             for place, row in readers.read(path, source.files.delimiter)
         ]
-        files[split] = {"file": f"{source.files.folder}/{name}", "sha256": sha256(path)}
+        files[split] = {"file": _shown(source, name), "sha256": sha256(path)}
     origin = {"source": "files", "files": files, "licence": source.licence}
     guesses = {}
     for name, options in source.files.guesses.items():
@@ -107,9 +107,14 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
             log.info(f"{path}: no such file, hence no rung {name!r}")
             continue
         guesses[name] = _guesses(path, options, kind, source.files.delimiter)
-        file = {"file": f"{source.files.folder}/{options.file}", "sha256": sha256(path)}
+        file = {"file": _shown(source, options.file), "sha256": sha256(path)}
         origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
     return Fetched(splits, origin, guesses)
+
+
+def _shown(source: TaskSource, name: str) -> str:
+    """A file below data.root, as messages and source.json have it."""
+    return (PurePosixPath(source.files.folder) / name).as_posix()
 
 
 def _guesses(path: Path, options: Guesses, kind: Kind, delimiter: str) -> list[dict[str, Any]]:

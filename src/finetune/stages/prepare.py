@@ -3,7 +3,6 @@
 from finetune import paths
 from finetune.data import preparation, splitting
 from finetune.data.preparation import Rules
-from finetune.errors import DataError
 from finetune.files import read_json, read_jsonl, replaced_folder, write_json, write_jsonl
 from finetune.params import Declared
 from finetune.schema import ALL
@@ -28,11 +27,7 @@ def run(params: Declared, task: str) -> None:
     splits = preparation.prepare(raw, files, kind(params.task.kind), rules)
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
-        if not splits[split].rows:
-            more = ", or raise data.test_share and data.validation_share" if ALL in splits else ""
-            raise DataError(
-                f"{task}: no rows are left in {split}; see what was dropped in its file{more}"
-            )
+    preparation.check_rows(task, splits)
 
     with replaced_folder(paths.prepared(task)) as folder:
         for split in paths.SPLITS:
