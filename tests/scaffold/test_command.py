@@ -149,6 +149,7 @@ def nested_jsonl(tmp_path) -> Path:
 def test_nested_rows_with_several_references_become_a_summary_task(init, nested_jsonl, repository):
     printed, overrides = init(nested_jsonl)
     assert "train.jsonl: line 10: summary is missing: the row has no 'summary.text'" in printed
+    assert "  summary   summary.text, references in test\n" in printed
     assert "train.jsonl: line 11: dialogue is missing: the row has no 'thread.chat'" in printed
     read = params.validate_text(compose(repository, overrides), "conf").tasks["mine"]
     assert read.source.files.fields == {

@@ -65,7 +65,7 @@ def run(root: Path, path: Path, options: Options) -> int:
     except UserError:
         file.unlink() if before is None else write_text(file, before)
         raise
-    _tell(file.relative_to(root), found, checked)
+    _tell(file.relative_to(root), found, by_split, checked)
     # CALL SITE OF THE PLAN:
     #   from finetune.planning.command import print_plan
     #   print_plan(root, overrides)
@@ -138,10 +138,13 @@ def _quoted(path: Path) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def _tell(file: Path, found: Guess, checked: findings.Findings) -> None:
+def _tell(
+    file: Path, found: Guess, by_split: dict[str, dict[str, Any]], checked: findings.Findings
+) -> None:
     print(f"{file}: {found.kind}")
     for name, path in found.fields.items():
-        print(f"  {name:9} {path if isinstance(path, str) else ', '.join(path)}")
+        own = [f"{fields[name]} in {split}" for split, fields in by_split.items() if name in fields]
+        print(f"  {name:9} " + ", ".join([*([path] if isinstance(path, str) else path), *own]))
     if "id" not in found.fields:
         print("  id        the row's number")
     for note in found.notes:
