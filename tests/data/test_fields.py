@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.data.fields import MISSING, at, take
+from finetune.data.fields import MISSING, at, lacking, take
 
 ROW = {
     "id": 7,
@@ -78,3 +78,8 @@ def test_bytes_are_no_text():
         "broken": "dialogue is binary, must be text",
         "dialogue": None,
     }
+
+
+def test_a_path_that_begins_with_no_column_is_lacking():
+    fields = {"id": "id", "dialogue": "answer.text", "summary": ["a.b", "c", "question.text"]}
+    assert lacking(fields, ["id", "answer", "question.text", "c.d"]) == ["a.b", "c"]

@@ -24,6 +24,12 @@ def at(value: Any, path: str) -> Any:
     return at(inner, rest) if rest else inner
 
 
+def lacking(fields: Mapping[str, str | list[str]], columns: Collection[str]) -> list[str]:
+    """The paths of a mapping that no row can have, as they begin with none of its columns."""
+    paths = [p for path in fields.values() for p in ([path] if isinstance(path, str) else path)]
+    return [p for p in paths if p not in columns and p.partition(".")[0] not in columns]
+
+
 def take(
     row: Mapping[str, Any],
     fields: Mapping[str, str | list[str]],

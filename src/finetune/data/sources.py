@@ -165,6 +165,12 @@ def _hub(source: TaskSource, kind: Kind) -> Fetched:
         if name not in loaded:
             raise DataError(f"{hub.repo}: no split {name!r}; it has {', '.join(map(str, loaded))}")
         mapping = _mapping(hub, split)
+        columns = loaded[name].column_names
+        if absent := fields.lacking(mapping, columns):
+            raise DataError(
+                f"{hub.repo}: {name} has no column {', '.join(map(repr, absent))}; it has "
+                f"{', '.join(columns)} (source.hub.fields in the task's config)"
+            )
         splits[split] = [
             _raw(split, f"row {number}", row, mapping, kind)
             for number, row in enumerate(loaded[name], start=1)
