@@ -104,6 +104,47 @@ def test_the_composed_defaults_validate(composed):
             "tasks.samsum.source.files.fields: summry is not a field of a row; known: dialogue, id",
         ),
         (
+            "tasks.samsum.source.files.fields.dialogue",
+            ["a", "b"],
+            "tasks.samsum.source.files.fields.dialogue: is a list, must be one path",
+        ),
+        (
+            "tasks.samsum.source.files.fields.summary",
+            [],
+            "tasks.samsum.source.files.fields.summary: is [], must name a column",
+        ),
+        (
+            "tasks.samsum.source.files.fields",
+            {"id": "id", "dialogue": "text"},
+            "tasks.samsum.source.files.fields: lacks summary for train; say where it stands",
+        ),
+        (
+            "tasks.samsum.source.files.fields_by_split",
+            {"test": {"summry": "x"}},
+            "tasks.samsum.source.files.fields_by_split.test: summry is not a field of a row",
+        ),
+        (
+            "tasks.price.source.files.fields_by_split",
+            {"validation": {"text": "x"}},
+            "tasks.price.source.files.fields_by_split: validation is not one of the splits",
+        ),
+        (
+            "tasks.price.source.files.fields_by_split",
+            {"test": {"price": None}},
+            "tasks.price.source.files.fields: lacks price for test",
+        ),
+        (
+            "tasks.price.source.files.splits",
+            {"all": "a.csv", "test": "b.csv"},
+            "tasks.price.source.files.splits: has all and others; all alone is split by prepare",
+        ),
+        (
+            "tasks.price.source.files.splits",
+            {"train": "a.csv"},
+            "tasks.price.source.files.splits: lacks test; validation is made from train, and all",
+        ),
+        ("tasks.price.source.files.delimiter", ":", "delimiter: is ':', must be ',', ';', '"),
+        (
             "tasks.price.source.hub.fields.summary",
             "summary",
             "tasks.price.source.hub.fields: summary is not a field of a row; known: category, id",
@@ -152,6 +193,9 @@ def test_a_task_without_kind_is_told_by_its_key(changed):
         ("train.micro_batch_size", 4),
         ("train.max_steps", 1),
         ("model.revision", "0" * 40),
+        ("tasks.samsum.source.files.fields.summary", ["a", "b.0.text"]),
+        ("tasks.samsum.source.files.fields_by_split", {"test": {"id": None, "summary": "all"}}),
+        ("tasks.samsum.source.files.splits", {"all": "a.csv"}),
     ],
 )
 def test_what_is_allowed_passes(changed, key, value):

@@ -36,6 +36,7 @@ def main() -> None:
         ("compare", _compare),
         ("pin", _pin),
         ("import-gguf", _import_gguf),
+        ("init", _init),
     ):
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
@@ -47,6 +48,8 @@ def main() -> None:
         if run is _import_gguf:
             command.add_argument("file", metavar="FILE", type=Path, help="a GGUF file of a Llama")
             command.add_argument("folder", metavar="DIR", type=Path, help="where the model goes")
+        if run is _init:
+            _add_init_options(command)
     options = parser.parse_args()
     try:
         if not Path("dvc.yaml").is_file():
@@ -159,6 +162,42 @@ def _import_gguf(_: Path, options: argparse.Namespace) -> int:
     gguf.convert(options.file, options.folder)
     print(f"{options.folder}: dvc exp run -S model=local -S model.name={options.folder}")
     return 0
+
+
+def _add_init_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "file",
+        metavar="FILE",
+        type=Path,
+        help="CSV, JSON, JSON lines or Parquet; or a folder with such files called train.*, "
+        "val.* (may be missing) and test.*",
+    )
+    command.add_argument("--task", metavar="NAME", help="name of the task (that of the file)")
+    command.add_argument("--kind", choices=["summarization", "price"])
+    command.add_argument("--input", metavar="COL", help="column that the model reads")
+    command.add_argument(
+        "--target",
+        metavar="COL",
+        action="append",
+        default=[],
+        help="column that it should write; given again: further references of a summary",
+    )
+    command.add_argument("--id", metavar="COL", help="column that names a row")
+    command.add_argument("--yes", action="store_true", help="take the best guess, do not ask")
+    command.add_argument("--force", action="store_true", help="overwrite the task's config")
+
+
+def _init(root: Path, options: argparse.Namespace) -> int:
+    """Write a task's config for a file of your own, check the file, and say what runs it."""
+    from finetune.scaffold import command
+    from finetune.scaffold.guessing import Wishes
+
+    wishes = Wishes(options.kind, options.input, options.target, options.id)
+    return command.run(
+        root,
+        options.file,
+        command.Options(options.task, wishes, options.yes, options.force),
+    )
 
 
 if __name__ == "__main__":

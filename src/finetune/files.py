@@ -40,10 +40,11 @@ def read_json(path: Path) -> Any:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """One JSON object a line; what is no JSON becomes a number or text of it."""
-    write_text(path, "".join(_line(row) + "\n" for row in rows))
+    write_text(path, "".join(line(row) + "\n" for row in rows))
 
 
-def _line(row: dict[str, Any]) -> str:
+def line(row: dict[str, Any]) -> str:
+    """An object as JSON on one line."""
     text = json.dumps(row, ensure_ascii=False, default=_plain)
     try:
         text.encode()

@@ -3,7 +3,8 @@
 `finetune.params` reads a file into these, and hands a stage those that dvc.yaml declares for it.
 """
 
-from typing import Annotated, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -24,16 +25,29 @@ class Section(BaseModel):
 
 
 Split = Literal["train", "validation", "test"]
+# What a source calls the split that `prepare` is to draw all three from.
+ALL = "all"
 
 
-def _has_train_and_test(splits: dict[str, str]) -> dict[str, str]:
+def _are_enough(splits: dict[str, str]) -> dict[str, str]:
+    if ALL in splits:
+        if len(splits) > 1:
+            raise ValueError(f"has {ALL} and others; {ALL} alone is split by prepare")
+        return splits
     lacking = {"train", "test"} - splits.keys()
     if lacking:
-        raise ValueError(f"lacks {' and '.join(sorted(lacking))}; only validation can be made")
+        raise ValueError(
+            f"lacks {' and '.join(sorted(lacking))}; validation is made from train, "
+            f"and all three from one source of rows called {ALL}"
+        )
     return splits
 
 
-Splits = Annotated[dict[Split, str], AfterValidator(_has_train_and_test)]
+Splits = Annotated[dict[Split | Literal["all"], str], AfterValidator(_are_enough)]
+# Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
+Fields = dict[str, str | list[str]]
+# What differs in some split; null where it has no such field.
+FieldsBySplit = dict[Split, dict[str, str | list[str] | None]]
 
 
 class Hub(Section):
@@ -43,7 +57,8 @@ class Hub(Section):
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
     config: str | None = None
     splits: Splits
-    fields: dict[str, str]
+    fields: Fields
+    fields_by_split: FieldsBySplit = {}
 
 
 class Guesses(Section):
@@ -61,12 +76,15 @@ class Guesses(Section):
 class Files(Section):
     """Files in one folder of `data.root`; `fields` maps our names to theirs.
 
-    `guesses` are files of answers that need not be there, each by the name of its rung.
+    `delimiter` stands between the cells of CSV files. `guesses` are files of answers that need not
+    be there, each by the name of its rung.
     """
 
     folder: str
     splits: Splits
-    fields: dict[str, str]
+    fields: Fields
+    fields_by_split: FieldsBySplit = {}
+    delimiter: Literal[",", ";", "\t", "|"] = ","
     guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = {}
 
 
@@ -79,14 +97,47 @@ class TaskSource(Section):
     licence: str
 
 
-def _check_fields(source: TaskSource, known: set[str]) -> None:
-    for name, mapped in (("files", source.files), ("hub", source.hub)):
-        unknown = (mapped.fields.keys() if mapped else set()) - known
-        if unknown:
-            raise ValueError(
-                f"source.{name}.fields: {', '.join(sorted(unknown))} is not a field of a row; "
-                f"known: {', '.join(sorted(known))}"
-            )
+def _check_fields(
+    source: TaskSource, needed: set[str], optional: set[str], several: str | None = None
+) -> None:
+    """See that `source` maps every needed field, and none that its kind does not know.
+
+    Only the field `several` may be a list of paths.
+
+    Raises:
+        ValueError: it does not; the message names the key.
+    """
+    known = needed | optional
+    for name, spec in (("files", source.files), ("hub", source.hub)):
+        if spec is None:
+            continue
+        key = f"source.{name}.fields"
+        for where, fields in ((key, spec.fields), *_by_split(key, spec)):
+            unknown = fields.keys() - known
+            if unknown:
+                raise ValueError(
+                    f"{where}: {', '.join(sorted(unknown))} is not a field of a row; "
+                    f"known: {', '.join(sorted(known))}"
+                )
+            for field, path in fields.items():
+                if isinstance(path, list) and field != several:
+                    raise ValueError(f"{where}.{field}: is a list, must be one path")
+                if path is not None and not (path and all(path)):
+                    raise ValueError(f"{where}.{field}: is {path!r}, must name a column")
+        for split in spec.splits:
+            own = spec.fields_by_split.get(split, {})
+            lacking = {f for f in needed if {**spec.fields, **own}.get(f) is None}
+            if lacking:
+                raise ValueError(
+                    f"{key}: lacks {' and '.join(sorted(lacking))} for {split}; say where it stands"
+                )
+
+
+def _by_split(key: str, spec: Files | Hub) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for split, fields in spec.fields_by_split.items():
+        if split not in spec.splits:
+            raise ValueError(f"{key}_by_split: {split} is not one of the splits")
+        yield f"{key}_by_split.{split}", fields
 
 
 class Prompt(Section):
@@ -172,7 +223,7 @@ class SummarizationTask(Section):
 
     @model_validator(mode="after")
     def _fields_are_known(self) -> Self:
-        _check_fields(self.source, {"id", "dialogue", "summary"})
+        _check_fields(self.source, {"dialogue", "summary"}, {"id"}, several="summary")
         return self
 
 
@@ -189,7 +240,7 @@ class PriceTask(Section):
 
     @model_validator(mode="after")
     def _fields_are_known(self) -> Self:
-        _check_fields(self.source, {"id", "text", "price", "category"})
+        _check_fields(self.source, {"text", "price"}, {"id", "category"})
         return self
 
 
@@ -225,6 +276,7 @@ class Data(Section):
     embedded: Embedded
     limit: Limit
     max_bad_share: Share
+    test_share: Annotated[float, Field(gt=0, lt=0.5)]
     validation_share: Annotated[float, Field(gt=0, lt=0.5)]
     seed: int
 

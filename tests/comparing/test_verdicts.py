@@ -87,6 +87,13 @@ def test_the_same_ids_with_other_references_are_other_rows():
         compare(before, [after], OPTIONS)
 
 
+def test_rows_with_one_more_reference_are_other_rows():
+    before, after = run("a", NOISE[0]), run("b", NOISE[0])
+    after.predictions["price"][3]["references"] = [3.0, 4.0]
+    with pytest.raises(UserError, match="different rows: 200 and 200, 199 of them the same"):
+        compare(before, [after], OPTIONS)
+
+
 def test_the_same_ids_and_references_of_other_questions_are_other_rows():
     before, after = run("a", NOISE[0]), run("b", NOISE[0])
     for each, word in ((before, "x"), (after, "y")):

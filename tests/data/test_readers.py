@@ -66,6 +66,12 @@ def test_a_cell_may_be_long(read):
     assert read("a.csv", f"text\n{text}\n") == [("line 2", {"text": text})]
 
 
+def test_cells_may_stand_apart_by_other_characters(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text('\ufeffid;text\n1;"one; two, three"\n', encoding="utf-8")
+    assert list(readers.read(file, ";")) == [("line 2", {"id": "1", "text": "one; two, three"})]
+
+
 def test_parquet_gives_values_of_its_types(tmp_path):
     file = tmp_path / "a.parquet"
     rows = [{"id": 1, "price": 1.5, "category": None}, {"id": 2, "price": 2.0, "category": "a"}]
@@ -105,6 +111,8 @@ def test_truncated_json_is_told_with_file_and_line(read, tmp_path):
         ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.json", '{"id": 1}', "holds dict, must be an array of objects"),
         ("a.csv", 'id,text\n1,x\n2,"never\nclosed\n', "line 3: no CSV (unexpected end of data)"),
+        ("a.csv", '"id"x,text\n1,x\n', "line 1: no CSV ("),
+        ("a.csv", "id,text,text\n1,x,y\n", "line 1: two columns are called 'text'; rename one"),
         ("a.parquet", "PAR1 or not", "no Parquet ("),
         ("a.json", b'[{"id": "\xe9"}]', "byte 9: not UTF-8; convert the file"),
         ("a.jsonl", b'{"id": "\xe9"}\n', "byte 8: not UTF-8; convert the file"),

@@ -95,7 +95,14 @@ def test_files_come_in_our_field_names(root):
     assert splits == {
         "train": [
             {"place": "line 1", "id": "a", "dialogue": "A: Hi.", "summary": "A greets."},
-            {"place": "line 2", "id": "b", "dialogue": None, "summary": None},
+            {
+                "place": "line 2",
+                "broken": "dialogue is missing: the row has no 'talk'; "
+                "summary is missing: the row has no 'gist'",
+                "id": "b",
+                "dialogue": None,
+                "summary": None,
+            },
         ],
         "test": [
             {
@@ -106,6 +113,24 @@ def test_files_come_in_our_field_names(root):
             }
         ],
     }
+
+
+def test_fields_may_stand_elsewhere_in_a_split(root):
+    (root / "chats/test.csv").write_text('said;one;two\n"A: Yes; B: No.";They differ.;\n')
+    spec = source().files.model_dump() | {
+        "delimiter": ";",
+        "fields_by_split": {"test": {"id": None, "dialogue": "said", "summary": ["one", "two"]}},
+    }
+    splits = files(root, source(files=spec)).splits
+    assert splits["train"][0]["dialogue"] == "A: Hi."
+    assert splits["test"] == [
+        {
+            "place": "line 2",
+            "id": "test-2",
+            "dialogue": "A: Yes; B: No.",
+            "summary": ["They differ.", ""],
+        }
+    ]
 
 
 def test_files_are_recorded_by_name_and_hash(root):

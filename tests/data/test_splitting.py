@@ -3,8 +3,9 @@ import itertools
 import pytest
 
 from finetune.data.cleaning import Split
-from finetune.data.splitting import limit, split_off_validation
+from finetune.data.splitting import limit, split_all, split_off_validation
 from finetune.errors import DataError
+from finetune.tasks import summarization
 
 
 def train(count: int) -> dict[str, Split]:
@@ -50,6 +51,34 @@ def test_at_least_one_row_moves(count, share, moved):
 def test_train_must_keep_a_row(count):
     with pytest.raises(DataError, match=f"train has {count} rows, too few"):
         split_off(count, 0.4)
+
+
+def drawn(texts, seed: int = 7, test: float = 0.2, validation: float = 0.1) -> dict[str, set]:
+    rows = [{"id": str(n), "dialogue": text, "summary": ""} for n, text in enumerate(texts)]
+    splits = split_all(Split(rows), summarization, test, validation, seed)
+    assert [split.counts["drawn_from_all"] for split in splits.values()] == [
+        len(split.rows) for split in splits.values()
+    ]
+    return {name: {row["dialogue"] for row in split.rows} for name, split in splits.items()}
+
+
+def test_three_splits_are_drawn_from_one_in_their_shares():
+    splits = drawn(map(str, range(5000)))
+    assert {name: len(texts) / 5000 for name, texts in splits.items()} == pytest.approx(
+        {"train": 0.72, "validation": 0.08, "test": 0.2}, abs=0.02
+    )
+    assert len(set.union(*splits.values())) == 5000
+
+
+def test_rows_of_one_input_are_never_drawn_into_two_splits():
+    train, validation, test = drawn(str(n % 100) for n in range(1000)).values()
+    assert len(train) + len(validation) + len(test) == len(train | validation | test) == 100
+
+
+def test_a_row_that_is_added_moves_no_other():
+    few, more = drawn(map(str, range(500))), drawn(map(str, range(1000)))
+    assert all(few[name] <= more[name] for name in few)
+    assert few != drawn(map(str, range(500)), seed=8)
 
 
 def limited(count: int, rows: int | None, seed: int = 7) -> list[int]:

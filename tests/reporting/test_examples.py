@@ -36,6 +36,14 @@ def test_an_example_has_its_dialogue_both_answers_and_what_they_share():
     assert (example.base_score, example.tuned_score) == (5, 10)
 
 
+def test_an_example_of_several_references_is_marked_by_the_one_it_shares_most_with():
+    material = chats(10)
+    material.predictions["tuned"][0]["references"] = ["Ann went", "Ann left early"]
+    (example,) = examples.summaries(material)
+    assert example.references == ["Ann went", "Ann left early"]
+    assert example.tuned == [("Ann left", True)]
+
+
 def test_an_example_does_without_the_base_model_and_the_dialogue():
     material = chats(10)
     material.predictions["base"].clear()

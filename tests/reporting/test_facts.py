@@ -23,6 +23,9 @@ def test_what_was_dropped_is_told_by_reason():
     kept = {"train": {"rows": 5, "kept": 5}, "test": {"rows": 2, "kept": 2}}
     assert facts.dropped(kept) == "All 7 rows were kept: train 5, test 2."
     assert "No counts" in facts.dropped({})
+    drawn = {"all": {"rows": 9}, "train": {"kept": 6}, "validation": {"kept": 1}}
+    drawn["test"] = {"kept": 2}
+    assert facts.dropped(drawn) == "All 9 rows were kept: train 6, validation 1, test 2."
 
 
 def test_lengths_are_told_in_tokens():
@@ -94,6 +97,7 @@ def test_where_rows_came_from_is_told_whole():
         ({"source": "files", "files": {"test": {"file": "price/t.jsonl"}}}, "from price/t.jsonl"),
         ({"source": "hub", "repo": "who/what", "pinned": True}, "from who/what"),
         ({"source": "hub", "repo": "who/what", "pinned": False}, "from who/what, not pinned"),
+        ({"source": "files", "files": {"all": {"file": "goods.csv"}}}, "from goods.csv"),
         ({}, ""),
     ],
 )

@@ -45,6 +45,16 @@ def test_rows_come_back_in_the_order_of_their_pairs():
     assert [row["rouge1"] for row in rows] == [100, 0, 100]
 
 
+def test_of_several_references_each_score_is_the_best_one_s():
+    # ROUGE-1 is best against the first, ROUGE-2 and -L against the second.
+    prediction, references = "a b c d", ["d c b a", "a b c x y"]
+    (row,) = rouge([(prediction, references)], stemmer=False)
+    alone = rouge([(prediction, reference) for reference in references], stemmer=False)
+    assert row == {name: max(one[name] for one in alone) for name in row}
+    assert row["rouge1"] == alone[0]["rouge1"] > alone[1]["rouge1"]
+    assert row["rouge2"] == alone[1]["rouge2"] > alone[0]["rouge2"]
+
+
 def test_half_a_surrogate_pair_scores_nothing_and_stops_nothing():
     rows = rouge([("the \ud83d cat", "the cat"), ("the cat", "\ud83d the cat")], stemmer=True)
     assert [row["rouge1"] for row in rows] == [100, 100]

@@ -24,6 +24,12 @@ def test_without_the_aggregator_every_row_keeps_its_scores(metric):
     assert rows["rouge1"] == pytest.approx([400 / 9, 0, 100])
 
 
+def test_a_row_may_have_several_references(metric):
+    several = [[reference, "the cats sat"] for reference in REFERENCES]
+    rows = metric.compute(predictions=PREDICTIONS, references=several, use_aggregator=False)
+    assert rows["rouge1"] == pytest.approx([100, 0, 100])
+
+
 def test_the_same_rows_give_the_same_figure_with_every_call(metric):
     calls = [metric.compute(predictions=PREDICTIONS, references=REFERENCES) for _ in range(3)]
     assert calls[0] == calls[1] == calls[2]

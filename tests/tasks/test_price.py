@@ -57,6 +57,30 @@ def test_a_price_in_csv_is_text():
 
 
 @pytest.mark.parametrize(
+    ("text", "usd"),
+    [
+        ("$1,299.00", 1299.0), ("$ 12", 12.0), ("1,299.00", 1299.0), ("$1,299", 1299.0),
+        ("1,234,567", 1234567.0), ("1,299.00 USD", 1299.0), ("US$5.5", 5.5), (" 7 ", 7.0),
+    ],
+)  # fmt: skip
+def test_a_price_may_be_written_as_people_in_the_us_do(text, usd):
+    assert price.clean(row("x", text))["price"] == usd
+
+
+@pytest.mark.parametrize(
+    "text", ["1.299,00 €", "1.299,00", "12,5", "€5", "$", "5-7", "-$5", "1,29,900", "$1,2990"]
+)
+def test_a_price_of_other_forms_is_a_bad_field(text):
+    with pytest.raises(ValueError, match="must be a number of USD"):
+        price.clean(row("x", text))
+
+
+def test_a_comma_that_may_be_a_decimal_mark_is_a_bad_field():
+    with pytest.raises(ValueError, match=r"'1,299', which may be 1\.299 or 1299; write \$1,299"):
+        price.clean(row("x", "1,299"))
+
+
+@pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"price": None}, "price is None, must be a number of USD"),

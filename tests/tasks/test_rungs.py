@@ -102,6 +102,13 @@ def test_the_oracle_of_a_very_long_dialogue_tries_the_lines_that_are_best_alone(
     assert oracle("\n".join(lines), "Tom eats at home") == "Tom eats at home"
 
 
+def test_the_oracle_of_several_references_is_nearest_to_one_of_them():
+    row = {"dialogue": "Ann: Hi\nTom eats\nTim reads"}
+    row |= {"summary": "they all eat out", "references": ["they all eat out", "Tim reads"]}
+    options = SummaryScore(stemmer=True)
+    assert RUNGS["oracle3"]({"test": [row]}, options).guesses == ["Tim reads"]
+
+
 def test_the_oracle_says_that_it_is_a_bound():
     rows = [{"dialogue": "A: one", "summary": "one"}]
     assert RUNGS["oracle3"]({"test": rows}, SummaryScore(stemmer=True)).remarks == {"bound": True}

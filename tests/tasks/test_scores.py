@@ -26,6 +26,13 @@ def test_summaries_are_scored_row_by_row():
     assert (second["id"], second["prediction"], second["rouge1"]) == ("2", "", 0)
 
 
+def test_a_row_with_several_references_has_them_all_and_the_best_scores():
+    rows = [{"id": "1", "summary": "a dog ran", "references": ["a dog ran", "the cat sat"]}]
+    (row,) = scores.score("summarization", rows, ["the cat sat"], SUMMARY)
+    assert (row["reference"], row["references"]) == ("a dog ran", ["a dog ran", "the cat sat"])
+    assert (row["rouge1"], row["rougeL"], row["reference_words"]) == (100, 100, 3)
+
+
 def test_prices_are_scored_row_by_row():
     rows = [{"id": "1", "price": 157.99, "category": "Tools"}, {"id": "2", "price": 20.0}]
     assert scores.score("price", rows, [200.123, 60.5], PRICE) == [

@@ -50,3 +50,45 @@ def test_a_bad_field_is_told_with_its_value(fields, said):
 )
 def test_what_cleaning_changes_is_found(fields, found):
     assert set(summarization.found(ROW | fields)) == found
+
+
+def raw(summary: object) -> dict:
+    return {"id": 1, "dialogue": "A: Hi.", "summary": summary}
+
+
+def test_of_several_references_the_first_is_the_summary_and_all_are_kept():
+    cleaned = summarization.clean(raw([" A  greets.", "", "Ann says\nhi. "]))
+    assert cleaned["summary"] == summarization.target(cleaned) == "A greets."
+    assert cleaned["references"] == ["A greets.", "Ann says hi."]
+    assert summarization.references(cleaned) == cleaned["references"]
+
+
+@pytest.mark.parametrize("summary", ["A greets.", ["A greets."], ["", "A greets."]])
+def test_a_row_of_one_reference_has_no_list_of_them(summary):
+    cleaned = summarization.clean(raw(summary))
+    assert cleaned == {"id": "1", "dialogue": "A: Hi.", "summary": "A greets."}
+    assert summarization.references(cleaned) == ["A greets."]
+
+
+def test_a_row_whose_references_are_all_blank_has_an_empty_summary():
+    assert summarization.clean(raw([" ", ""]))["summary"] == ""
+
+
+@pytest.mark.parametrize(
+    ("summary", "said"),
+    [
+        ([], "summary is missing"),
+        (["x", None], "summary 2 is missing"),
+        (["x", 5], "summary 2 is 5, must be text"),
+    ],
+)
+def test_a_reference_that_is_no_text_is_a_bad_field(summary, said):
+    with pytest.raises(ValueError, match=said):
+        summarization.clean(raw(summary))
+
+
+def test_several_references_are_found():
+    assert set(summarization.found(raw(["a\nb", " "]))) == {
+        "several_references", "blank_references", "newlines_in_summary",
+        "stray_blanks_around_summary",
+    }  # fmt: skip

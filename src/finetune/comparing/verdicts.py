@@ -134,7 +134,13 @@ def _check_rows(task: str, before: Run, after: Run) -> None:
     both = (before.predictions[task], after.predictions[task])
     told = all("input_hash" in row for rows in both for row in rows)
     rows = [
-        {row["id"]: (row["reference"], row["input_hash"] if told else None) for row in predictions}
+        {
+            row["id"]: (
+                row.get("references", row["reference"]),
+                row["input_hash"] if told else None,
+            )
+            for row in predictions
+        }
         for predictions in both
     ]
     if rows[0] == rows[1]:

@@ -9,6 +9,7 @@ import csv
 import io
 import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from finetune.errors import DataError
 Placed = tuple[str, dict[str, Any] | str]
 
 
-def read(path: Path) -> Iterator[Placed]:
-    """The rows of a file, by its ending.
+def read(path: Path, delimiter: str = ",") -> Iterator[Placed]:
+    """The rows of a file, by its ending; `delimiter` stands between the cells of a CSV file.
 
     Raises:
         DataError: the file is missing, of an unknown format, or as a whole not of its format.
@@ -32,7 +33,7 @@ def read(path: Path) -> Iterator[Placed]:
     if reader is None:
         raise DataError(f"{path}: unknown format; known: {', '.join(READERS)}")
     try:
-        yield from reader(path)
+        yield from _csv(path, delimiter) if reader is _csv else reader(path)
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: byte {error.start}: not UTF-8; convert the file") from None
 
@@ -68,11 +69,18 @@ def _jsonl(path: Path) -> Iterator[Placed]:
         yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
 
 
-def _csv(path: Path) -> Iterator[Placed]:
+def _csv(path: Path, delimiter: str = ",") -> Iterator[Placed]:
     # Descriptions may be longer than the 128 KiB that the csv module takes for a mistake.
     csv.field_size_limit(16 * 2**20)
-    reader = csv.reader(io.StringIO(_text(path), newline=""), strict=True)
-    header = next(reader, [])
+    text = io.StringIO(_text(path), newline="")
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise DataError(f"{path}: line 1: no CSV ({error})") from None
+    twice = [name for name, n in Counter(header).items() if n > 1 and name]
+    if twice:
+        raise DataError(f"{path}: line 1: two columns are called {twice[0]!r}; rename one of them")
     for _ in itertools.count():
         place = f"line {reader.line_num + 1}"
         try:
@@ -92,10 +100,11 @@ def _parquet(path: Path) -> Iterator[Placed]:
     import pyarrow.parquet
 
     try:
-        table = pyarrow.parquet.read_table(path)
-    except pyarrow.ArrowException as error:
+        rows = pyarrow.parquet.read_table(path).to_pylist()
+    except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
+        # A damaged page is an OSError; a date beyond Python's is one of the others.
         raise DataError(f"{path}: no Parquet ({' '.join(str(error).split())})") from None
-    for number, row in enumerate(table.to_pylist(), start=1):
+    for number, row in enumerate(rows, start=1):
         yield f"row {number}", row
 
 

@@ -10,15 +10,15 @@ import logging
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from finetune import hub
-from finetune.data import readers
+from finetune.data import fields, readers
 from finetune.data.embedded import dialogues, products
 from finetune.errors import DataError
 from finetune.files import sha256
-from finetune.schema import Embedded, Guesses, TaskSource
+from finetune.schema import Embedded, Files, Guesses, Hub, TaskSource
 from finetune.tasks.kinds import Kind
 
 if TYPE_CHECKING:
@@ -97,11 +97,12 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
     splits, files = {}, {}
     for split, name in source.files.splits.items():
         path = folder / name
+        mapping = _mapping(source.files, split)
         splits[split] = [
-            _raw(split, place, row, source.files.fields, kind.FIELDS)
-            for place, row in readers.read(path)
+            _raw(split, place, row, mapping, kind)
+            for place, row in readers.read(path, source.files.delimiter)
         ]
-        files[split] = {"file": f"{source.files.folder}/{name}", "sha256": sha256(path)}
+        files[split] = {"file": _shown(source, name), "sha256": sha256(path)}
     origin = {"source": "files", "files": files, "licence": source.licence}
     guesses = {}
     for name, options in source.files.guesses.items():
@@ -109,17 +110,22 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
         if not path.is_file():
             log.info(f"{path}: no such file, hence no rung {name!r}")
             continue
-        guesses[name] = _guesses(path, options, kind)
-        file = {"file": f"{source.files.folder}/{options.file}", "sha256": sha256(path)}
+        guesses[name] = _guesses(path, options, kind, source.files.delimiter)
+        file = {"file": _shown(source, options.file), "sha256": sha256(path)}
         origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
     return Fetched(splits, origin, guesses)
 
 
-def _guesses(path: Path, options: Guesses, kind: Kind) -> list[dict[str, Any]]:
+def _shown(source: TaskSource, name: str) -> str:
+    """A file below data.root, as messages and source.json have it."""
+    return (PurePosixPath(source.files.folder) / name).as_posix()
+
+
+def _guesses(path: Path, options: Guesses, kind: Kind, delimiter: str) -> list[dict[str, Any]]:
     """Somebody's answers in a file; each must be one, as it is no row that could be set aside."""
     _, body, target, *_ = kind.FIELDS
     guesses: dict[str, Any] = {}
-    for place, row in readers.read(path):
+    for place, row in readers.read(path, delimiter):
         try:
             if isinstance(row, str):
                 raise ValueError(row)
@@ -155,15 +161,15 @@ def _hub(source: TaskSource, kind: Kind) -> Fetched:
         if name not in loaded:
             has = ", ".join(map(str, loaded))
             raise DataError(f"{options.repo}: no split {name!r}; it has {has}")
+        mapping = _mapping(options, split)
         columns = loaded[name].column_names
-        lacking = [column for column in options.fields.values() if column not in columns]
-        if lacking:
+        if absent := fields.lacking(mapping, columns):
             raise DataError(
-                f"{options.repo}: {name} has no column {', '.join(map(repr, lacking))}; it has "
+                f"{options.repo}: {name} has no column {', '.join(map(repr, absent))}; it has "
                 f"{', '.join(columns)} (source.hub.fields in the task's config)"
             )
         splits[split] = [
-            _raw(split, f"row {number}", row, options.fields, kind.FIELDS)
+            _raw(split, f"row {number}", row, mapping, kind)
             for number, row in enumerate(loaded[name], start=1)
         ]
     origin = {
@@ -198,17 +204,23 @@ def _load(repo: str, config: str | None, revision: str) -> "datasets.DatasetDict
     return loaded
 
 
+def _mapping(spec: Files | Hub, split: str) -> dict[str, str | list[str]]:
+    """Where our fields stand in the rows of a split: as in all of them, but for its own."""
+    merged = {**spec.fields, **spec.fields_by_split.get(split, {})}
+    return {name: path for name, path in merged.items() if path is not None}
+
+
 def _raw(
     split: str,
     place: str,
     row: Mapping[str, Any] | str,
-    fields: Mapping[str, str],
-    wanted: tuple[str, ...],
+    mapping: Mapping[str, str | list[str]],
+    kind: Kind,
 ) -> dict[str, Any]:
     """A raw row in our field names; a source without ids gets them from the rows' places."""
     if isinstance(row, str):
         return {"place": place, "broken": row}
-    mapped = {ours: row.get(fields[ours]) for ours in wanted if ours in fields}
-    if "id" not in fields:
-        mapped = {"id": f"{split}-{place.split()[-1]}", **mapped}
-    return {"place": place, **mapped}
+    taken = fields.take(row, mapping, kind.FIELDS, kind.OPTIONAL)
+    if "id" not in mapping:
+        taken = {"id": f"{split}-{place.split()[-1]}", **taken}
+    return {"place": place, **taken}

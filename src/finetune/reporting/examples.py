@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from finetune.reporting.material import Material
+from finetune.reporting.material import Material, Row
 from finetune.reporting.overlap import Span, overlap
 from finetune.reporting.standings import per_row
 
@@ -13,12 +13,12 @@ LONGEST_DESCRIPTION = 280
 
 @dataclass(frozen=True)
 class Summary:
-    """A dialogue with its reference and what both models made of it; scores are in points."""
+    """A dialogue with its references and what both models made of it; scores are in points."""
 
     title: str
     id: str
     dialogue: str
-    reference: str
+    references: list[str]
     base: list[Span]
     base_score: float | None
     tuned: list[Span]
@@ -60,14 +60,23 @@ def summaries(material: Material) -> list[Summary]:
                 title,
                 str(row["id"]),
                 dialogues.get(row["id"], ""),
-                row["reference"],
-                overlap(base["prediction"], row["reference"]) if base else [],
+                row.get("references") or [row["reference"]],
+                _marked(base) if base else [],
                 per_row(material, base) if base else None,
-                overlap(row["prediction"], row["reference"]),
+                _marked(row),
                 per_row(material, row),
             )
         )
     return found
+
+
+def _marked(row: Row) -> list[Span]:
+    """A prediction with what it shares with its reference; of several, with that sharing most."""
+    found = [
+        overlap(row["prediction"], reference)
+        for reference in row.get("references") or [row["reference"]]
+    ]
+    return max(found, key=lambda spans: sum(len(piece) for piece, shared in spans if shared))
 
 
 def misses(material: Material) -> list[Miss]:

@@ -54,7 +54,9 @@ def dropped(data: Metrics) -> str:
         return "No counts of the data were written."
     rows, kept = (sum(split.get(key, 0) for split in data.values()) for key in ("rows", "kept"))
     if kept >= rows:
-        splits = ", ".join(f"{name} {number(s.get('kept', 0), 0)}" for name, s in data.items())
+        splits = ", ".join(
+            f"{name} {number(s['kept'], 0)}" for name, s in data.items() if "kept" in s
+        )
         return f"All {number(rows, 0)} rows were kept: {splits}."
     reasons: dict[str, int] = {}
     for split in data.values():
@@ -143,7 +145,8 @@ def origin(material: Material) -> str:
         case "hub":
             return f"from {source['repo']}{'' if source.get('pinned', True) else ', not pinned'}"
         case "files":
-            return f"from {source['files']['test']['file']}"
+            files = source["files"]
+            return f"from {files.get('test', files.get('all', {})).get('file')}"
     return ""
 
 

@@ -13,6 +13,7 @@ class Kind(Protocol):
     """What a kind's module offers; see `finetune.tasks`."""
 
     FIELDS: tuple[str, ...]
+    OPTIONAL: frozenset[str]  # of these, what a row may lack
 
     def clean(self, row: Row) -> Row: ...
     def body(self, row: Row) -> str: ...

@@ -8,6 +8,7 @@ from typing import Any
 from finetune.tasks.text import id_field, normalized, text_field
 
 FIELDS = ("id", "text", "price", "category")
+OPTIONAL = frozenset({"category"})
 # The prices that the model can say: in Llama 3's tokenizer each is one token.
 LOWEST, HIGHEST = 0, 999
 # More is no price of a product but a mistake in the data.
@@ -19,17 +20,22 @@ _QUESTION = re.compile(r"\A\s*how much does this cost[^\n]*\n", re.IGNORECASE)
 # On a line of its own: "The price is $20." may end a description.
 _ANSWER = re.compile(r"(?:\A|\s*\n)\s*price is \$[\d.,]*\s*\Z", re.IGNORECASE)
 _PRICE = re.compile(r"\$\s?\d+(?:,\d{3})*(?:\.\d+)?")
+# A price as people in the US write it: "$5", "1,299.00", "$1,299", "1,299.00 USD".
+_WRITTEN = re.compile(
+    r"(?P<sign>\$|US\$|USD)?\s?(?P<digits>\d+|\d{1,3}(?:,\d{3})+)(?P<cents>\.\d*)?(?P<after>\s?USD)?"
+)
 
 
 def clean(row: dict[str, Any]) -> dict[str, Any]:
     """The row without question and answer in its text.
 
     Raises:
-        ValueError: a field is missing or of the wrong type, or the price is negative or not finite.
+        ValueError: a field is missing or of the wrong type, or the price is negative, not finite or
+            ambiguous.
     """
     price = row.get("price")
     if isinstance(price, str):  # from CSV
-        price = _number(price)
+        price = number(price)
     if isinstance(price, bool) or not isinstance(price, int | float):
         raise ValueError(f"price is {row.get('price')!r}, must be a number of USD")
     if not 0 <= price < math.inf or price > MOST:
@@ -78,8 +84,22 @@ def found(row: dict[str, Any]) -> Iterator[str]:
         yield "category_missing"
 
 
-def _number(text: str) -> float | str:
+def number(text: str) -> float | str:
+    """The USD that a text says, such as `12.5`, `$1,299.00` or `1,299.00 USD`; else the text.
+
+    Raises:
+        ValueError: it may be two amounts: `1,299` alone is 1.299 where the comma is a decimal mark.
+    """
     try:
         return float(text)
     except ValueError:
+        written = _WRITTEN.fullmatch(text.strip())
+    if not written:
         return text
+    digits, cents = written["digits"], written["cents"] or ""
+    if digits.count(",") == 1 and not (cents or written["sign"] or written["after"]):
+        raise ValueError(
+            f"price is {text!r}, which may be {digits.replace(',', '.')} or "
+            f"{digits.replace(',', '')}; write ${digits}, or the number without a comma"
+        )
+    return float(digits.replace(",", "") + cents)

@@ -14,6 +14,7 @@ from finetune.errors import DataError
 from finetune.schema import Bootstrap, PriceScore, SummaryScore
 from finetune.scoring import bootstrap, paired, ratios, regression, rouge
 from finetune.scoring.bootstrap import Statistic
+from finetune.tasks import summarization
 
 Row = dict[str, Any]
 
@@ -96,18 +97,25 @@ FLAGS = (
 def score_summaries(
     rows: Sequence[Row], predictions: Sequence[str], options: SummaryScore
 ) -> list[Row]:
-    """Predictions for the rows, scored by ROUGE."""
-    pairs = [(text, row["summary"]) for row, text in zip(rows, predictions, strict=True)]
+    """Predictions for the rows, scored by ROUGE.
+
+    Of several references, which a row then lists, each score is that of the best one; `reference`
+    is the first, and the length ratio is to it.
+    """
+    pairs = [
+        (text, summarization.references(row)) for row, text in zip(rows, predictions, strict=True)
+    ]
     return [
         {
             "id": row["id"],
             "prediction": text,
-            "reference": reference,
+            "reference": references[0],
+            **({"references": references} if len(references) > 1 else {}),
             **_rounded(scores),
             "prediction_words": len(text.split()),
-            "reference_words": len(reference.split()),
+            "reference_words": len(references[0].split()),
         }
-        for row, (text, reference), scores in zip(
+        for row, (text, references), scores in zip(
             rows, pairs, rouge.rouge(pairs, options.stemmer), strict=True
         )
     ]

@@ -133,7 +133,8 @@ class StepTrainer(Trainer):
 def _not_finite(what: str, step: Step) -> ModelError:
     return ModelError(
         f"the {what} of optimizer step {step.number + 1} is not a finite number; earlier "
-        "checkpoints are kept; lower train.learning_rate, or compute in a wider type (method.compute_dtype)"
+        "checkpoints are kept; lower train.learning_rate, or compute in a wider type "
+        "(method.compute_dtype)"
     )
 
 

@@ -1,0 +1,71 @@
+"""Our fields out of a source's rows: by column, by dotted path, or by several of either."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+MISSING = object()
+
+
+def at(value: Any, path: str) -> Any:
+    """The value at a dotted path into a row, such as `answer.text` or `answers.0.text`; or MISSING.
+
+    At each level a key that is spelled like the whole rest of the path comes before the nested
+    reading: a column called `answer.text` is that column.
+    """
+    if isinstance(value, Mapping) and path in value:
+        return value[path]
+    head, _, rest = path.partition(".")
+    if isinstance(value, list) and head.isdecimal() and int(head) < len(value):
+        inner = value[int(head)]
+    elif isinstance(value, Mapping) and rest and head in value:
+        inner = value[head]
+    else:
+        return MISSING
+    return at(inner, rest) if rest else inner
+
+
+def lacking(fields: Mapping[str, str | list[str]], columns: Collection[str]) -> list[str]:
+    """The paths of a mapping that no row can have, as they begin with none of its columns."""
+    paths = [p for path in fields.values() for p in ([path] if isinstance(path, str) else path)]
+    return [p for p in paths if p not in columns and p.partition(".")[0] not in columns]
+
+
+def take(
+    row: Mapping[str, Any],
+    fields: Mapping[str, str | list[str]],
+    wanted: Collection[str],
+    optional: Collection[str],
+) -> dict[str, Any]:
+    """The wanted fields of a row in our names; what is not there is None.
+
+    Several paths for one field give the list of what they hold, without those that are absent or
+    null. `broken` says what is wrong with a row in which a path leads nowhere, or to bytes; an
+    optional field, and one that is missing under its own name, are for the kind to judge.
+    """
+    taken: dict[str, Any] = {}
+    broken = []
+    for name in wanted:
+        if name not in fields:
+            continue
+        path = fields[name]
+        value = at(row, path) if isinstance(path, str) else _several(row, path)
+        if value is MISSING and path != name and name not in optional:
+            broken.append(f"{name} is missing: the row has no {_spelled(path)}")
+        elif isinstance(value, bytes):
+            broken.append(f"{name} is binary, must be text")
+            value = None
+        taken[name] = None if value is MISSING else value
+    return {"broken": "; ".join(broken), **taken} if broken else taken
+
+
+def _several(row: Mapping[str, Any], paths: list[str]) -> Any:
+    values: list[Any] = []
+    for path in paths:
+        value = at(row, path)
+        if value is not MISSING and value is not None:
+            values += value if isinstance(value, list) else [value]
+    return values or MISSING
+
+
+def _spelled(path: str | list[str]) -> str:
+    return repr(path) if isinstance(path, str) else " or ".join(map(repr, path))
