@@ -75,7 +75,9 @@ def _dead() -> list[tuple[Path, dict[str, Any]]]:
 
 def _runs(pid: int, started: float) -> bool:
     try:
-        return abs(psutil.Process(pid).create_time() - started) < 1
+        process = psutil.Process(pid)
+        is_same = abs(process.create_time() - started) < 1  # not another that got its number
+        return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

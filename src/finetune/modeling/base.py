@@ -27,6 +27,7 @@ from finetune.schema import Method, Model
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 256 * 2**20
 LARGEST_KEPT_BYTES = 32 * 2**20  # the most that glibc itself goes up to
+LARGEST_HEAP_BYTES = 2**20
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
@@ -54,7 +55,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         check_folder(Path(options.name))
     use_safe_attention()
     if device() == "cpu":
-        _keep_freed_memory()
+        _set_malloc(for_inference)
     transformers_logging.disable_progress_bar()
     pin = {"revision": options.revision} if options.source == "hub" else {}
     try:
@@ -92,16 +93,22 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     return Base(model.eval(), tokenizer, _context(config), compute_dtype(method))
 
 
-def _keep_freed_memory() -> None:
-    """Have glibc keep what tensors free, up to `KEPT_BYTES`, for the tensors that come next.
+def _set_malloc(for_inference: bool) -> None:
+    """Have glibc keep what tensors free at inference, and give it back at once in training.
 
-    By default it gives most of it back at once, and each layer's activations are paged in anew,
-    which takes a fifth of the time that the embedded model takes to read prompts.
+    Inference frees each layer's activations before the next: given back, they are paged in anew,
+    which took a fifth of the time that the embedded model takes to prefill. Training keeps them
+    for the backward pass, and the holes that it leaves in the heap are not filled again: a step of
+    SmolLM2-135M that needed 0.70 GB of tensors took 1.25 GB, and 0.80 GB with memory given back.
     """
     mallopt = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None)
-    if mallopt:
+    if not mallopt:
+        return
+    if for_inference:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    else:
+        mallopt(M_MMAP_THRESHOLD, LARGEST_HEAP_BYTES)
 
 
 def _keep_4bit_weights(model: PreTrainedModel) -> None:

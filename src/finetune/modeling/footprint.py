@@ -46,9 +46,9 @@ def measure(model: PreTrainedModel, learned_rate: float, checkpointing: bool = F
 def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointing: bool) -> int:
     device = model.device
     ids = torch.ones(1, width, dtype=torch.long, device=device)
-    learned = torch.zeros(1, width, dtype=torch.bool, device=device)
     count = max(1, round(learned_rate * width))
-    learned[0, -count:] = True
+    columns = torch.arange(width - count, width, device=device)
+    learned = torch.stack([torch.zeros_like(columns), columns])
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def step() -> None:

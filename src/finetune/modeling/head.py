@@ -12,12 +12,12 @@ from transformers import PreTrainedModel
 def head_at(model: PreTrainedModel, positions: torch.Tensor) -> Iterator[None]:
     """Within, the model's logits are those of `positions` alone: (count, vocabulary).
 
-    `positions` is a boolean mask (rows, columns). What a model does to its logits after the output
+    `positions` (2, count) holds their rows and their columns. What a model does to its logits after the output
     layer (scaling, soft-capping) works elementwise and stays in place.
     """
 
     def chosen(_: nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return given[0][positions], *given[1:]
+        return given[0][positions[0], positions[1]], *given[1:]
 
     hook = model.get_output_embeddings().register_forward_pre_hook(chosen)
     try:

@@ -1,1 +1,1 @@
-"""What a run needs before it starts: memory, steps, tokens, time and cost."""
+"""What a run needs before it starts: memory by part, steps, tokens, time and cost."""

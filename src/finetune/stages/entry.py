@@ -13,7 +13,7 @@ from finetune.errors import EXIT_CODE, UserError
 def main(run: Callable[..., None]) -> None:
     """Run one stage; a user's mistake is one line and exit code 2, with nothing written."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for chatty in ("absl", "bitsandbytes", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
+    for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)

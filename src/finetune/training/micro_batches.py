@@ -33,20 +33,20 @@ def cut(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
 def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
     """The tensors of a micro-batch, padded on the left, as inference does.
 
-    `input_ids`, `attention_mask`, `position_ids` and the boolean `learned` are (rows, longest row);
-    `learned` marks positions whose next token is learned, `targets` (their number,) those tokens.
+    `input_ids`, `attention_mask` and `position_ids` are (rows, longest row); `learned` (2, count)
+    holds rows and columns of the positions whose next token is learned, `targets` (count,) those.
     """
     ids, mask = pad_left([example["input_ids"] for example in examples], pad_id)
     # A row's first token follows nothing, in the padding before it least of all.
     labels, _ = pad_left([[IGNORED, *example["labels"][1:]] for example in examples], IGNORED)
     following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-    learned = following != IGNORED
+    learned = (following != IGNORED).nonzero().T
     return {
         "input_ids": ids,
         "attention_mask": mask,
         "position_ids": positions(mask),
         "learned": learned,
-        "targets": following[learned],
+        "targets": following[learned[0], learned[1]],
     }
 
 

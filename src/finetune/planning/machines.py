@@ -1,0 +1,86 @@
+"""The machine that a run is planned for: its memory, and how fast it multiplies matrices."""
+
+import time
+from dataclasses import dataclass
+
+from finetune.errors import UserError
+from finetune.memory import available
+
+# Memory in GB and dense peak TFLOP/s in 16 bits, from the makers' data sheets; a part of the memory
+# is the driver's. bfloat16 is what the T4 and the V100 lack.
+GPUS = {
+    "t4": ("Tesla T4", 16, 65),
+    "v100": ("Tesla V100", 16, 125),
+    "a10": ("A10", 24, 125),
+    "l4": ("L4", 24, 121),
+    "rtx4090": ("GeForce RTX 4090", 24, 165),
+    "a100-40": ("A100 40 GB", 40, 312),
+    "l40s": ("L40S", 48, 362),
+    "a100": ("A100 80 GB", 80, 312),
+    "h100": ("H100", 80, 989),
+    "h200": ("H200", 141, 989),
+}
+# Assumed, not measured: what of the peak a fine-tuning run reaches, and what driver and libraries
+# hold of a GPU.
+UTILIZATION = {"cuda": 0.3, "cpu": 0.6}
+CONTEXT_GB = 1.0
+# Main memory of a process that has imported torch, transformers and PEFT, as seen on Linux.
+LIBRARIES_GB = 0.55
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Bytes that tensors can take, FLOP/s that training reaches, and what was assumed for it."""
+
+    name: str
+    device: str
+    free: int
+    flops: float
+    assumption: str
+
+
+def of(gpu: str | None, limit_gb: float | None) -> Machine:
+    """A GPU by its name here, or else this machine: its GPU where it has one, or its processor.
+
+    Raises:
+        UserError: the name is not here.
+    """
+    if gpu is not None:
+        if gpu not in GPUS:
+            raise UserError(f"--gpu: {gpu!r} is not known; known: {', '.join(GPUS)}")
+        name, size, peak = GPUS[gpu]
+        return _gpu(name, min(size, limit_gb or size) - CONTEXT_GB, peak)
+    import torch
+
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+        known = [each for each in GPUS.values() if each[0].split()[-1] in name.split()]
+        size = torch.cuda.mem_get_info()[0] / 1e9
+        return _gpu(name, min(size, limit_gb or size), known[0][2] if known else 100)
+    rate = _multiplied()
+    return Machine(
+        f"this machine ({torch.get_num_threads()} threads)",
+        "cpu",
+        available(limit_gb),
+        UTILIZATION["cpu"] * rate,
+        f"{100 * UTILIZATION['cpu']:.0f} % of the {rate / 1e9:.0f} GFLOP/s measured just now",
+    )
+
+
+def _gpu(name: str, free_gb: float, peak: float) -> Machine:
+    share = UTILIZATION["cuda"]
+    assumption = f"{100 * share:.0f} % of a peak of {peak} TFLOP/s"
+    return Machine(name, "cuda", round(free_gb * 1e9), share * peak * 1e12, assumption)
+
+
+def _multiplied(size: int = 1024, seconds: float = 0.5) -> float:
+    """FLOP/s of float32 matrix products on this processor, for half a second."""
+    import torch
+
+    one = torch.rand(size, size)
+    one @ one
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        one @ one
+        count += 1
+    return 2 * size**3 * count / (time.perf_counter() - started)
