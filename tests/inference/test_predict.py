@@ -1,6 +1,8 @@
 import pytest
 
-from finetune.inference.predict import Ask, draw, predict
+from finetune.inference import predict as predicting
+from finetune.inference.budgets import Budgets
+from finetune.inference.predict import Ask, draw
 from finetune.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 
 DIALOGUES = [
@@ -18,10 +20,17 @@ TRAIN = [
 ]
 
 
+BUDGETS = Budgets(prompt_tokens=512, cache_bytes=2**28)
+
+
+def predict(base, model, ask, rows, train, what, shots: int = 0):
+    return predicting.predict(base, model, ask, rows, train, what, BUDGETS, shots)
+
+
 def ask_summary(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue=":", max_tokens=64, max_completion_tokens=8)
     options = {
-        "batch_size": 2, "shots": 0, "seed": 5, "decode": "greedy", "beams": 2, "samples": 3,
+        "shots": 0, "seed": 5, "decode": "greedy", "beams": 2, "samples": 3,
         "temperature": 0.7,
     }  # fmt: skip
     return Ask(
@@ -32,7 +41,7 @@ def ask_summary(**changed: object) -> Ask:
 def ask_price(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
     options = {
-        "batch_size": 64, "shots": 0, "seed": 5, "estimate": "median", "top_k": 3, "floor": 0.0,
+        "shots": 0, "seed": 5, "estimate": "median", "top_k": 3, "floor": 0.0,
         "least_mass": 0.0,
     }  # fmt: skip
     score = PriceScore(hit_usd=40.0, hit_share=0.2)
