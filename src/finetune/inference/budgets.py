@@ -10,8 +10,9 @@ from finetune.schema import Run
 
 # The most that `auto` takes, whatever memory there is: above it nothing gets faster, and machines
 # that have more than this come to the same batches, so to the same rounding.
-# On a CPU measured with bench/inference.py; those of a GPU have not been run on one.
-MAX_PROMPT_TOKENS = {"cpu": 8_192, "cuda": 65_536}
+# A CPU's are measured: with the embedded model, summaries gain little above 4,096 tokens and prices
+# lose a little from 1,024 on. A GPU's were not run on one.
+MAX_PROMPT_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 MAX_CACHE_BYTES = {"cpu": GIB, "cuda": 32 * GIB}
 # Of the memory that can be had; the rest is for logits, copies and what the estimate does not know.
 PROMPT_SHARE = 1 / 4
