@@ -2,9 +2,10 @@
 
 The loop is the way of public courses: a model loaded in 4 bits with its adapter beside the weights,
 and for each row prompt, `generate`, decode; for prices also one forward pass a row and the mean of
-its three likeliest tokens. A second loop runs over the weights as this project holds them on a CPU,
-dequantized once, so that the table tells what comes from there. Same weights, same rows, and ways
-take turns; of each the fastest turn counts, which other work on the machine disturbs least.
+its three likeliest tokens. A second loop runs over the weights as this project holds them for
+inference, dequantized once where there is room, so that the table tells what comes from there: rows
+name what the weights are. Same weights, same rows, and ways take turns; of each the fastest turn
+counts, which other work on the machine disturbs least.
 """
 
 import argparse
@@ -22,7 +23,8 @@ from transformers import PreTrainedModel
 from finetune import params
 from finetune.data.sources import GENERATORS
 from finetune.files import read_jsonl
-from finetune.inference import perplexity, prices
+from finetune.inference import budgets, prices
+from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Writer, generate
 from finetune.inference.merging import merged
 from finetune.modeling import adapters
@@ -34,7 +36,7 @@ from finetune.tasks.kinds import kind
 
 Ways = dict[str, Callable[[list[str]], object]]
 Held = tuple[Base, PreTrainedModel]
-SLOW = ("mbr", "perplexity")
+SLOW = ("mbr", "greedy and perplexity")
 
 
 def main() -> None:
@@ -51,23 +53,28 @@ def main() -> None:
         help="of these, evenly chosen, that the loops are given",
     )
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--prompt-tokens", type=int, help="run.eval_token_budget, where given")
     parser.add_argument("--tasks", nargs="*", help="these only")
     parser.add_argument("--slow", action="store_true", help="mbr and perplexity as well")
     options = parser.parse_args()
     read = params.read(Path("params.yaml"))
+    run = read.run
+    if options.prompt_tokens:
+        run = run.model_copy(update={"eval_token_budget": options.prompt_tokens})
     model = read.model
     if options.model:
         model = model.model_copy(update={"name": options.model, "source": "local"})
     table = []
     for name in options.tasks or read.tasks:
         task = read.tasks[name]
-        as_loaded, dequantized = (
+        as_loaded, for_inference = (
             _held(model, read.method, flag, options.adapters and options.adapters / name)
             for flag in (False, True)
         )
         texts = _texts(name, task, options.data, options.rows)
+        limits = budgets.find(run, for_inference[1])
         ways = (_summary_ways if task.kind == "summarization" else _price_ways)(
-            as_loaded, dequantized, task
+            as_loaded, for_inference, task, limits
         )
         if not options.slow:
             ways = {way: run for way, run in ways.items() if way not in SLOW}
@@ -112,62 +119,70 @@ def _measured(
     return [[task, way, timed[way], rates[way], rates[way] / loop] for way in ways]
 
 
-def _loops(as_loaded: Held, dequantized: Held, encoder: PromptEncoder) -> Ways:
+def _loops(as_loaded: Held, for_inference: Held, encoder: PromptEncoder) -> Ways:
     return {
-        f"loop: generate, {name}": lambda texts, held=held: [
+        f"loop: generate, {_weights(held[1])}": lambda texts, held=held: [
             _generated(*held, encoder, text) for text in texts
         ]
-        for name, held in (("4-bit", as_loaded), ("dequantized", dequantized))
+        for held in (as_loaded, for_inference)
     }
 
 
-def _summary_ways(as_loaded: Held, dequantized: Held, task: SummarizationTask) -> Ways:
-    base, model = dequantized
+def _weights(model: PreTrainedModel) -> str:
+    """What the weights of the linear layers are: `4-bit`, or a type of numbers."""
+    weights = next(
+        module.weight
+        for name, module in model.get_decoder().named_modules()
+        if isinstance(module, torch.nn.Linear) and "lora" not in name
+    )
+    return "4-bit" if hasattr(weights, "quant_state") else str(weights.dtype).removeprefix("torch.")
+
+
+def _summary_ways(
+    as_loaded: Held, for_inference: Held, task: SummarizationTask, limits: Budgets
+) -> Ways:
+    base, model = for_inference
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
     cap = task.prompt.max_completion_tokens
-    writer = Writer(model, base.tokenizer, task.eval.batch_size, cap, "bench")
+    writer = Writer(model, base.tokenizer, limits, cap, "bench")
 
-    def ours(decode: str) -> Callable[[list[str]], object]:
+    def ours(decode: str, is_scored: bool = False) -> Callable[[list[str]], object]:
         def run(texts: list[str]) -> object:
             prompts = [encoder.encode(text).ids for text in texts]
             how = task.eval.model_copy(update={"decode": decode})
+            references = None
+            if is_scored:  # any text of a summary's length will do
+                answers = (" ".join(text.split()[:20]) for text in texts)
+                references = [encoder.encode_completion(answer).ids for answer in answers]
             with merged(model):
-                return generate(writer, prompts, how, task.score.stemmer)
+                return generate(writer, prompts, references, how, task.score.stemmer)
 
         return run
 
-    def references(texts: list[str]) -> object:
-        prompts = [encoder.encode(text).ids for text in texts]
-        # Any text of a summary's length will do.
-        completions = [encoder.encode_completion(" ".join(text.split()[:20])).ids for text in texts]
-        size, pad_id = task.eval.batch_size, base.tokenizer.pad_token_id
-        with merged(model):
-            return perplexity.surprise(model, prompts, completions, size, pad_id, "bench")
-
     return {
-        **_loops(as_loaded, dequantized, encoder),
+        **_loops(as_loaded, for_inference, encoder),
         "greedy": ours("greedy"),
         "mbr": ours("mbr"),
-        "perplexity": references,
+        "greedy and perplexity": ours("greedy", is_scored=True),
     }
 
 
-def _price_ways(as_loaded: Held, dequantized: Held, task: PriceTask) -> Ways:
-    base, model = dequantized
+def _price_ways(as_loaded: Held, for_inference: Held, task: PriceTask, limits: Budgets) -> Ways:
+    base, model = for_inference
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
     tree = prices.price_tree(encoder)
 
     def ours(texts: list[str]) -> object:
         prompts = [encoder.encode(text).ids for text in texts]
-        size, pad_id = task.eval.batch_size, base.tokenizer.pad_token_id
+        pad_id = base.tokenizer.pad_token_id
         with merged(model):
             return prices.distributions(
-                model, prompts, tree, task.eval.floor, size, pad_id, "bench"
+                model, prompts, tree, task.eval.floor, limits, pad_id, "bench"
             )
 
     return {
-        **_loops(as_loaded, dequantized, encoder),
-        "loop: top 3 of one pass, 4-bit": lambda texts: [
+        **_loops(as_loaded, for_inference, encoder),
+        f"loop: top 3 of one pass, {_weights(as_loaded[1])}": lambda texts: [
             _top_3(*as_loaded, encoder, text) for text in texts
         ],
         "distribution": ours,

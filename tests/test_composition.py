@@ -22,11 +22,11 @@ def test_a_task_is_left_out_with_a_tilde():
 
 
 def test_a_task_is_added_under_a_name_of_its_own():
-    text = compose(ROOT, ["+task@tasks.mine=samsum", "tasks.mine.eval.batch_size=2"])
+    text = compose(ROOT, ["+task@tasks.mine=samsum", "tasks.mine.eval.shots=7"])
     tasks = params.validate_text(text, "conf").tasks
     assert list(tasks) == ["samsum", "price", "mine"]
     assert tasks["mine"].kind == "summarization"
-    assert (tasks["mine"].eval.batch_size, tasks["samsum"].eval.batch_size) == (2, 100)
+    assert (tasks["mine"].eval.shots, tasks["samsum"].eval.shots) == (7, 2)
 
 
 def test_an_experiment_changes_its_own_keys_alone():
@@ -152,10 +152,13 @@ def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, mon
     ("override", "said"),
     [
         ("lora.rank=3", "lora.rank: is not a parameter; known here: r, alpha, dropout, target_mod"),
-        ("tasks.price.evl.batch_size=3", "tasks.price.evl: is not a parameter; known here: kind, "),
+        ("tasks.price.evl.shots=3", "tasks.price.evl: is not a parameter; known here: kind, "),
+        ("tasks.price.eval.batch_size=3", "tasks.price.eval.batch_size: is not a parameter any "
+         "more; set run.eval_token_budget instead"),
+        ("report.usd_per_hour=3", "report.usd_per_hour: is not a parameter any more; set run.usd_"),
         ("nope=1", "nope: is not a parameter; known here: tasks, data, model, method, lora, train"),
     ],
-)
+)  # fmt: skip
 def test_an_unknown_key_is_one_line_with_those_that_there_are(capsys, override, said):
     with pytest.raises(ParamsError):
         compose(ROOT, ["lora.r=8", override])

@@ -86,12 +86,12 @@ def test_the_composed_defaults_validate(composed):
         (
             "tasks.price.eval.decode",
             "greedy",
-            "tasks.price.eval.decode: is not a parameter; known here: batch_size, shots, seed",
+            "tasks.price.eval.decode: is not a parameter; known here: shots, seed",
         ),
         (
             "tasks.samsum.eval.estimate",
             "median",
-            "tasks.samsum.eval.estimate: is not a parameter; known here: batch_size, shots, seed",
+            "tasks.samsum.eval.estimate: is not a parameter; known here: shots, seed",
         ),
         (
             "tasks.samsum.source.hub.rev",
@@ -163,6 +163,27 @@ def test_a_mistake_is_one_line_with_the_key_and_what_is_allowed(changed, key, va
     assert told.startswith("params.yaml: ")
     assert said in told
     assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("tasks.price.eval.batch_size", 32, "tasks.price.eval.batch_size: is not a parameter any"
+         " more; set run.eval_token_budget instead"),
+        ("report", {"usd_per_hour": 2.0}, "report.usd_per_hour: is not a parameter any more; set "
+         "run.usd_per_hour instead"),
+        ("report", {"title": "x"}, "report: is not a parameter; known here: tasks"),
+    ],
+)  # fmt: skip
+def test_a_key_that_has_another_name_now_is_told_with_it(changed, key, value, said):
+    assert message(changed(key, value)).startswith(f"params.yaml: {said}")
+
+
+def test_every_key_that_replaces_another_is_known(composed):
+    read = params.validate_text(composed, "conf")
+    for key in params.RENAMED.values():
+        section, _, name = key.partition(".")
+        assert name in type(getattr(read, section)).model_fields
 
 
 def test_every_mistake_is_told_at_once(changed):
@@ -249,7 +270,7 @@ def test_what_is_not_declared_cannot_be_read(declare, keys):
 
 def test_a_finer_key_lets_only_itself_through(declare):
     task = declare("tasks.samsum.eval").tasks.samsum
-    assert task.eval.batch_size == 100
+    assert task.eval.shots == 2
     with pytest.raises(params.UndeclaredParameter, match=r"reads tasks\.samsum\.prompt"):
         _ = task.prompt
     with pytest.raises(params.UndeclaredParameter, match=r"reads tasks\.price"):

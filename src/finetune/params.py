@@ -4,6 +4,7 @@ The file is composed from `conf/` (see `finetune params`) and committed. Every s
 of it before it starts, so that a mistake in `lora` is told by the first stage that runs.
 """
 
+import fnmatch
 import re
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,21 @@ from pydantic_core import ErrorDetails
 
 from finetune.errors import ParamsError
 from finetune.schema import Params, PriceTask, Section, SummarizationTask
+
+# Parameters that had another name: the old one, `*` for any task, to the key that replaces it.
+RENAMED = {
+    "train.micro_batch_size": "run.token_budget",
+    "tasks.*.eval.batch_size": "run.eval_token_budget",
+    "report.usd_per_hour": "run.usd_per_hour",
+}
+
+
+def renamed(key: str) -> str | None:
+    """What to say of a parameter that goes by another name now; None for any other."""
+    for old, new in RENAMED.items():
+        if fnmatch.fnmatchcase(key, old):
+            return f"is not a parameter any more; set {new} instead"
+    return None
 
 
 def read(path: Path) -> Params:
@@ -57,7 +73,11 @@ def validate(values: Any, where: str) -> Params:
         return Params.model_validate(values)
     except ValidationError as error:
         # A field of two types gives an error for each; one message a key says enough.
-        told = {_key(detail): _what(detail, values) for detail in error.errors()}
+        told = {
+            key: _what(key, detail, values)
+            for detail in error.errors()
+            for key in _old_keys(detail)
+        }
         mistakes = "; ".join(_joined(key, what) for key, what in told.items())
         raise ParamsError(f"{where}: {mistakes}") from None
 
@@ -76,12 +96,22 @@ def _joined(key: str, what: str) -> str:
     return f"{key}{'.' if is_named else ': '}{what}" if key else what
 
 
-def _what(detail: ErrorDetails, values: Any) -> str:
+def _old_keys(detail: ErrorDetails) -> list[str]:
+    """The key of a mistake; of a section that is gone as a whole, its keys that were renamed."""
+    key, given = _key(detail), detail["input"]
+    is_section = detail["type"] == "extra_forbidden" and isinstance(given, dict)
+    inner = [f"{key}.{name}" for name in given] if is_section else []
+    return [name for name in inner if renamed(name)] or [key]
+
+
+def _what(key: str, detail: ErrorDetails, values: Any) -> str:
     match detail["type"]:
         case "value_error":
             return str(detail["ctx"]["error"])
         case "missing":
             return "is missing"
+        case "extra_forbidden" if said := renamed(key):
+            return said
         case "extra_forbidden":
             return f"is not a parameter; known here: {', '.join(_siblings(detail, values))}"
         case "union_tag_not_found":

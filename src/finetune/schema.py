@@ -158,7 +158,6 @@ class SummaryScore(Section):
 class Eval(Section):
     """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`."""
 
-    batch_size: Count
     shots: Annotated[int, Field(ge=0)]
     seed: Seed
 

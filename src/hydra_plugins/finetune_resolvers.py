@@ -79,6 +79,11 @@ def telling(
 
 
 def _tell_if_unknown(key: str, config: DictConfig) -> None:
+    from finetune.params import renamed  # here, not above: it takes time, which a mistake has
+
+    if said := renamed(key):
+        _mistake(f"{key}: {said}")
+        return
     node, path = config, ""
     for name in key.split("."):
         path = f"{path}.{name}".lstrip(".")

@@ -134,7 +134,7 @@ def test_a_needless_dependency_is_named(project):
         ("use(params.trainer.seed)", ["trainer.seed"]),  # no part of `train`
         ("use(params)", ["params"]),  # all of it goes who knows where
         ("params.task.kind", []),
-        ("params.task.eval.batch_size", ["tasks.${key}.eval.batch_size"]),
+        ("params.task.eval.shots", ["tasks.${key}.eval.shots"]),
         ("task = params.task", ["tasks.${key}"]),  # what is read of it cannot be seen
         ("for name in params.tasks.items(): pass", ["tasks"]),
         ("getattr(params.data.limit, split)", ["data.limit"]),

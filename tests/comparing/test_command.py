@@ -67,7 +67,9 @@ def repository(tmp_path_factory) -> Path:
     save("lost", 9, params)
     shutil.rmtree(folder / ".dvc/cache")
     save("first", 30, params)
-    save("better", 20, params.replace("  r: 16\n", "  r: 64\n"))
+    other_machine = params.replace("token_budget: auto", "token_budget: 512")
+    assert other_machine != params
+    save("better", 20, other_machine.replace("  r: 16\n", "  r: 64\n"))
     return folder
 
 
@@ -95,6 +97,7 @@ def test_a_better_run_is_called_so_with_the_parameters_that_differ(repository, c
     assert command.run(repository, ["first", "better"], "simple", fail_if_worse=True) == 0
     said = capsys.readouterr().out
     assert "lora.r       16     64" in said
+    assert "run." not in said  # of the machine: no two runs differ in it
     line = next(line for line in said.splitlines() if " mae " in line)
     assert "-10.00 [-10.00, -10.00]" in line
     assert line.rstrip().endswith("better")

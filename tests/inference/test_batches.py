@@ -1,4 +1,4 @@
-from finetune.inference.batches import in_batches, pad_left
+from finetune.inference.batches import batches, in_batches, pad_left, within
 
 
 def test_padding_stands_on_the_left_and_is_masked():
@@ -12,9 +12,19 @@ def test_answers_come_back_in_the_order_of_the_texts():
     seen = []
 
     def numbers(chosen: list[int]) -> list[int]:
-        seen.append([lengths[i] for i in chosen])
+        seen.extend(lengths[i] for i in chosen)
         return chosen
 
-    assert in_batches(lengths, 4, "test", numbers) == list(range(23))
-    assert [len(batch) for batch in seen] == [4, 4, 4, 4, 4, 3]
-    assert [length for batch in seen for length in batch] == sorted(lengths, reverse=True)
+    assert in_batches(lengths, within(12), "test", numbers) == list(range(23))
+    assert seen == sorted(lengths, reverse=True)
+
+
+def test_a_batch_holds_what_its_budget_allows_with_padding():
+    lengths = [5, 1, 9, 4, 4, 30, 2]
+    found = list(batches(lengths, within(10)))
+    # The longest does not fit, and is read alone; the last has room for more.
+    assert [[lengths[i] for i in batch] for batch in found] == [[30], [9], [5, 4], [4, 2], [1]]
+
+
+def test_texts_without_tokens_are_a_batch_too():
+    assert list(batches([0, 0], within(2))) == [[0, 1]]

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from finetune.inference import generate as generating
+from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Generated, Writer, beam, generate, greedy, sample
 from finetune.schema import SummaryEval
 
@@ -18,13 +19,15 @@ def prompts(base) -> list[list[int]]:
     return [base.tokenizer(text)["input_ids"] for text in TEXTS]
 
 
-def writer(base, batch_size: int = 3, max_new_tokens: int = 8) -> Writer:
-    return Writer(base.model, base.tokenizer, batch_size, max_new_tokens, "test")
+def writer(base, prompt_tokens: int = 1000, max_new_tokens: int = 8) -> Writer:
+    """With a prompt budget of 1, each row is a batch of its own."""
+    budgets = Budgets(prompt_tokens, cache_bytes=2**24)
+    return Writer(base.model, base.tokenizer, budgets, max_new_tokens, "test")
 
 
 def options(**changed: object) -> SummaryEval:
     defaults = {
-        "batch_size": 3, "shots": 0, "seed": 5, "decode": "greedy", "beams": 3, "samples": 4,
+        "shots": 0, "seed": 5, "decode": "greedy", "beams": 3, "samples": 4,
         "temperature": 0.7,
     }  # fmt: skip
     return SummaryEval(**(defaults | changed))
@@ -77,7 +80,7 @@ def test_an_answer_ends_at_the_end_token_or_says_that_it_was_cut(base, prompts):
 
 def test_beam_is_the_users_own_beam_search(base, prompts):
     expected = [own(base, ids, num_beams=3) for ids in prompts]
-    answers = generate(writer(base, 9), prompts, options(decode="beam"), stemmer=True)
+    answers = generate(writer(base), prompts, None, options(decode="beam"), stemmer=True)
     assert [answer.text for answer in answers] == expected
     assert answers == beam(writer(base, 1), prompts, 3)  # in batches of one, too
     assert expected != [own(base, ids, do_sample=False) for ids in prompts]
@@ -85,12 +88,12 @@ def test_beam_is_the_users_own_beam_search(base, prompts):
 
 def test_samples_are_the_same_whatever_ran_before_and_however_they_are_batched(base, prompts):
     torch.manual_seed(1)
-    first = sample(writer(base, 3), prompts, 4, 1.0, seed=5)
+    first = sample(writer(base), prompts, 4, 1.0, seed=5)
     torch.manual_seed(2)
-    assert sample(writer(base, 5), prompts, 4, 1.0, seed=5) == first
+    assert sample(writer(base, 30), prompts, 4, 1.0, seed=5) == first
     assert sample(writer(base, 1), prompts, 4, 1.0, seed=5) == first
     assert [len(answers) for answers in first] == [4, 4, 4]
-    assert sample(writer(base, 3), prompts, 4, 1.0, seed=6) != first
+    assert sample(writer(base), prompts, 4, 1.0, seed=6) != first
 
 
 def test_the_first_samples_do_not_depend_on_how_many_there_are(base, prompts):
@@ -109,18 +112,20 @@ def test_tokens_are_drawn_as_often_as_the_model_says(base, prompts):
 
 
 def test_at_a_temperature_near_zero_samples_are_greedy(base, prompts):
-    answers = generate(writer(base), prompts, options(decode="sample", temperature=1e-4), False)
+    answers = generate(
+        writer(base), prompts, None, options(decode="sample", temperature=1e-4), False
+    )
     assert answers == greedy(writer(base), prompts)
 
 
 def test_minimum_bayes_risk_keeps_the_candidate_most_like_the_others(base, prompts, monkeypatch):
     candidates = [Generated(text, False) for text in ("x", "Tom is late now", "Tom is late", "")]
     monkeypatch.setattr(generating, "sample", lambda *args: [candidates] * 3)
-    answers = generate(writer(base), prompts, options(decode="mbr"), stemmer=True)
+    answers = generate(writer(base), prompts, None, options(decode="mbr"), stemmer=True)
     assert [answer.text for answer in answers] == ["Tom is late now"] * 3
 
 
 def test_minimum_bayes_risk_chooses_among_its_samples(base, prompts):
-    found = generate(writer(base), prompts, options(decode="mbr"), stemmer=True)
+    found = generate(writer(base), prompts, None, options(decode="mbr"), stemmer=True)
     candidates = sample(writer(base), prompts, 4, 0.7, seed=5)
     assert all(answer in group for answer, group in zip(found, candidates, strict=True))

@@ -1,7 +1,21 @@
-import pytest
+import gc
+import weakref
 
-from finetune.inference.predict import Ask, draw, predict
-from finetune.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
+import pytest
+import torch
+
+from finetune.inference import budgets as batch_budgets
+from finetune.inference import predict as predicting
+from finetune.inference import tree_attention
+from finetune.inference.budgets import Budgets
+from finetune.inference.generate import Generated
+from finetune.inference.predict import Ask, draw
+from finetune.inference.reading import Reader
+from finetune.modeling.prompts import PromptEncoder
+from finetune.schema import Bootstrap, PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
+from finetune.tasks import scores
+from finetune.tasks.kinds import kind
+from finetune.training.examples import encode
 
 DIALOGUES = [
     {"id": "a", "dialogue": "Anna: Hi!", "summary": "Anna says hi."},
@@ -18,10 +32,17 @@ TRAIN = [
 ]
 
 
+BUDGETS = Budgets(prompt_tokens=512, cache_bytes=2**28)
+
+
+def predict(base, model, ask, rows, train, what, shots: int = 0):
+    return predicting.predict(base, model, ask, rows, train, what, BUDGETS, shots)
+
+
 def ask_summary(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue=":", max_tokens=64, max_completion_tokens=8)
     options = {
-        "batch_size": 2, "shots": 0, "seed": 5, "decode": "greedy", "beams": 2, "samples": 3,
+        "shots": 0, "seed": 5, "decode": "greedy", "beams": 2, "samples": 3,
         "temperature": 0.7,
     }  # fmt: skip
     return Ask(
@@ -32,7 +53,7 @@ def ask_summary(**changed: object) -> Ask:
 def ask_price(**changed: object) -> Ask:
     prompt = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
     options = {
-        "batch_size": 64, "shots": 0, "seed": 5, "estimate": "median", "top_k": 3, "floor": 0.0,
+        "shots": 0, "seed": 5, "estimate": "median", "top_k": 3, "floor": 0.0,
         "least_mass": 0.0,
     }  # fmt: skip
     score = PriceScore(hit_usd=40.0, hit_share=0.2)
@@ -156,6 +177,88 @@ def test_examples_are_drawn_by_the_seed(load, tiny_model):
     assert drawn == draw("price", train, 3, seed=5) != draw("price", train, 3, seed=6)
     assert len({shot.body for shot in drawn}) == 3
     assert len(draw("price", train[:2], 3, seed=5)) == 2  # all that there are
+
+
+def test_the_prompt_is_the_one_that_training_teaches(load, tiny_model, monkeypatch):
+    base = load(tiny_model)
+    seen = []
+
+    def generate(writer, prompts, references, *_):
+        seen.extend(zip(prompts, references, strict=True))
+        return [Generated("x", False, 1.0) for _ in prompts]
+
+    monkeypatch.setattr(predicting, "generate", generate)
+    predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
+    encoder = PromptEncoder(base.tokenizer, ask_summary().prompt, base.context)
+    taught = encode(DIALOGUES, kind("summarization"), encoder).examples
+    assert [prompt + reference for prompt, reference in seen] == [
+        example["input_ids"] for example in taught
+    ]
+    bos = base.tokenizer.bos_token_id
+    assert all(prompt[0] == bos and prompt.count(bos) == 1 for prompt, _ in seen)
+
+
+def test_predictions_are_what_a_user_generates_with_the_chat_template(load, tiny_model):
+    base = load(tiny_model)
+    predictions = predict(base, base.model, ask_summary(), DIALOGUES[:1], [], "test")
+    content = f"Go.\n\n{DIALOGUES[0]['dialogue']}"
+    ids = base.tokenizer.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, return_tensors="pt"
+    )["input_ids"]
+    cue = base.tokenizer(":", add_special_tokens=False, return_tensors="pt")["input_ids"]
+    ids = torch.cat([ids, cue], dim=1)
+    out = base.model.generate(ids, max_new_tokens=8, do_sample=False)
+    own = base.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True).strip()
+    assert predictions[0]["prediction"] == own
+
+
+@pytest.mark.parametrize("kind_name", ["greedy", "mbr", "prices", "prices level by level"])
+def test_nothing_of_a_batch_is_kept_while_the_next_one_runs(
+    load, digits_model, monkeypatch, kind_name
+):
+    """Memory does not grow with the rows: of logits and caches, one batch's are alive at a time."""
+    base = load(digits_model)
+    caches, alive = [], []
+    read = Reader.read
+
+    def watched(self, chosen, room):
+        gc.collect()
+        alive.append(sum(each() is not None for each in caches))
+        reading = read(self, chosen, room)
+        caches.extend([weakref.ref(reading.logits), weakref.ref(reading.cache.layers[0].held[0])])
+        return reading
+
+    monkeypatch.setattr(Reader, "read", watched)
+    monkeypatch.setattr(batch_budgets, "MAX_LOGITS", 258 * 200)
+    if kind_name == "prices level by level":
+        monkeypatch.setattr(tree_attention, "supports", lambda reading: False)
+    is_price = kind_name.startswith("prices")
+    rows = PRODUCTS * 3 if is_price else DIALOGUES * 3
+    ask = ask_price() if is_price else ask_summary(decode=kind_name)
+    narrow = Budgets(prompt_tokens=64, cache_bytes=2**28)
+    predicting.predict(base, base.model, ask, rows, TRAIN, "test", narrow)
+    assert len(alive) > 2
+    assert set(alive) == {0}
+
+
+def test_the_rate_of_generations_that_hit_the_cap_is_a_metric(load, tiny_model):
+    base = load(tiny_model)
+    rows = predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
+    rows[0]["hit_length_cap"] = False
+    options = Bootstrap(resamples=100, confidence=0.95, seed=1)
+    metrics = scores.metrics("summarization", rows, options, {})
+    assert (metrics["hit_length_cap"], metrics["hit_length_cap_share"]) == (1, 50.0)
+
+
+@pytest.mark.parametrize("decode", ["greedy", "beam", "sample", "mbr"])
+def test_the_likelihood_of_references_does_not_depend_on_decoding_or_batches(
+    load, tiny_model, decode
+):
+    base = load(tiny_model)
+    rows = predict(base, base.model, ask_summary(decode=decode), DIALOGUES * 2, [], "test")
+    for row, source in zip(rows, DIALOGUES * 2, strict=True):
+        (alone,) = predict(base, base.model, ask_summary(), [source], [], "test")
+        assert row["reference_nll"] == pytest.approx(alone["reference_nll"], rel=1e-4)
 
 
 @pytest.mark.parametrize("decode", ["greedy", "mbr"])

@@ -8,6 +8,8 @@ import torch
 from transformers import LlamaConfig
 
 from finetune.errors import ModelError
+from finetune.inference import tree_attention
+from finetune.inference.budgets import Budgets
 from finetune.inference.prices import PRICES, distributions, price_tree
 from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
@@ -31,11 +33,14 @@ def encoder(base, prompt: Prompt = PROMPT) -> PromptEncoder:
     return PromptEncoder(base.tokenizer, prompt, base.context)
 
 
-def search(base, texts=TEXTS, floor: float = 0.0, batch_size: int = 64):
+BUDGETS = Budgets(prompt_tokens=100_000, cache_bytes=2**28)
+
+
+def search(base, texts=TEXTS, floor: float = 0.0, budgets: Budgets = BUDGETS):
     encode = encoder(base)
     prompts = [encode.encode(text).ids for text in texts]
     tree = price_tree(encode)
-    return distributions(base.model, prompts, tree, floor, batch_size, 0, "test")
+    return distributions(base.model, prompts, tree, floor, budgets, 0, "test")
 
 
 @torch.inference_mode()
@@ -99,7 +104,7 @@ class Toy(torch.nn.Module):
         super().__init__()
         self.masses, self.vocabulary, self.elsewhere = masses, vocabulary, elsewhere
         self.config = LlamaConfig(num_hidden_layers=1, vocab_size=vocabulary)
-        self.device = torch.device("cpu")
+        self.device, self.dtype = torch.device("cpu"), torch.float32
 
     def get_decoder(self):
         return self
@@ -137,7 +142,7 @@ def test_prices_of_one_token_and_of_digits_come_to_the_same(load, tiny_model, di
         toy = Toy(dict(zip(paths, chances, strict=True)), len(encode.tokenizer), elsewhere=0)
         assert CUE not in {token for path in paths for token in path}
         found.append(
-            distributions(toy, [[9, CUE], [8, 9, CUE]], price_tree(encode), 0.0, 64, 0, "test")
+            distributions(toy, [[9, CUE], [8, 9, CUE]], price_tree(encode), 0.0, BUDGETS, 0, "test")
         )
     for one, digits in zip(*found, strict=True):
         np.testing.assert_allclose(one.probabilities, chances / 0.9, rtol=1e-4, atol=1e-7)
@@ -165,28 +170,62 @@ def test_what_is_below_the_floor_is_outside(digits, floor):
     assert cut.outside == pytest.approx(1 - masses[kept].sum(), abs=1e-6)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 7])
-def test_neither_batches_nor_neighbours_change_it(base, batch_size):
+@pytest.mark.parametrize("prompt_tokens", [1, 40, 300])
+def test_neither_batches_nor_neighbours_change_it(base, prompt_tokens):
     expected = search(base, floor=1e-3)
-    batched = search(base, floor=1e-3, batch_size=batch_size)
+    batched = search(base, floor=1e-3, budgets=Budgets(prompt_tokens, 2**28))
     for one, other in zip(expected, batched, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
     (alone,) = search(base, TEXTS[1:2], floor=1e-3)
     np.testing.assert_allclose(expected[1].probabilities, alone.probabilities, atol=1e-6)
 
 
-def test_no_more_pairs_are_read_at_once_than_a_batch_holds(digits, monkeypatch):
-    rows = []
+@pytest.fixture
+def passes(digits, monkeypatch) -> list[tuple[int, int]]:
+    """The (rows, columns) of each forward pass of the digits model."""
+    shapes = []
     forward = digits.model.forward
 
     @functools.wraps(forward)
     def counted(*args, **kwargs):
-        rows.append(len(kwargs["input_ids"]))
+        shapes.append(tuple(kwargs["input_ids"].shape))
         return forward(*args, **kwargs)
 
     monkeypatch.setattr(digits.model, "forward", counted)
-    search(digits, floor=1e-3, batch_size=2)
-    assert max(rows) == 2
+    return shapes
+
+
+# Beginnings of prices that more digits can follow: 1 to 9, and 10 to 99.
+NODES = 99
+
+
+def test_all_nodes_of_all_rows_are_read_in_one_pass(digits, passes):
+    search(digits)
+    opening, prompts, nodes = passes
+    assert (opening[0], prompts[0], nodes) == (1, 3, (3, NODES))
+
+
+def test_a_pass_over_nodes_holds_what_the_budget_allows(digits, passes):
+    search(digits, budgets=Budgets(2 * NODES, 2**28))
+    assert passes[-2:] == [(2, NODES), (1, NODES)]
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-6, 1e-4, 1e-2])
+def test_one_pass_finds_what_the_search_level_by_level_finds(digits, monkeypatch, floor):
+    found = search(digits, floor=floor)
+    monkeypatch.setattr(tree_attention, "supports", lambda reading: False)
+    for one, other in zip(found, search(digits, floor=floor), strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, rtol=1e-3, atol=1e-6)
+        assert one.outside == pytest.approx(other.outside, abs=1e-6)
+
+
+def test_level_by_level_no_more_pairs_are_read_at_once_than_the_cache_holds(
+    digits, passes, monkeypatch
+):
+    monkeypatch.setattr(tree_attention, "supports", lambda reading: False)
+    search(digits, budgets=Budgets(100_000, cache_bytes=2**20))
+    bytes_a_column = 2 * 2 * 64 * 4  # keys and values, layers, hidden size, float32
+    assert 3 < max(rows for rows, _ in passes) < 2**20 / (2 * 20 * bytes_a_column)
 
 
 def test_a_model_that_gives_no_numbers_makes_no_prediction(base):

@@ -90,6 +90,34 @@ def test_a_hub_model_is_asked_for_at_its_revision(monkeypatch):
     assert asked == [("some/model", {"revision": sha})]
 
 
+@pytest.mark.parametrize(("free", "fits"), [(10**9, True), (10**5, False)])
+def test_a_gpu_without_room_for_dequantized_weights_keeps_them_in_4_bits(
+    load, tiny_model, monkeypatch, free, fits
+):
+    quantized = load(tiny_model, "nf4").model
+    # Two bytes for each weight, of which a 4-bit tensor holds two a byte.
+    on_gpu = SimpleNamespace(
+        device=torch.device("cuda"), dtype=torch.bfloat16, num_parameters=quantized.num_parameters
+    )
+    monkeypatch.setattr(base, "available_on", lambda device: free)
+    assert base._fits_dequantized(on_gpu) == fits
+    monkeypatch.setattr(base, "available_on", lambda device: 1)
+    assert base._fits_dequantized(quantized)  # on a CPU always
+
+
+def test_dequantized_weights_are_those_that_quantized_ones_multiply_with(tiny_model):
+    from bitsandbytes.functional import dequantize_4bit
+
+    method = Method(quantization="nf4", double_quantization=True, compute_dtype="float32")
+    options = Model(name=str(tiny_model), source="local", revision=None, watch=str(tiny_model))
+    quantized, dequantized = (
+        base.load(options, method, flag).model.model.layers[0].mlp.up_proj for flag in (False, True)
+    )
+    assert type(dequantized) is torch.nn.Linear
+    expected = dequantize_4bit(quantized.weight.data, quantized.weight.quant_state)
+    assert torch.equal(dequantized.weight, expected)
+
+
 def test_the_compute_type_fits_the_hardware():
     auto = Method(quantization="none", double_quantization=False, compute_dtype="auto")
     fast = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -142,7 +142,8 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         paths.groups(task),
         list(groups.table(kind, rows, {n: models[n] for n in ("base", "tuned")}, RESAMPLES)),
     )
-    measured = {n: scores.metrics(kind, rows, RESAMPLES, {}) for n, rows in models.items()}
+    run = {"run": {"prompt_tokens": 4096, "cache_gb": 1.0}}
+    measured = {n: scores.metrics(kind, rows, RESAMPLES, {}) | run for n, rows in models.items()}
     measured["tuned"]["gain"] = scores.gain(kind, models["base"], models["tuned"], RESAMPLES)
     write_json(paths.metrics(task, "tuned"), {task: measured.pop("tuned")})
     write_json(paths.metrics(task, "base"), {task: measured})

@@ -40,9 +40,10 @@ def test_lengths_are_told_in_tokens():
 
 def test_what_went_wrong_is_counted_for_each_model_and_nothing_else_is():
     metrics = {
-        "base": {"mae": 1.5, "n": 200, "empty": 11, "prompt_truncated": 0},
+        "base": {"mae": 1.5, "n": 200, "empty": 11, "prompt_truncated": 0,
+                 "run": {"prompt_tokens": 4096}},
         "tuned": {"n": 200, "hit_length_cap": 1, "empty_share": 0.5, "gain": {}},
-    }
+    }  # fmt: skip
     table = facts.flags(metrics)
     assert table.head == ["rows with", "base model", "tuned"]
     assert [[plain(cell) for cell in row] for row in table.rows] == [

@@ -10,7 +10,7 @@ from typing import Any
 from finetune import paths
 from finetune.composition import flat, flatten, shown
 from finetune.errors import UserError
-from finetune.params import read_yaml
+from finetune.params import UNDECLARED, read_yaml
 
 WORKSPACE = "workspace"
 # What predictions come out of, in its order.
@@ -94,6 +94,8 @@ def _made_with(
     for task in kinds:
         _check_params(name, task, params, stages)
         _check_order(name, task, stages, written)
+    # What the machine was set to makes no two runs different.
+    params = {key: value for key, value in params.items() if not key.startswith(f"{UNDECLARED}.")}
     return params, kinds, written
 
 

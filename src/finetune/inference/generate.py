@@ -1,13 +1,15 @@
 """Answers in batches, by the way of decoding that `eval.decode` names."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.inference.batches import in_batches, pad_left
+from finetune.inference.budgets import Budgets
+from finetune.inference.likelihood import negative_log_likelihoods
 from finetune.inference.reading import Reader, Reading
 from finetune.schema import SummaryEval
 from finetune.scoring.consensus import consensus
@@ -15,14 +17,20 @@ from finetune.scoring.consensus import consensus
 # Logits (rows, vocabulary), the rows' own numbers, and how many tokens each has written, to (rows,)
 # tokens.
 Choice = Callable[[torch.Tensor, Sequence[int], int], torch.Tensor]
+# Completions whose likelihood is asked for as well, one a prompt.
+References = Sequence[list[int]] | None
 
 
 @dataclass(frozen=True)
 class Generated:
-    """An answer, and whether it was cut by the cap on its length."""
+    """An answer, whether its length was capped, and the reference's negative log-likelihood.
+
+    The latter is in nats, and None where there is no reference.
+    """
 
     text: str
     hit_length_cap: bool
+    reference_nll: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,7 @@ class Writer:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    batch_size: int
+    budgets: Budgets
     max_new_tokens: int
     what: str
 
@@ -47,25 +55,31 @@ class Writer:
         return set(self.model.generation_config.eos_token_id)
 
 
-def greedy(writer: Writer, prompts: Sequence[list[int]]) -> list[Generated]:
+NOTHING = Generated("", hit_length_cap=False)
+
+
+def greedy(
+    writer: Writer, prompts: Sequence[list[int]], references: References = None
+) -> list[Generated]:
     """The likeliest token, each time."""
 
     def likeliest(logits: torch.Tensor, rows: Sequence[int], written: int) -> torch.Tensor:
         return logits.argmax(-1)
 
-    reader = Reader(writer.model, prompts, writer.tokenizer.pad_token_id)
+    def decode(reading: Reading, chosen: list[int]) -> list[list[Generated]]:
+        written = _write(writer, reading, chosen, likeliest)
+        return [[writer.generated(ids)] for ids in written]
 
-    @torch.inference_mode()
-    def answer(chosen: list[int]) -> list[Generated]:
-        reading = reader.read(chosen, writer.max_new_tokens)
-        return [writer.generated(ids) for ids in _write(writer, reading, chosen, likeliest)]
-
-    return in_batches(reader.lengths, writer.batch_size, writer.what, answer)
+    return [answer for (answer,) in _prefilled(writer, prompts, references, decode)]
 
 
-def beam(writer: Writer, prompts: Sequence[list[int]], beams: int) -> list[Generated]:
-    """The best of so many hypotheses by their mean log-probability, as transformers searches."""
-    batch_size = max(1, writer.batch_size // beams)
+def beam(
+    writer: Writer, prompts: Sequence[list[int]], beams: int, references: References = None
+) -> list[Generated]:
+    """The best of so many hypotheses by their mean log-probability, as transformers searches.
+
+    That reads the prompts by itself, so references are scored after a prefill of their own.
+    """
 
     @torch.inference_mode()
     def answer(chosen: list[int]) -> list[Generated]:
@@ -78,11 +92,24 @@ def beam(writer: Writer, prompts: Sequence[list[int]], beams: int) -> list[Gener
         )
         return [writer.generated(row) for row in out[:, ids.shape[1] :].tolist()]
 
-    return in_batches([len(prompt) for prompt in prompts], batch_size, writer.what, answer)
+    max_rows = writer.budgets.max_rows(writer.model, writer.max_new_tokens, copies=beams)
+    found = in_batches([len(prompt) for prompt in prompts], max_rows, writer.what, answer)
+    if references is None:
+        return found
+    scored = _prefilled(writer, prompts, references, lambda _, chosen: [[NOTHING] for _ in chosen])
+    return [
+        replace(answer, reference_nll=nothing.reference_nll)
+        for answer, (nothing,) in zip(found, scored, strict=True)
+    ]
 
 
 def sample(
-    writer: Writer, prompts: Sequence[list[int]], count: int, temperature: float, seed: int
+    writer: Writer,
+    prompts: Sequence[list[int]],
+    count: int,
+    temperature: float,
+    seed: int,
+    references: References = None,
 ) -> list[list[Generated]]:
     """So many answers to each prompt, their tokens drawn from the model's distribution.
 
@@ -105,38 +132,78 @@ def sample(
         tokens = torch.searchsorted(cumulated, numbers * cumulated[:, -1:], right=True)
         return tokens[:, 0].clamp(max=logits.shape[-1] - 1)
 
-    reader = Reader(writer.model, prompts, writer.tokenizer.pad_token_id)
-
-    @torch.inference_mode()
-    def answer(chosen: list[int]) -> list[list[Generated]]:
-        read = reader.read(chosen, room=0)
+    def decode(reading: Reading, chosen: list[int]) -> list[list[Generated]]:
         pairs = [(place, row * count + c) for place, row in enumerate(chosen) for c in range(count)]
+        columns = reading.mask.shape[1] + writer.max_new_tokens
+        at_once = writer.budgets.cached_rows(writer.model, columns, copies=2)
         written = []
-        for start in range(0, len(pairs), writer.batch_size):
-            places, rows = zip(*pairs[start : start + writer.batch_size], strict=True)
-            reading = read.picked(places, writer.max_new_tokens)
-            written += [writer.generated(ids) for ids in _write(writer, reading, rows, drawn)]
+        for start in range(0, len(pairs), at_once):
+            places, rows = zip(*pairs[start : start + at_once], strict=True)
+            copied = reading.picked(places, writer.max_new_tokens)
+            written += [writer.generated(ids) for ids in _write(writer, copied, rows, drawn)]
         return [written[i : i + count] for i in range(0, len(written), count)]
 
-    return in_batches(reader.lengths, writer.batch_size, writer.what, answer)
+    # Half of the cache is for the prompts, half for the copies of them that are written on.
+    return _prefilled(writer, prompts, references, decode, copies=2)
 
 
 def generate(
-    writer: Writer, prompts: Sequence[list[int]], options: SummaryEval, stemmer: bool
+    writer: Writer,
+    prompts: Sequence[list[int]],
+    references: References,
+    options: SummaryEval,
+    stemmer: bool,
 ) -> list[Generated]:
     """One answer to each prompt, decoded as the options say; `stemmer` is for `mbr` alone.
 
-    `mbr` is minimum Bayes risk decoding (Kumar and Byrne 2004): of some samples the one that is
-    most like the others, by ROUGE-1.
+    `references` are completions to be scored, none of them longer than an answer may be. `mbr` is
+    minimum Bayes risk decoding (Kumar and Byrne 2004): of some samples the one that is most like
+    the others, by ROUGE-1.
     """
     if options.decode == "greedy":
-        return greedy(writer, prompts)
+        return greedy(writer, prompts, references)
     if options.decode == "beam":
-        return beam(writer, prompts, options.beams)
+        return beam(writer, prompts, options.beams, references)
     count = options.samples if options.decode == "mbr" else 1
-    candidates = sample(writer, prompts, count, options.temperature, options.seed)
+    candidates = sample(writer, prompts, count, options.temperature, options.seed, references)
     chosen = consensus([[answer.text for answer in answers] for answers in candidates], stemmer)
     return [answers[i] for answers, i in zip(candidates, chosen, strict=True)]
+
+
+def _prefilled(
+    writer: Writer,
+    prompts: Sequence[list[int]],
+    references: References,
+    decode: Callable[[Reading, list[int]], list[list[Generated]]],
+    copies: int = 1,
+) -> list[list[Generated]]:
+    """What `decode` gives for batches of prompts, each prefilled once, for its references too.
+
+    It is given the prefilled batch and the prompts' own numbers. `copies` is how often a row
+    stands in the cache while it decodes.
+    """
+    reader = Reader(writer.model, prompts, writer.tokenizer.pad_token_id)
+    columns = reader.common + writer.max_new_tokens
+    max_rows = writer.budgets.max_rows(writer.model, columns, copies=copies)
+
+    @torch.inference_mode()
+    def answer(chosen: list[int]) -> list[list[Generated]]:
+        if references is None:
+            return decode(reader.read(chosen, writer.max_new_tokens), chosen)
+        # By the references' length, which is padded too; the prompts of a batch are alike in it.
+        order = sorted(range(len(chosen)), key=lambda place: -len(references[chosen[place]]))
+        rows = [chosen[place] for place in order]
+        reading = reader.read(rows, writer.max_new_tokens)
+        nlls = negative_log_likelihoods(
+            reading, [references[row] for row in rows], writer.budgets.scored_tokens(writer.model)
+        )
+        found = {
+            place: [replace(each, reference_nll=nll) for each in answers]
+            for place, answers, nll in zip(order, decode(reading, rows), nlls, strict=True)
+        }
+        return [found[place] for place in range(len(chosen))]
+
+    return in_batches(reader.lengths, max_rows, writer.what, answer)
 
 
 def _write(

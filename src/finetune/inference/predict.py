@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
-from finetune.inference import perplexity, prices
+from finetune.inference import prices
+from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Writer, generate
 from finetune.inference.merging import merged
 from finetune.modeling.base import Base
@@ -44,13 +45,14 @@ def predict(
     rows: Sequence[Row],
     train: Sequence[Row],
     what: str,
+    budgets: Budgets,
     shots: int = 0,
 ) -> list[Row]:
     """Scored predictions for `rows`, in their order; see `finetune.tasks.scores`.
 
     `model` is the base's own or that with an adapter on. `train` gives the constant that stands in
     for a price that cannot be told, and with `shots` the examples in the prompts, the same for all
-    rows. `what` names the work in the progress bar.
+    rows. `what` names the work in the progress bar; `budgets` bound the batches.
     """
     encoder = PromptEncoder(base.tokenizer, ask.prompt, base.context)
     drawn = draw(ask.kind, train, shots, ask.eval.seed)
@@ -58,7 +60,7 @@ def predict(
     prompts = [encoder.encode(kind(ask.kind).body(row), examples) for row in rows]
     answered = {"summarization": _summaries, "price": _prices}[ask.kind]
     with merged(model):
-        predictions = answered(base, model, ask, rows, train, encoder, prompts, what)
+        predictions = answered(base, model, ask, rows, train, encoder, prompts, what, budgets)
     for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.
         body = kind(ask.kind).body(row)
@@ -85,28 +87,22 @@ def _summaries(
     encoder: PromptEncoder,
     prompts: Sequence[Encoded],
     what: str,
+    budgets: Budgets,
 ) -> list[Row]:
-    ids = [prompt.ids for prompt in prompts]
-    size = ask.eval.batch_size
-    writer = Writer(model, base.tokenizer, size, ask.prompt.max_completion_tokens, what)
-    answers = generate(writer, ids, ask.eval, ask.score.stemmer)
     references = [encoder.encode_completion(kind(ask.kind).target(row)) for row in rows]
-    surprises = perplexity.surprise(
-        model,
-        ids,
+    answers = generate(
+        Writer(model, base.tokenizer, budgets, ask.prompt.max_completion_tokens, what),
+        [prompt.ids for prompt in prompts],
         [reference.ids for reference in references],
-        size,
-        base.tokenizer.pad_token_id,
-        f"{what}: perplexity",
+        ask.eval,
+        ask.score.stemmer,
     )
     scored = scores.score_summaries(rows, [answer.text for answer in answers], ask.score)
-    for row, answer, surprise, reference in zip(
-        scored, answers, surprises, references, strict=True
-    ):
+    for row, answer, reference in zip(scored, answers, references, strict=True):
         row |= {
             "hit_length_cap": answer.hit_length_cap,
             "empty": not answer.text,
-            "reference_nll": round(surprise, 4),
+            "reference_nll": round(answer.reference_nll, 4),
             "reference_tokens": len(reference.ids),
             "reference_truncated": reference.truncated,
         }
@@ -122,13 +118,14 @@ def _prices(
     encoder: PromptEncoder,
     prompts: Sequence[Encoded],
     what: str,
+    budgets: Budgets,
 ) -> list[Row]:
     found = prices.distributions(
         model,
         [prompt.ids for prompt in prompts],
         prices.price_tree(encoder),
         ask.eval.floor,
-        ask.eval.batch_size,
+        budgets,
         base.tokenizer.pad_token_id,
         what,
     )

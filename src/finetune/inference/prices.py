@@ -1,10 +1,11 @@
 """The predicted distribution over prices at the answer's position, whatever the tokenizer.
 
 Where each price is one token, the token after the prompt is the price. Where numbers are split, the
-prices are the paths of a tree of tokens, which is searched from the root, level by level.
+prices are the paths of a tree of tokens, whose nodes are all read in one forward pass; models that
+cannot do so read it level by level.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,9 @@ import torch
 from transformers import PreTrainedModel
 
 from finetune.errors import ModelError
+from finetune.inference import tree_attention
 from finetune.inference.batches import in_batches
+from finetune.inference.budgets import Budgets
 from finetune.inference.reading import Reader, Reading
 from finetune.modeling.price_tokens import PRICES
 from finetune.modeling.prompts import PromptEncoder
@@ -43,6 +46,14 @@ class Tree:
     alphabet: list[int]
     root: Node
 
+    @property
+    def levels(self) -> list[list[Node]]:
+        """The nodes by their depth, the root first."""
+        levels = [[self.root]]
+        while below := [child for node in levels[-1] for child in node.children]:
+            levels.append(below)
+        return levels
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -53,6 +64,11 @@ class Distribution:
 
     probabilities: np.ndarray | None
     outside: float
+
+
+# Nodes of one level and the probability (rows, nodes) of reaching them, None for the root, to the
+# probability (rows, nodes, alphabet) of each next token.
+Conditionals = Callable[[Sequence[Node], np.ndarray | None], np.ndarray]
 
 
 def price_tree(encoder: PromptEncoder) -> Tree:
@@ -107,7 +123,7 @@ def distributions(
     prompts: Sequence[list[int]],
     tree: Tree,
     floor: float,
-    batch_size: int,
+    budgets: Budgets,
     pad_id: int,
     what: str,
 ) -> list[Distribution]:
@@ -119,13 +135,25 @@ def distributions(
     is outside.
     """
     reader = Reader(model, prompts, pad_id)
+    levels = tree.levels
+    nodes = sum(map(len, levels)) - 1  # the root is the prompt's own end
+    is_one_pass = tree_attention.supports(reader.opening)
+    # The search level by level copies the prompts of as many pairs as there are rows.
+    columns = reader.common + (nodes if is_one_pass else len(levels))
+    max_rows = budgets.max_rows(model, columns, copies=1 if is_one_pass else 2)
 
     @torch.inference_mode()
     def answer(chosen: list[int]) -> list[Distribution]:
-        masses = _masses(reader.read(chosen, room=0), tree, floor, batch_size)
-        return [_distribution(mass) for mass in masses]
+        if is_one_pass and nodes:
+            reading = reader.read(chosen, room=nodes)
+            conditionals = _of_all_nodes(reading, tree, budgets.scored_tokens(model))
+        else:
+            reading = reader.read(chosen, room=0)
+            width = reading.mask.shape[1] + len(levels)
+            conditionals = _of_pairs(reading, tree, budgets.cached_rows(model, width, copies=2))
+        return [_distribution(mass) for mass in _masses(conditionals, levels, floor)]
 
-    return in_batches(reader.lengths, batch_size, what, answer)
+    return in_batches(reader.lengths, max_rows, what, answer)
 
 
 def _distribution(mass: np.ndarray) -> Distribution:
@@ -135,38 +163,77 @@ def _distribution(mass: np.ndarray) -> Distribution:
     return Distribution(mass / total, outside=max(0.0, 1.0 - total))
 
 
-def _masses(reading: Reading, tree: Tree, floor: float, batch_size: int) -> np.ndarray:
-    """The probability (rows, 1000) of each price after the prompts that were read.
+def _masses(
+    conditionals: Conditionals, levels: Sequence[Sequence[Node]], floor: float
+) -> np.ndarray:
+    """The probability (rows, 1000) of each price, from those of each next token.
 
-    Level by level; at most `batch_size` pairs of a row and a node are read at once, each from the
-    keys and values of its prompt.
+    Each level of the tree is asked for with the probability (rows, nodes) of reaching its nodes, 0
+    for what is not followed.
     """
-    masses = np.zeros((len(reading.mask), len(PRICES)))
-    level = [(row, tree.root, 1.0) for row in range(len(masses))]
-    while level:
-        deeper: list[tuple[int, Node, float]] = []
-        for start in range(0, len(level), batch_size):
-            pairs = level[start : start + batch_size]
-            following = _following(reading, pairs, tree.alphabet)
-            for (row, node, probability), conditional in zip(pairs, following, strict=True):
-                found = probability * conditional[node.columns]
-                masses[row, node.leaf_prices] = found[node.leaves]
-                if node.price is not None:
-                    masses[row, node.price] = np.maximum(0.0, probability - found.sum())
-                likely = zip(node.children, found[node.inner].tolist(), strict=True)
-                deeper += [(row, child, p) for child, p in likely if p >= floor]
-        level = deeper
+    reached = None
+    for nodes in levels:
+        following = conditionals(nodes, reached)
+        if reached is None:
+            reached = np.ones((len(following), 1))
+            masses = np.zeros((len(following), len(PRICES)))
+        deeper = []
+        for column, node in enumerate(nodes):
+            probability = reached[:, column, None]
+            found = probability * following[:, column][:, node.columns]
+            masses[:, node.leaf_prices] = found[:, node.leaves]
+            if node.price is not None:
+                masses[:, node.price] = np.maximum(0.0, probability[:, 0] - found.sum(axis=1))
+            deeper.append(found[:, node.inner])
+        reached = np.concatenate(deeper, axis=1)
+        reached = np.where(reached >= floor, reached, 0.0)
     return masses
 
 
-def _following(
-    reading: Reading, pairs: Sequence[tuple[int, Node, float]], alphabet: list[int]
-) -> np.ndarray:
-    """The probability (pairs, alphabet) of each token after a row's prompt and a node's path."""
-    paths = [node.path for _, node, _ in pairs]
-    if paths[0]:
-        reading = reading.picked([row for row, _, _ in pairs], room=len(paths[0]))
-        reading.read(torch.tensor(paths))
-    logits = reading.logits.float()
-    chosen = logits[:, alphabet] - logits.logsumexp(-1, keepdim=True)
+def _of_all_nodes(reading: Reading, tree: Tree, token_budget: int) -> Conditionals:
+    """All nodes in one forward pass, of as many rows as the budget holds."""
+    levels = tree.levels
+    paths = [node.path for nodes in levels[1:] for node in nodes]
+    rows = len(reading.mask)
+    at_once = max(1, token_budget // len(paths))
+    found = np.empty((rows, 1 + len(paths), len(tree.alphabet)))
+    found[:, 0] = _alphabet(reading.logits, tree.alphabet)
+    for start in range(0, rows, at_once):
+        part = reading.part(start, start + at_once)
+        logits = tree_attention.node_logits(part, paths)
+        # Row by row: in float32 all at once would be the largest tensor.
+        for row, of_row in enumerate(logits, start):
+            found[row, 1:] = _alphabet(of_row, tree.alphabet)
+    ends = np.cumsum([0, *map(len, levels)])
+
+    def of_level(nodes: Sequence[Node], _: np.ndarray | None) -> np.ndarray:
+        depth = len(nodes[0].path)
+        return found[:, ends[depth] : ends[depth + 1]]
+
+    return of_level
+
+
+def _of_pairs(reading: Reading, tree: Tree, at_once: int) -> Conditionals:
+    """Level by level, so many pairs of a row and a node at a time, from copies of the prompts."""
+
+    def of_level(nodes: Sequence[Node], reached: np.ndarray | None) -> np.ndarray:
+        if reached is None:
+            return _alphabet(reading.logits, tree.alphabet)[:, None]
+        found = np.zeros((*reached.shape, len(tree.alphabet)))
+        rows, columns = np.nonzero(reached)
+        for start in range(0, len(rows), at_once):
+            chosen = slice(start, start + at_once)
+            paths = [nodes[column].path for column in columns[chosen]]
+            copied = reading.picked(rows[chosen].tolist(), room=len(paths[0]))
+            copied.read(torch.tensor(paths))
+            found[rows[chosen], columns[chosen]] = _alphabet(copied.logits, tree.alphabet)
+        return found
+
+    return of_level
+
+
+def _alphabet(logits: torch.Tensor, alphabet: list[int]) -> np.ndarray:
+    """The probability of each token of the alphabet, in the last dimension, of all tokens."""
+    logits = logits.float()
+    chosen = logits[..., alphabet] - logits.logsumexp(-1, keepdim=True)
     return chosen.cpu().double().exp().numpy()

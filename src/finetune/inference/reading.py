@@ -59,6 +59,13 @@ class RoomyLayer(DynamicLayer):
         layer.keys, layer.values = (held[..., :columns, :] for held in layer.held)
         return layer
 
+    def part(self, start: int, stop: int) -> "RoomyLayer":
+        """Some rows over the same tensor: columns that are added use this one's room."""
+        layer = copy.copy(self)
+        layer.held = tuple(held[start:stop] for held in self.held)
+        layer.keys, layer.values = (each[start:stop] for each in (self.keys, self.values))
+        return layer
+
     def keep(self, rows: torch.Tensor, moved: torch.Tensor) -> None:
         """Keep these rows only, in place; those at the places `moved` come from elsewhere."""
         columns = self.keys.shape[-2]
@@ -115,16 +122,40 @@ class Reading:
         ids = ids.to(device)
         mask = torch.ones_like(ids) if mask is None else mask.to(device)
         self.mask = mask if self.mask is None else torch.cat([self.mask, mask], dim=1)
+        out = self.forward(ids, self.mask, positions(self.mask)[:, -ids.shape[1] :], logits)
+        self.logits = out[:, -1] if logits == 1 else out
+
+    def forward(
+        self, ids: torch.Tensor, mask: torch.Tensor, position_ids: torch.Tensor, logits: int
+    ) -> torch.Tensor:
+        """One forward pass after what the cache holds: the last so many columns' logits.
+
+        The mask is one of all columns, or (rows, 1, new columns, all columns).
+        """
         with _last_mlp_on(self.model, logits, ids.shape[1]):
-            out = self.model(
+            return self.model(
                 input_ids=ids,
-                attention_mask=self.mask,
-                position_ids=positions(self.mask)[:, -ids.shape[1] :],
+                attention_mask=mask,
+                position_ids=position_ids,
                 past_key_values=self.cache,
                 use_cache=True,
                 logits_to_keep=logits,
             ).logits
-        self.logits = out[:, -1] if logits == 1 else out
+
+    def part(self, start: int, stop: int) -> "Reading":
+        """Some rows over the same keys and values, to read on from without copying them.
+
+        What a part reads is written into the room of this reading, which stays as it was and will
+        overwrite it: one part at a time.
+        """
+        if not self.is_plain:
+            return self.picked(list(range(start, min(stop, len(self.mask)))), room=0)
+        other = copy.copy(self)
+        other.cache = copy.copy(self.cache)
+        other.cache.layers = [layer.part(start, stop) for layer in self.cache.layers]
+        other.mask = self.mask[start:stop]
+        other.logits = None if self.logits is None else self.logits[start:stop]
+        return other
 
     def picked(self, rows: Sequence[int] | torch.Tensor, room: int) -> "Reading":
         """A copy of some rows, in this order and as often as they stand in it."""
@@ -164,20 +195,22 @@ def _picked(layer: DynamicLayer, rows: torch.Tensor, room: int) -> DynamicLayer:
 def _check_rows_can_be_picked(model: PreTrainedModel, cache: DynamicCache) -> None:
     known = (DynamicLayer, DynamicSlidingWindowLayer)
     if not (
-        _takes(model, "past_key_values") and all(type(layer) in known for layer in cache.layers)
+        takes(model, "past_key_values") and all(type(layer) in known for layer in cache.layers)
     ):
         raise ModelError(
-            f"model.name: {type(_whole(model)).__name__} does not keep keys and values in each of "
+            f"model.name: {type(whole(model)).__name__} does not keep keys and values in each of "
             "its layers (a recurrent or hybrid model, or one whose layers share them), which is "
             "not supported"
         )
 
 
-def _takes(model: PreTrainedModel, argument: str) -> bool:
-    return argument in inspect.signature(_whole(model).forward).parameters
+def takes(model: PreTrainedModel, argument: str) -> bool:
+    """Whether the model's forward pass has such an argument."""
+    return argument in inspect.signature(whole(model).forward).parameters
 
 
-def _whole(model: PreTrainedModel) -> PreTrainedModel:
+def whole(model: PreTrainedModel) -> PreTrainedModel:
+    """The model itself, where it stands in an adapter's wrapper."""
     return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
@@ -225,7 +258,7 @@ class Reader:
         # Each prompt keeps one token at least, whose logits are asked for.
         common = min(_common(prompts), min(map(len, prompts)) - 1)
         self.opening = Reading(model, room=0)
-        if len(prompts) == 1 or not self.opening.is_plain or not _takes(model, "position_ids"):
+        if len(prompts) == 1 or not self.opening.is_plain or not takes(model, "position_ids"):
             common = 0
         self.common = common
         if common:
@@ -236,23 +269,13 @@ class Reader:
         """What is left to read of each prompt."""
         return [len(prompt) - self.common for prompt in self.prompts]
 
-    def read(
-        self, chosen: Sequence[int], room: int, completions: Sequence[list[int]] | None = None
-    ) -> Reading:
-        """Those prompts, with room for so many columns more.
-
-        With `completions`, they are read as well, and the logits are those of (rows, longest
-        completion + 1): at each of its columns, what the next token may be.
-        """
+    def read(self, chosen: Sequence[int], room: int) -> Reading:
+        """Those prompts, with room for so many columns more."""
         rests = [self.prompts[i][self.common :] for i in chosen]
-        logits = 1
-        if completions is not None:
-            rests = [rest + done for rest, done in zip(rests, completions, strict=True)]
-            logits += max(map(len, completions))
         ids, mask = pad_left(rests, self.pad_id)
         if self.common:
             reading = self.opening.picked([0] * len(chosen), ids.shape[1] + room)
         else:
             reading = Reading(self.model, room)
-        reading.read(ids, mask, logits)
+        reading.read(ids, mask)
         return reading

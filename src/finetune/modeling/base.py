@@ -20,6 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from finetune import hub
 from finetune.errors import ModelError
+from finetune.memory import available_on
 from finetune.modeling.precision import compute_dtype, device, use_safe_attention
 from finetune.schema import Method, Model
 
@@ -28,6 +29,9 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 256 * 2**20
 LARGEST_KEPT_BYTES = 32 * 2**20  # the most that glibc itself goes up to
 LARGEST_HEAP_BYTES = 2**20
+
+# Dequantized weights, and room for the layer that is being dequantized.
+DEQUANTIZED_ROOM = 1.2
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
@@ -45,8 +49,9 @@ class Base:
 def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     """The base model in evaluation mode, on the GPU where there is one.
 
-    On a CPU every pass would dequantize all weights anew; `for_inference` does it once, which gives
-    the same weights in more memory.
+    Every pass would dequantize all weights anew; `for_inference` does it once, which gives the same
+    weights in more memory: on a CPU always, on a GPU where they fit beside the quantized ones (that
+    was not run on a GPU).
 
     Raises:
         ModelError: the folder or repository is missing or incomplete.
@@ -75,7 +80,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         why = why or f"{options.name} cannot be loaded: {said[:300]}"
         raise ModelError(f"model.name: {why}") from error
     _keep_4bit_weights(model)
-    if for_inference and method.quantization != "none" and device() == "cpu":
+    if for_inference and method.quantization != "none" and _fits_dequantized(model):
         model = _dequantized(model)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"model.name: the tokenizer of {options.name} has no end token")
@@ -121,6 +126,17 @@ def _keep_4bit_weights(model: PreTrainedModel) -> None:
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
+
+
+def _fits_dequantized(model: PreTrainedModel) -> bool:
+    """Whether all weights in the compute type take less than the memory that is left.
+
+    A CPU is not asked: there dequantizing in each pass is too slow to be of use.
+    """
+    if model.device.type == "cpu":
+        return True
+    needed = DEQUANTIZED_ROOM * model.dtype.itemsize * model.num_parameters()
+    return needed < available_on(model.device.type)
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:

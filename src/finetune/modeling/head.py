@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 def head_at(model: PreTrainedModel, positions: torch.Tensor) -> Iterator[None]:
     """Within, the model's logits are those of `positions` alone: (count, vocabulary).
 
-    `positions` (2, count) holds their rows and their columns. What a model does to its logits after the output
-    layer (scaling, soft-capping) works elementwise and stays in place.
+    `positions` (2, count) holds their rows and their columns. What a model does to its logits after
+    the output layer (scaling, soft-capping) works elementwise and stays in place.
     """
 
     def chosen(_: nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:

@@ -5,6 +5,7 @@ Once as it is, once with examples of train in its prompt: what can be had withou
 
 from finetune import paths
 from finetune.files import read_jsonl, short_hash, write_json, write_jsonl
+from finetune.inference import budgets
 from finetune.inference.predict import Ask, predict
 from finetune.modeling import base as base_model
 from finetune.params import Declared
@@ -17,14 +18,16 @@ def run(params: Declared, task: str) -> None:
     rows, train = (read_jsonl(paths.prepared(task) / f"{n}.jsonl") for n in ("test", "train"))
     base = base_model.load(params.model, params.method, for_inference=True)
     ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
+    limits = budgets.find(params.run, base.model)
     wanted = {"base": 0, "few_shot": params.task.eval.shots}
     predictions, metrics = {}, {}
     for name, shots in wanted.items():
         predictions[name] = []
         if name == "base" or shots:
-            found = predict(base, base.model, ask, rows, train, f"{name} {task}", shots)
+            found = predict(base, base.model, ask, rows, train, f"{name} {task}", limits, shots)
             protocol = ask.protocol(shots)
             metrics[name] = scores.metrics(ask.kind, found, params.bootstrap, protocol)
+            metrics[name]["run"] = limits.metrics()
             predictions[name] = found
     for name, found in predictions.items():
         file = paths.predictions(task, name)

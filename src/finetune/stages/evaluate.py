@@ -2,6 +2,7 @@
 
 from finetune import paths
 from finetune.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
+from finetune.inference import budgets
 from finetune.inference.predict import Ask, predict
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
@@ -17,9 +18,11 @@ def run(params: Declared, task: str) -> None:
     base = base_model.load(params.model, params.method, for_inference=True)
     ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
     model = adapters.load(base.model, paths.adapter(task))
-    predictions = predict(base, model, ask, rows, train, f"evaluate {task}")
+    limits = budgets.find(params.run, model)
+    predictions = predict(base, model, ask, rows, train, f"evaluate {task}", limits)
     metrics = scores.metrics(ask.kind, predictions, params.bootstrap, ask.protocol())
     metrics["gain"] = scores.gain(ask.kind, before, predictions, params.bootstrap)
+    metrics["run"] = limits.metrics()
     models = {"base": before, "tuned": predictions}
     write_jsonl(paths.predictions(task, "tuned"), predictions)
     metrics["predictions_hash"] = short_hash(paths.predictions(task, "tuned"))

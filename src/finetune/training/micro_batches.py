@@ -8,26 +8,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from finetune.inference.batches import pad_left, positions
+from finetune.inference.batches import batches, pad_left, positions, within
 from finetune.training.examples import IGNORED, Example
 
 MicroBatch = dict[str, torch.Tensor]
-
-
-def cut(lengths: Sequence[int], token_budget: int) -> list[list[int]]:
-    """Micro-batches of the rows of these lengths: places in `lengths`, the longest first.
-
-    A micro-batch takes rows × longest row tokens, padding included: at most the budget, or a single
-    row that is longer by itself. A pure function, so that a resumed run cuts as the killed one did.
-    """
-    longest_first = sorted(range(len(lengths)), key=lambda place: (-lengths[place], place))
-    cuts: list[list[int]] = []
-    for place in longest_first:
-        if cuts and (len(cuts[-1]) + 1) * lengths[cuts[-1][0]] <= token_budget:
-            cuts[-1].append(place)
-        else:
-            cuts.append([place])
-    return cuts
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
@@ -53,6 +37,12 @@ def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
 def micro_batches(
     examples: Sequence[Example], token_budget: int, pad_id: int
 ) -> Iterator[tuple[list[int], MicroBatch]]:
-    """The places in `examples` and the tensors of each micro-batch, the longest rows first."""
-    for places in cut([len(example["input_ids"]) for example in examples], token_budget):
+    """The places in `examples` and the tensors of each micro-batch, the longest rows first.
+
+    A micro-batch takes rows × longest row tokens, padding included: at most the budget, or a single
+    row that is longer by itself. The cut depends on lengths and budget alone, so that a resumed run
+    cuts as the killed one did.
+    """
+    lengths = [len(example["input_ids"]) for example in examples]
+    for places in batches(lengths, within(token_budget)):
         yield places, collate([examples[place] for place in places], pad_id)
