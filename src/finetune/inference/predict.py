@@ -14,6 +14,7 @@ from finetune.inference import prices
 from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Writer, generate
 from finetune.inference.merging import merged
+from finetune.modeling import precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
 from finetune.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
@@ -59,7 +60,7 @@ def predict(
     examples = [encoder.fitted(shot) for shot in drawn]
     prompts = [encoder.encode(kind(ask.kind).body(row), examples) for row in rows]
     answered = {"summarization": _summaries, "price": _prices}[ask.kind]
-    with merged(model):
+    with merged(model), precision.computing(model, base.dtype):
         predictions = answered(base, model, ask, rows, train, encoder, prompts, what, budgets)
     for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.

@@ -5,7 +5,7 @@ import os
 
 import torch
 
-# On a CPU with AVX-512 BF16 it warns that a kernel of the hub's is missing, which nothing here uses.
+# On a CPU with AVX-512 BF16 it warns that a kernel of the hub's is missing, which nothing uses.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 # bitsandbytes marks functions that nothing here calls for torch.compile, and importing the compiler
