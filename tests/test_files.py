@@ -116,7 +116,7 @@ def test_a_folder_that_cannot_be_replaced_stays(tmp_path, monkeypatch):
     rename = Path.rename
 
     def failing(self: Path, target: Path) -> Path:
-        if target.name == "out" and not self.name.endswith(".old"):
+        if target.name == "out" and not self.name.endswith(".old.partial"):
             raise OSError("no")
         return rename(self, target)
 

@@ -43,10 +43,16 @@ def write(file: Path, code: str) -> None:
     file.write_text(textwrap.dedent(code))
 
 
-def problems(project: Path, deps=ALL, params=("data", "train"), foreach: bool = True) -> list[str]:
+def problems(
+    project: Path,
+    deps=ALL,
+    params=("data", "train"),
+    foreach: bool = True,
+    command: str = "python -m finetune.stages.fetch",
+) -> list[str]:
     """What is told of a fetch stage that declares these, each line without its start."""
     stage = {
-        "cmd": "python -m finetune.stages.fetch ${key}",
+        "cmd": command,
         "deps": [*deps],
         "params": [*params],
     }
