@@ -78,7 +78,7 @@ def one_line(who: str, stage: str | None = None) -> Iterator[None]:
         said = explained(error, stage)
         if said is None:
             raise
-        print(f"{who}: {said}", file=sys.stderr)
+        print(" ".join(f"{who}: {said}".splitlines()), file=sys.stderr)
         sys.exit(EXIT_CODE)
 
 

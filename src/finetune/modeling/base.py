@@ -75,6 +75,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
                 quantization_config=_quantization(method),
                 device_map={"": device()},
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # its own error names no weight
                 **pin,
             )
     except LOADING as error:

@@ -38,10 +38,11 @@ def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]
             f"model.name: {name} lacks weights that its config.json asks for: {listed(missing)}; "
             "they would be random. Is the folder complete, and the config its own?"
         )
-    if misshapen := sorted(loading["mismatched_keys"]) or list(_misshapen(model)):
+    if misshapen := [*sorted(loading["mismatched_keys"]), *_misshapen(model)]:
+        told = [f"{key} is {tuple(is_now)}, not {tuple(due)}" for key, is_now, due in misshapen]
         raise ModelError(
             f"model.name: {name} has weights of other shapes than its config.json: "
-            f"{listed(str(key) for key in misshapen)}; is the config its own?"
+            f"{listed(told)}; is the config its own?"
         )
     known = {NUMBER.sub("", key) for key, _ in model.named_parameters()}
     if surplus := [key for key in loading["unexpected_keys"] if NUMBER.sub("", key) in known]:
@@ -51,14 +52,15 @@ def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]
         )
 
 
-def _misshapen(model: PreTrainedModel) -> Iterator[str]:
-    """Layers whose quantized weight has another shape than the layer: loading does not look."""
+def _misshapen(model: PreTrainedModel) -> Iterator[tuple[str, torch.Size, tuple[int, int]]]:
+    """Quantized weights that have another shape than their layer, which loading accepts."""
     for name, module in model.named_modules():
         state = getattr(getattr(module, "weight", None), "quant_state", None)
         if not state or not isinstance(module, torch.nn.Linear):
             continue
-        if tuple(state.shape) != (module.out_features, module.in_features):
-            yield f"{name}.weight"
+        due = (module.out_features, module.in_features)
+        if tuple(state.shape) != due:
+            yield f"{name}.weight", state.shape, due
 
 
 def check_finite(name: str, model: PreTrainedModel) -> None:

@@ -55,6 +55,8 @@ class PromptEncoder:
         return True
 
     def _check_template(self, shots: Sequence[Shot]) -> None:
+        if self.tokenizer.chat_template is None:
+            return
         try:
             text = self.text(ROW, shots)
         except (TemplateError, TypeError, ValueError, KeyError) as error:
