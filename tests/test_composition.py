@@ -166,3 +166,17 @@ def test_a_run_elsewhere_refuses_a_folder_that_git_does_not_know(repository, mon
     subprocess.run(["git", "init", "-q"], check=True)
     with pytest.raises(ValueError, match=r"data\.root: 'rows' is not in Git, .* give /.*/rows"):
         folder("data.root", "rows")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("+task@tasks.embedded=price", "'embedded' cannot be a task's name"),
+        ("+task@tasks.Price=price", "'price' and 'Price' differ in nothing but upper case"),
+        ("+tasks._x={kind: price}", "'_x' cannot be a task's name"),
+    ],
+)
+def test_a_task_that_cannot_be_called_so_does_not_compose(override, said, capsys):
+    with pytest.raises(ParamsError, match=said):
+        compose(ROOT, [override])
+    assert said in capsys.readouterr().err

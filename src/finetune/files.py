@@ -136,7 +136,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     # As bytes: text may hold U+2028 and the like, which are no line ends in JSON lines.
     with path.open("rb") as file:
         return [
-            parse_json(_decoded(line, path), str(path), number)
+            parse_json(_decoded(line, path).removesuffix("\n"), str(path), number)
             for number, line in enumerate(file, start=1)
         ]
 

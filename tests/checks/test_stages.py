@@ -162,5 +162,11 @@ def test_a_command_that_is_no_module_is_told(project):
     ]
 
 
+@pytest.mark.parametrize("name", ["${key}", "'${key}'", "${item.kind}"])
+def test_a_command_that_hands_a_name_to_the_shell_is_told(project, name):
+    (problem,) = problems(project, command=f"python -m finetune.stages.fetch {name}")
+    assert "must hold no ${…}" in problem
+
+
 def test_this_repository_declares_all_it_imports_and_reads():
     assert stages.problems(ROOT) == []
