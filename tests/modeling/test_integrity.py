@@ -119,6 +119,14 @@ def test_every_shard_is_looked_at_before_it_is_quantized(load, tiny_model, tmp_p
         load(folder, "nf4")
 
 
+def test_what_quantization_would_turn_into_numbers_is_found_in_the_files(load, folder, monkeypatch):
+    """As a GPU's kernel may: the largest of a block, by comparison, is no NaN."""
+    edited(folder / "model.safetensors", filled(LAYER, float("nan")))
+    monkeypatch.setattr(integrity, "check_finite", lambda *_: None)
+    with pytest.raises(ModelError, match=f"{LAYER} in model.safetensors holds NaN"):
+        load(folder, "nf4")
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
 def test_one_element_that_is_not_finite_is_found(dtype, value):
