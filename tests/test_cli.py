@@ -73,7 +73,7 @@ def folder_instead(file: Path) -> None:
         (conflict, "metrics/price/base.json", "line 2: a conflict of Git (<<<<<<< HEAD); resolve"),
         (conflict, "params.yaml", "line 2: a conflict of Git (<<<<<<< HEAD); resolve"),
         (half, "metrics/price/base.json", "line 4: no JSON ("),
-        (folder_instead, "metrics/price/base.json", "Is a directory; a folder stands where a file"),
+        (folder_instead, "params.yaml", "Is a directory; a folder stands where a file"),
     ],
 )
 def test_a_damaged_file_is_one_line(repository, damage, name, said):
