@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import fake_hub
+import pytest
 
 ROOT = Path(__file__).parent.parent
 FINETUNE = [sys.executable, "-m", "finetune.cli"]
@@ -77,3 +78,54 @@ def test_a_reader_that_stops_reading_is_no_mistake():
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait() == 0
+
+
+@pytest.fixture
+def repository(tmp_path) -> Path:
+    """What `show` reads."""
+    for name in ("dvc.yaml", "dvc.lock", "params.yaml"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "metrics", tmp_path / "metrics")
+    return tmp_path
+
+
+def conflict(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    file.write_text(f"{{\n<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n", encoding="utf-8")
+
+
+def half(file: Path) -> None:
+    file.write_text(file.read_text(encoding="utf-8")[:40], encoding="utf-8")
+
+
+def folder_instead(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "said"),
+    [
+        (conflict, "metrics/price/base.json", "line 2: a conflict of Git (<<<<<<< HEAD); resolve"),
+        (conflict, "params.yaml", "line 2: a conflict of Git (<<<<<<< HEAD); resolve"),
+        (half, "metrics/price/base.json", "line 4: no JSON ("),
+        (folder_instead, "params.yaml", "Is a directory; a folder stands where a file"),
+    ],
+)
+def test_a_damaged_file_is_one_line(repository, damage, name, said):
+    damage(repository / name)
+    done = subprocess.run(
+        [*FINETUNE, "show"], cwd=repository, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"finetune: {name}: {said}")
+
+
+def test_a_conflict_in_the_lock_is_told_under_the_results(repository):
+    conflict(repository / "dvc.lock")
+    done = subprocess.run(
+        [*FINETUNE, "show"], cwd=repository, capture_output=True, text=True, check=True
+    )
+    *_, last = done.stdout.splitlines()
+    assert last.startswith("Take care: dvc.lock of workspace: line 2: a conflict of Git")

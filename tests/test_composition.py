@@ -206,3 +206,17 @@ def test_the_model_of_the_package_index_asks_for_its_command(repository, capsys)
     )
     Path("models/smollm2/config.json").touch()
     assert flat(compose(ROOT, ["model=smollm2-135m-gguf"]))["model.watch"] == "models/smollm2"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("+task@tasks.embedded=price", "'embedded' cannot be a task's name"),
+        ("+task@tasks.Price=price", "'price' and 'Price' differ in nothing but upper case"),
+        ("+tasks._x={kind: price}", "'_x' cannot be a task's name"),
+    ],
+)
+def test_a_task_that_cannot_be_called_so_does_not_compose(override, said, capsys):
+    with pytest.raises(ParamsError, match=said):
+        compose(ROOT, [override])
+    assert said in capsys.readouterr().err

@@ -355,3 +355,49 @@ def test_for_stage_validates_sections_that_the_stage_does_not_read(root):
     file.write_text(file.read_text().replace("  r: 16", "  r: 0"))
     with pytest.raises(ParamsError, match=r"lora\.r: is 0"):
         params.for_stage("fetch", "price", root)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x;id>FILE", "$(id)", "`id`", "a b", "a'b", "/etc", "..", ".", "", "-x", "_x", "9x", "é",
+        "a\n", "a/b", "a.b", "x" + chr(0), 7, None, True,
+    ],
+)  # fmt: skip
+def test_a_task_that_could_be_a_path_or_a_command_is_refused(composed, name):
+    values = params.read_yaml(composed, "conf")
+    values["tasks"] = {name: values["tasks"]["price"]}
+    with pytest.raises(
+        ParamsError, match=r"^params.yaml: tasks: .* cannot be a task's name: "
+    ) as e:
+        params.validate(values, "params.yaml")
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["embedded", "smollm2", "Embedded", "SMOLLM2"])
+def test_a_task_that_would_overwrite_a_model_is_refused(composed, name):
+    values = params.read_yaml(composed, "conf")
+    values["tasks"][name] = values["tasks"]["price"]
+    with pytest.raises(ParamsError, match="is another folder"):
+        params.validate(values, "params.yaml")
+
+
+def test_tasks_that_are_one_folder_on_some_systems_are_refused(composed):
+    values = params.read_yaml(composed, "conf")
+    values["tasks"]["Price"] = values["tasks"]["price"]
+    with pytest.raises(ParamsError, match="'price' and 'Price' differ in nothing but upper case"):
+        params.validate(values, "params.yaml")
+
+
+@pytest.mark.parametrize("name", ["a", "Price", "my-task_2"])
+def test_other_names_pass(composed, name):
+    values = params.read_yaml(composed, "conf")
+    values["tasks"] = {name: values["tasks"]["price"]}
+    assert list(params.validate(values, "params.yaml").tasks) == [name]
+
+
+@pytest.mark.parametrize("tasks", [["samsum"], [{"samsum": 1}], "samsum", None])
+def test_tasks_that_are_no_section_are_refused(composed, tasks):
+    values = params.read_yaml(composed, "conf") | {"tasks": tasks}
+    with pytest.raises(ParamsError, match=r"^params.yaml: tasks: "):
+        params.validate(values, "params.yaml")

@@ -10,8 +10,8 @@ from finetune import params, pinning
 from finetune.checks import lockfile, parameters, readme, stages
 from finetune.comparing import runs
 from finetune.composition import compose
-from finetune.errors import EXIT_CODE, UserError
-from finetune.files import write_text
+from finetune.errors import UserError, one_line
+from finetune.files import read_text, write_text
 from finetune.reporting import tables
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
@@ -51,19 +51,17 @@ def main() -> None:
         if run is _init:
             _add_init_options(command)
     options = parser.parse_args()
-    try:
-        if not Path("dvc.yaml").is_file():
-            raise UserError(f"{Path.cwd()}: no dvc.yaml here; run it in the repository's root")
-        code = options.run(Path(), options)
-        sys.stdout.flush()
-        sys.exit(code)
-    except BrokenPipeError:
-        # `finetune show | head`: nobody reads on, which is no mistake.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except UserError as error:
-        print(f"finetune: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
+    with one_line("finetune"):
+        try:
+            if not Path("dvc.yaml").is_file():
+                raise UserError(f"{Path.cwd()}: no dvc.yaml here; run it in the repository's root")
+            code = options.run(Path(), options)
+            sys.stdout.flush()
+            sys.exit(code)
+        except BrokenPipeError:
+            # `finetune show | head`: nobody reads on, which is no mistake.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
 
 
 def _params(root: Path, _: argparse.Namespace) -> int:
@@ -107,7 +105,7 @@ def _show(root: Path, _: argparse.Namespace) -> int:
 def _readme(root: Path, _: argparse.Namespace) -> int:
     """Write the results of metrics/ into README.md."""
     file = root / "README.md"
-    write_text(file, readme.with_results(file.read_text(encoding="utf-8"), root))
+    write_text(file, readme.with_results(read_text(file), root))
     return 0
 
 

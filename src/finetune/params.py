@@ -15,7 +15,8 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from finetune.errors import ParamsError
+from finetune.errors import FileError, ParamsError, squeezed
+from finetune.files import read_text, refuse_conflict
 from finetune.schema import Params, PriceTask, Section, SummarizationTask
 
 # Parameters that had another name: the old one, `*` for any task, to the key that replaces it.
@@ -43,9 +44,9 @@ def read(path: Path) -> Params:
         ParamsError: the file is missing or not YAML, or a key is unknown or its value not allowed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ParamsError(f"{path}: byte {error.start}: not UTF-8") from None
+        text = read_text(path)
+    except FileError as error:
+        raise ParamsError(str(error)) from None
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run `finetune params` to compose it") from None
     return validate_text(text, str(path))
@@ -59,9 +60,12 @@ def validate_text(text: str, where: str) -> Params:
 def read_yaml(text: str, where: str) -> dict[str, Any]:
     """The values of a params.yaml's text, not validated; see `read`."""
     try:
+        refuse_conflict(text, where)
         config = OmegaConf.create(text)
+    except FileError as error:
+        raise ParamsError(str(error)) from None
     except (OmegaConfBaseException, yaml.YAMLError, AssertionError) as error:
-        raise ParamsError(f"{where}: cannot be read: {' '.join(str(error).split())}") from None
+        raise ParamsError(f"{where}: cannot be read: {squeezed(error)}") from None
     if not isinstance(config, DictConfig):
         raise ParamsError(f"{where}: holds no sections; run `finetune params` to compose it")
     return OmegaConf.to_container(config, resolve=False)
@@ -218,6 +222,13 @@ def _preset(model: str, root: Path) -> str | None:
 
 def declared_keys(dvc_yaml: Path, stage: str, task: str | None) -> list[str]:
     """What dvc.yaml lists under `params` for a stage, with the task's name filled in."""
-    entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
+    text = read_text(dvc_yaml)
+    try:
+        refuse_conflict(text, str(dvc_yaml))
+        entry = yaml.safe_load(text)["stages"][stage]
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{dvc_yaml}: cannot be read: {squeezed(error)}") from None
+    if "foreach" in entry and task is None:
+        raise ParamsError(f"which task? python -m finetune.stages.{stage} TASK")
     keys = entry.get("do", entry).get("params", [])
     return [key.replace("${key}", task or "*") for key in keys]

@@ -48,3 +48,8 @@ def curves(task: str) -> Path:
 def adapter(task: str) -> Path:
     """The folder of a task's adapter."""
     return Path("models") / task
+
+
+def without_folders(name: str) -> str:
+    """A model's or folder's name for others to read: an absolute path may hold a user's name."""
+    return f"…/{Path(name).name}" if Path(name).is_absolute() else name

@@ -3,7 +3,8 @@
 `finetune.params` reads a file into these, and hands a stage those that dvc.yaml declares for it.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -369,6 +370,33 @@ class Run(Section):
     usd_per_hour: Annotated[float, Field(ge=0)] | None
 
 
+# A task's name becomes a folder's, also on systems where A and a are one: never a path, never one
+# of those that stand in models/ beside the adapters.
+TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+RESERVED = ("embedded", "smollm2")
+
+
+def check_task_names(names: Iterable[object]) -> None:
+    """See that tasks can be called so.
+
+    Raises:
+        ValueError: one of them cannot.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not TASK_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r:.80} cannot be a task's name: it must be of letters a-z, digits, _ and "
+                "-, with a letter first"
+            )
+        folded = name.lower()
+        if folded in RESERVED:
+            raise ValueError(f"{name!r} cannot be a task's name: models/{folded} is another folder")
+        if folded in seen:
+            raise ValueError(f"{seen[folded]!r} and {name!r} differ in nothing but upper case")
+        seen[folded] = name
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -383,3 +411,10 @@ class Params(Section):
     train: Train
     bootstrap: Bootstrap
     run: Run
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _tasks_have_names(cls, value: object) -> object:
+        if isinstance(value, dict):
+            check_task_names(value)
+        return value

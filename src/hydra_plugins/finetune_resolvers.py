@@ -74,8 +74,25 @@ def telling(
             except ConfigCompositionException:
                 _tell_if_unknown(override.key_or_group, config)
                 raise
+        _refuse_names(config)
 
     return told
+
+
+def _refuse_names(config: DictConfig) -> None:
+    """See that tasks have names that can be folders', before anything is written under them.
+
+    Raises:
+        ConfigCompositionException: one has not.
+    """
+    from finetune.schema import check_task_names
+
+    tasks = config.get("tasks")
+    if isinstance(tasks, DictConfig):
+        try:
+            check_task_names(tasks)
+        except ValueError as error:
+            raise ConfigCompositionException(str(_mistake(f"tasks: {error}"))) from None
 
 
 def _tell_if_unknown(key: str, config: DictConfig) -> None:

@@ -43,10 +43,16 @@ def write(file: Path, code: str) -> None:
     file.write_text(textwrap.dedent(code))
 
 
-def problems(project: Path, deps=ALL, params=("data", "train"), foreach: bool = True) -> list[str]:
+def problems(
+    project: Path,
+    deps=ALL,
+    params=("data", "train"),
+    foreach: bool = True,
+    command: str = "python -m finetune.stages.fetch",
+) -> list[str]:
     """What is told of a fetch stage that declares these, each line without its start."""
     stage = {
-        "cmd": "python -m finetune.stages.fetch ${key}",
+        "cmd": command,
         "deps": [*deps],
         "params": [*params],
     }
@@ -154,6 +160,12 @@ def test_a_command_that_is_no_module_is_told(project):
     assert stages.problems(project) == [
         "dvc.yaml: stage fetch: cmd is './fetch.sh', must be python -m MODULE …"
     ]
+
+
+@pytest.mark.parametrize("name", ["${key}", "'${key}'", "${item.kind}"])
+def test_a_command_that_hands_a_name_to_the_shell_is_told(project, name):
+    (problem,) = problems(project, command=f"python -m finetune.stages.fetch {name}")
+    assert "must hold no ${…}" in problem
 
 
 def test_this_repository_declares_all_it_imports_and_reads():

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 import torch
 
 from finetune.errors import ModelError
-from finetune.files import read_json
+from finetune.files import read_json, write_json
 from finetune.modeling import adapters
 from finetune.schema import Lora
 
@@ -75,3 +77,37 @@ def test_an_adapter_of_another_model_is_told(load, tiny_model, digits_model, tmp
     save_file({k: v[:, :-1].contiguous() for k, v in weights.items()}, tmp_path / adapters.WEIGHTS)
     with pytest.raises(ModelError, match="does not fit"):
         adapters.load(load(digits_model).model, tmp_path)
+
+
+def test_an_adapter_names_no_folder_of_the_one_who_trained_it(load, tiny_model, tmp_path):
+    model = attached(load, tiny_model)
+    assert tiny_model.is_absolute()
+    adapters.save(model, tmp_path)
+    assert read_json(tmp_path / adapters.CONFIG)["base_model_name_or_path"] == tiny_model.name
+    assert str(tiny_model.parent) not in (tmp_path / adapters.CONFIG).read_text()
+
+
+def test_an_adapter_names_a_base_inside_the_repository_as_it_was_given(
+    load, tiny_model, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tiny_model.parent)
+    model = attached(load, Path(tiny_model.name))
+    adapters.save(model, tmp_path)
+    assert read_json(tmp_path / adapters.CONFIG)["base_model_name_or_path"] == tiny_model.name
+
+
+def test_an_adapter_is_loaded_whatever_it_says_of_its_base(load, tiny_model, tmp_path, monkeypatch):
+    adapters.save(attached(load, tiny_model), tmp_path)
+    config = read_json(tmp_path / adapters.CONFIG)
+    write_json(tmp_path / adapters.CONFIG, config | {"base_model_name_or_path": "no/such-model"})
+    monkeypatch.setattr(
+        "peft.utils.save_and_load.check_file_exists_on_hf_hub",
+        lambda *_, **__: pytest.fail("the hub is asked"),
+    )
+    adapters.load(load(tiny_model, "nf4").model, tmp_path)
+
+
+def test_others_may_read_an_adapter(load, tiny_model, tmp_path):
+    adapters.save(attached(load, tiny_model), tmp_path)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {adapters.WEIGHTS: 0o644, adapters.CONFIG: 0o644}

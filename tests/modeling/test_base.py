@@ -87,7 +87,7 @@ def test_a_hub_model_is_asked_for_at_its_revision(monkeypatch):
     method = Method(quantization="none", double_quantization=False, compute_dtype="auto")
     with pytest.raises(ModelError, match="some/model cannot be loaded: offline"):
         base.load(model, method)
-    assert asked == [("some/model", {"revision": sha})]
+    assert asked == [("some/model", {"trust_remote_code": False, "revision": sha})]
 
 
 @pytest.mark.parametrize(("free", "fits"), [(10**9, True), (10**5, False)])

@@ -158,3 +158,39 @@ def test_examples_do_not_count_as_the_question(encoder):
     assert shown.truncated
     assert shown.shots == 2
     assert len(shown.ids) > 60
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("Hello!", "leaves the row's text out of the prompt"),
+        ("{{ messages[0]['role'] }}:", "leaves the row's text out of the prompt"),
+        ("{% for m in messages %}{{ m['content'][-20:] }}{% endfor %}", "leaves the instruction"),
+        ("{{ messages[0]['content'] }", "the chat template of this tokenizer fails: "),
+        ("{{ raise_exception('no user turns') }}", "fails: no user turns"),
+        ("{{ messages[5]['content'] + 1 }}", "the chat template of this tokenizer fails: "),
+    ],
+)
+def test_a_template_that_drops_what_is_asked_is_refused(load, tiny_model, prompt, template, said):
+    tokenizer = load(tiny_model).tokenizer
+    tokenizer.chat_template = template
+    with pytest.raises(ModelError, match=said) as caught:
+        PromptEncoder(tokenizer, prompt, 256)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_template_that_shows_one_turn_is_refused_where_there_are_examples(
+    load, tiny_model, prompt
+):
+    tokenizer = load(tiny_model).tokenizer
+    tokenizer.chat_template = "{{ messages[-1]['content'] }}"
+    encoder = PromptEncoder(tokenizer, prompt, 256)
+    encoder.encode("Hi")
+    with pytest.raises(ModelError, match="leaves examples out of the prompt"):
+        encoder.encode("Hi", SHOTS)
+
+
+def test_a_template_may_trim(load, tiny_model, prompt):
+    tokenizer = load(tiny_model).tokenizer
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'] | trim }}{% endfor %}"
+    PromptEncoder(tokenizer, prompt.model_copy(update={"instruction": " Sum up.\n"}), 256)

@@ -80,16 +80,22 @@ def run_folder(finished, tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def render(known) -> Callable[..., str]:
-    """Makes the page of a folder; `tasks` are those to show, all of the parameters' otherwise."""
+    """Makes the page of a folder; `tasks` are those to show, all of the parameters' otherwise.
 
-    def rendered(root: Path, tasks: tuple[str, ...] = ("samsum", "price")) -> str:
+    With parameters of its own, `model` and `data` are shown too.
+    """
+
+    def rendered(
+        root: Path, tasks: tuple[str, ...] = ("samsum", "price"), own: Params | None = None
+    ) -> str:
         with chdir(root):
             found = [material.read(task, known.tasks[task].kind) for task in tasks]
             shown = {task: known.tasks[task] for task in tasks}
             sections = {"lora": known.lora, "train": known.train}
-            return page.page(
-                found, shown, sections, known.bootstrap, known.model, known.run.usd_per_hour
-            )
+            if own:
+                sections |= {"model": own.model, "data": own.data}
+            model = (own or known).model
+            return page.page(found, shown, sections, known.bootstrap, model, known.run.usd_per_hour)
 
     return rendered
 

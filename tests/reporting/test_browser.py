@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -76,6 +77,25 @@ def test_it_opens_offline_without_an_error_or_a_request(show, file):
     assert page.locator("script").count() == 0
     dialogue = page.locator(".dialogue").first.inner_text()
     assert "<script>document.title = 'broken'</script>" in dialogue
+
+
+def test_markup_that_came_through_all_the_same_loads_and_runs_nothing(show, file):
+    html = file.read_text(encoding="utf-8")
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    markup = (
+        "<script>document.title = 'broken'</script>"
+        f"<img src='http://127.0.0.1:{port}/' onerror=\"document.title = 'broken'\">"
+        "<a id='x' href=\"javascript:document.title = 'broken'\">x</a></main>"
+    )
+    file.write_text(html.replace("</main>", markup), encoding="utf-8")
+    page = show()
+    page.locator("#x").click()
+    assert page.title() == "Did tuning help? samsum, price"
+    assert len([said for said in page.errors if "Content Security Policy" in said]) >= 3
+    server.setblocking(False)
+    with server, pytest.raises(BlockingIOError):  # nobody has come
+        server.accept()
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])

@@ -159,3 +159,28 @@ def test_only_the_source_that_was_used_is_among_the_parameters(html):
     assert "embedded: dialogues" in told
     assert "revision:" not in told
     assert "published:" not in told
+
+
+def test_the_page_may_load_and_run_nothing(html):
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": "'unsafe-inline'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+    head = html.partition("<style>")[0]
+    assert "Content-Security-Policy" in head  # what stands before it is not under it
+
+
+def test_no_folder_of_the_one_who_made_it_is_shown(finished, known, render, tmp_path):
+    home = tmp_path / "someone"
+    model = known.model.model_copy(update={"name": f"{home}/a-model", "watch": f"{home}/a-model"})
+    data = known.data.model_copy(update={"root": f"{home}/rows"})
+    own = known.model_copy(update={"model": model, "data": data})
+    page = render(finished, own=own)
+    assert "someone" not in page
+    assert "The base model is …/a-model." in page
+    assert "…/rows" in page

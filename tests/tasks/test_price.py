@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from finetune.tasks import price
@@ -127,3 +129,19 @@ def test_what_cleaning_changes_is_found():
     }  # fmt: skip
     assert set(price.found(row("A lamp\nPrice is $9.00"))) == {"answer_in_text", "category_missing"}
     assert not set(price.found(row("A lamp for 5 dollars", category="Garden")))
+
+
+@pytest.mark.parametrize("blank", ["\n", " ", "\t", " \n", "\r\n", "\n\u00a0"])
+@pytest.mark.parametrize("end", ["a lamp", "price is $5 or so", "price is $5", ""])
+def test_many_blanks_take_no_time(blank, end):
+    text = f"A{blank * 20_000}lamp{blank * 20_000}{end}"
+    started = time.perf_counter()
+    list(price.found(row(text)))
+    price.clean(row(text))
+    assert time.perf_counter() - started < 0.5
+
+
+@pytest.mark.parametrize("blanks", ["\n", " \n\t\n ", "\r\n", "\u2028\n\x0b"])
+def test_an_answer_goes_with_the_blanks_around_it(blanks):
+    assert price.description(f"A lamp{blanks}Price is $9.00{blanks}") == "A lamp"
+    assert price.description(f"{blanks}Price is $9.00{blanks}") == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from finetune import params
 from finetune.composition import compose, flat, shown
 from finetune.errors import ParamsError
+from finetune.files import read_text
 
 # A command in a config file's header: up to a wide blank, a remark in brackets, or the line's end.
 COMMAND = re.compile(
@@ -27,7 +28,7 @@ def differences(root: Path) -> list[str]:
     try:
         composed = flat(compose(root, []), "conf")
         file = root / "params.yaml"
-        written = flat(file.read_text(encoding="utf-8"), "params.yaml") if file.is_file() else {}
+        written = flat(read_text(file), "params.yaml") if file.is_file() else {}
     except ParamsError as error:
         return [str(error)]
     nothing = "(nothing)"
@@ -45,7 +46,7 @@ def broken_files(root: Path) -> list[str]:
     found = []
     for file in sorted((root / "conf").rglob("*.yaml")):
         where = str(file.relative_to(root))
-        commands = header_commands(file.read_text(encoding="utf-8"))
+        commands = header_commands(read_text(file))
         if not commands:
             found.append(f"{where}: its header names no `dvc exp run` command that uses it")
         for overrides in commands:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from finetune import params
 from finetune.errors import UserError
+from finetune.files import read_text
 from finetune.reporting import tables
 
 START, END = (
@@ -14,7 +15,7 @@ START, END = (
 
 def problems(root: Path) -> list[str]:
     """One line, if the README says something else than metrics/."""
-    text = (root / "README.md").read_text(encoding="utf-8")
+    text = read_text(root / "README.md")
     try:
         current = with_results(text, root)
     except UserError as error:

@@ -25,6 +25,11 @@ def problems(root: Path) -> list[str]:
         if not command.startswith(COMMAND):
             found.append(f"dvc.yaml: stage {name}: cmd is {command!r}, must be {COMMAND}MODULE …")
             continue
+        if "${" in command:
+            found.append(
+                f"dvc.yaml: stage {name}: cmd is {command!r}, must hold no ${{…}}: the shell would "
+                "run what a task's name in params.yaml says; a stage knows its task by DVC_STAGE"
+            )
         module = command.removeprefix(COMMAND).split()[0]
         found += _deps(root, name, stage, module)
         found += _params(root, name, stage, module)

@@ -1,7 +1,6 @@
 """What a revision ran with and what it predicted: from the workspace, or through Git and DVC."""
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from finetune import paths
 from finetune.composition import flat, flatten, shown
 from finetune.errors import UserError
+from finetune.files import parse_json, read_text
 from finetune.params import UNDECLARED, read_yaml
 
 WORKSPACE = "workspace"
@@ -60,7 +60,8 @@ def _rows(name: str, task: str, text_of: Callable[[str], str], written: Hashes) 
             "`dvc repro` brings it back"
         )
     # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
-    return [json.loads(line) for line in text.split("\n") if line]
+    lines = enumerate(text.split("\n"), start=1)
+    return [parse_json(line, f"{name}: {path}", number) for number, line in lines if line]
 
 
 def check(root: Path) -> None:
@@ -134,7 +135,7 @@ def _check_order(name: str, task: str, stages: dict[str, Any], written: Hashes) 
 def _workspace(root: Path) -> Callable[[str], str]:
     def text(path: str) -> str:
         try:
-            return (root / path).read_text(encoding="utf-8")
+            return read_text(root / path)
         except FileNotFoundError:
             raise UserError(f"workspace: {path} is not there; run `dvc repro`") from None
 
@@ -168,6 +169,10 @@ def _revision(root: Path, name: str) -> Callable[[str], str]:
         except RemoteMissingDepsError as error:
             said = " ".join(str(error).split())
             raise UserError(f"{name}: {path} is in a remote that cannot be read: {said}") from None
+        except UnicodeDecodeError:
+            raise UserError(
+                f"{name}: {path} is not UTF-8; was it written by `dvc repro`?"
+            ) from None
         except (DvcException, OSError):
             raise UserError(
                 f"{name}: {path} is in no cache here; `dvc fetch --all-commits` gets it from a "

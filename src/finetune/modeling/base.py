@@ -1,9 +1,12 @@
 """Load a base model and its tokenizer, quantized or not, from a folder or from the hub."""
 
+import contextlib
 import ctypes
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,11 +19,13 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from finetune import hub
-from finetune.errors import ModelError
+from finetune.errors import ModelError, is_out_of_memory, squeezed
 from finetune.memory import available_on
+from finetune.modeling import integrity
 from finetune.modeling.precision import compute_dtype, device, use_safe_attention
 from finetune.schema import Method, Model
 
@@ -33,6 +38,8 @@ LARGEST_HEAP_BYTES = 2**20
 # Dequantized weights, and room for the layer that is being dequantized.
 DEQUANTIZED_ROOM = 1.2
 
+# What the libraries raise for a folder that is damaged, foreign, or asks for code of its own.
+LOADING = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 
 
@@ -54,7 +61,8 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     was not run on a GPU).
 
     Raises:
-        ModelError: the folder or repository is missing or incomplete.
+        ModelError: the folder or repository is missing, incomplete or damaged, needs code of its
+            own, or its weights are not those of its config.
     """
     if options.source == "local":
         check_folder(Path(options.name))
@@ -62,24 +70,35 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     if device() == "cpu":
         _set_malloc(for_inference)
     transformers_logging.disable_progress_bar()
-    pin = {"revision": options.revision} if options.source == "hub" else {}
+    # A model's own code is never run. Where this is not said, transformers asks on stdin.
+    pin: dict[str, Any] = {"trust_remote_code": False}
+    if options.source == "hub":
+        pin["revision"] = options.revision
     try:
         config = AutoConfig.from_pretrained(options.name, **pin)
         tokenizer = AutoTokenizer.from_pretrained(options.name, **pin)
-        model = AutoModelForCausalLM.from_pretrained(
-            options.name,
-            config=config,
-            dtype=compute_dtype(method),
-            quantization_config=_quantization(method),
-            device_map={"": device()},
-            **pin,
-        )
-    except (OSError, ValueError, KeyError, ImportError, SafetensorError) as error:
-        said = " ".join(str(error).split())
+        with _quiet():  # its report of weights that do not match: refused below, in one line
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                options.name,
+                config=config,
+                dtype=compute_dtype(method),
+                quantization_config=_quantization(method),
+                device_map={"": device()},
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # its own error names no weight
+                **pin,
+            )
+    except LOADING as error:
+        if is_out_of_memory(error):
+            raise
         why = hub.reason(error, options.name, "model") if options.source == "hub" else None
-        why = why or f"{options.name} cannot be loaded: {said[:300]}"
+        why = why or f"{options.name} cannot be loaded: {squeezed(error)}"
         raise ModelError(f"model.name: {why}") from error
     _keep_4bit_weights(model)
+    integrity.check_complete(options.name, model, loading)
+    integrity.check_finite(options.name, model)
+    if method.quantization != "none":
+        integrity.check_files_finite(options.name, _folder(options))
     if for_inference and method.quantization != "none" and _fits_dequantized(model):
         model = _dequantized(model)
     if tokenizer.eos_token_id is None:
@@ -140,12 +159,25 @@ def _fits_dequantized(model: PreTrainedModel) -> bool:
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()  # it warns of what is asked for
-    try:
+    with _quiet():  # it warns of what is asked for
         return model.dequantize()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+
+
+def _folder(options: Model) -> Path:
+    """Where a model's files stand: its folder, or that of the hub's cache."""
+    if options.source == "local":
+        return Path(options.name)
+    return Path(cached_file(options.name, "config.json", revision=options.revision)).parent
 
 
 def check_folder(path: Path) -> None:

@@ -1,13 +1,17 @@
 """Prompts and completions as token ids: the one place that training and inference both use."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from finetune.errors import ModelError
+from finetune.errors import ModelError, squeezed
 from finetune.schema import Prompt
 
+# Texts that stand for a row's and an example's when a chat template is tried.
+ROW, EXAMPLE = "the text of this row", "the text of an example"
 # Some chat templates write today's date into the prompt; pinned, or prompts change every day.
 DATE = "26 Jul 2024"
 
@@ -37,6 +41,40 @@ class PromptEncoder:
     prompt: Prompt
     context: int
 
+    def __post_init__(self) -> None:
+        """See that a prompt holds what is asked: a chat template may drop it.
+
+        Raises:
+            ModelError: it does not, or the template cannot be filled in.
+        """
+        self._check_template(())
+
+    @functools.cached_property
+    def _shows_examples(self) -> bool:
+        self._check_template((Shot(EXAMPLE, "0"),))
+        return True
+
+    def _check_template(self, shots: Sequence[Shot]) -> None:
+        if self.tokenizer.chat_template is None:
+            return
+        try:
+            text = self.text(ROW, shots)
+        except (TemplateError, TypeError, ValueError, KeyError) as error:
+            raise ModelError(
+                f"model.name: the chat template of this tokenizer fails: {squeezed(error)}"
+            ) from error
+        instruction = self.prompt.instruction.strip()
+        for part, what in (
+            (ROW, "the row's text"),
+            (instruction, "the instruction"),
+            *((shot.body, "examples") for shot in shots),
+        ):
+            if part not in text:
+                raise ModelError(
+                    f"model.name: the chat template of this tokenizer leaves {what} out of the "
+                    "prompt; is chat_template.jinja that of an instruction-tuned model?"
+                )
+
     @property
     def max_prompt_tokens(self) -> int:
         """What a prompt may take, so that the completion still fits the model's context."""
@@ -52,6 +90,8 @@ class PromptEncoder:
             ModelError: not even an empty body fits.
         """
         body, ids, truncated = self._cut(body)
+        if shots:
+            _ = self._shows_examples
         for count in range(len(shots), 0, -1):
             with_shots = self._ids(body, shots[:count])
             if len(with_shots) <= self.context - self.prompt.max_completion_tokens:

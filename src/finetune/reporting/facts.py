@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.files import sha256
+from finetune.paths import without_folders
 from finetune.reporting.material import Material
 from finetune.reporting.numbers import number, share, usd
 from finetune.reporting.tables import Metrics
@@ -162,7 +163,7 @@ def source(material: Material) -> Facts:
 
 def base_model(model: Model) -> Facts:
     """The base model's name, and its revision or, of a folder, the hashes of its weights."""
-    found = [("base model", model.name), ("from", model.source)]
+    found = [("base model", without_folders(model.name)), ("from", model.source)]
     if model.source == "hub":
         return [*found, ("revision", str(model.revision))]
     weights = sorted(Path(model.name).glob("*.safetensors")) or sorted(

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from finetune.paths import without_folders
 from finetune.reporting import answer, facts, figures, numbers, quality, sentences, standings
 from finetune.reporting.facts import Facts, Table
 from finetune.reporting.material import Material
@@ -94,12 +95,12 @@ def page(
         for i, material in enumerate(materials, 1)
     ]
     shown = {
-        **{name: section.model_dump() for name, section in sections.items()},
+        **{name: _without_paths(section.model_dump()) for name, section in sections.items()},
         "tasks": {m.task: _told(tasks[m.task], m.source.get("source")) for m in materials},
     }
     return environment.get_template("page.html.j2").render(
         tasks=views,
-        model=model,
+        model_name=without_folders(model.name),
         base_model=facts.base_model(model),
         versions=facts.versions(),
         parameters={name: _yaml(section) for name, section in shown.items()},
@@ -213,6 +214,11 @@ def _data(name: str, material: Material) -> Part:
     if not part.figures:
         part.missing.append("No prepared rows were there to draw.")
     return part
+
+
+def _without_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """A section's parameters; of absolute paths, such as that of a model, only the last name."""
+    return {k: without_folders(v) if isinstance(v, str) else v for k, v in values.items()}
 
 
 def _told(task: SummarizationTask | PriceTask, used: str | None) -> dict[str, Any]:

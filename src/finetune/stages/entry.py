@@ -1,13 +1,21 @@
 """How every stage starts and ends: `python -m finetune.stages.NAME [TASK]`."""
 
+import ctypes
 import logging
+import os
+import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 from finetune import killed, params
-from finetune.errors import EXIT_CODE, UserError
+from finetune.errors import one_line
+
+# Of Linux's prctl.h.
+PR_SET_PDEATHSIG = 1
 
 
 def main(run: Callable[..., None]) -> None:
@@ -18,12 +26,36 @@ def main(run: Callable[..., None]) -> None:
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)
     stage = Path(sys.argv[0]).stem
-    task = sys.argv[1] if len(sys.argv) > 1 else None
-    try:
+    task = sys.argv[1] if len(sys.argv) > 1 else task_of(stage, os.environ.get("DVC_STAGE", ""))
+    with one_line(f"finetune: {stage}@{task}" if task else f"finetune: {stage}", stage):
+        end_by_signals()
         declared = params.for_stage(stage, task)
         with killed.watched(stage, task):
             run(declared, task) if task else run(declared)
-    except UserError as error:
-        name = f"{stage}@{task}" if task else stage
-        print(f"finetune: {name}: {error}", file=sys.stderr)
-        sys.exit(EXIT_CODE)
+
+
+def task_of(stage: str, address: str) -> str | None:
+    """The task in the address that DVC gives a stage: `fetch@price`, or `../dvc.yaml:fetch@price`.
+
+    None for the address of another stage, and of one that is not run for each task.
+    """
+    found = re.fullmatch(rf"(?:.*:)?{stage}@(.*)", address, re.DOTALL)
+    return found[1] if found else None
+
+
+def end_by_signals() -> None:
+    """On SIGTERM and SIGHUP end as by an exception, so that temporary files are removed.
+
+    Under DVC also when DVC itself has been killed (Linux): it does not pass signals on.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and may
+            signal.signal(number, _end)
+    if "DVC_STAGE" in os.environ and sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    # Not print(): the signal may have come in the midst of one.
+    os.write(2, f"finetune: stopped by {signal.Signals(number).name}\n".encode())
+    raise SystemExit(128 + number)

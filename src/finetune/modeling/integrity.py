@@ -1,0 +1,161 @@
+"""Is a loaded model or adapter what its files say? Libraries fill in random weights, and warn.
+
+Costs: one look at every loaded weight, on the device that holds it. Weights that are quantized on
+loading are looked at in their files, which the loading reads anyway: quantization can turn what is
+not finite into numbers.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from transformers import PreTrainedModel
+
+from finetune.errors import ModelError
+from finetune.files import read_json
+
+SINGLE = "model.safetensors"
+INDEX = f"{SINGLE}.index.json"
+# A number within a tensor's name: of its layer, or of its expert.
+NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]) -> None:
+    """See that every weight of a model came from its files; `loading` is transformers' account.
+
+    A tied output head, and buffers that a model computes, are in no file and not in that account.
+    Tensors that the model has no place for are its own affair (a vision tower, further heads),
+    unless they are of layers that it would have if its config said so.
+
+    Raises:
+        ModelError: weights are missing, have another shape, or are of more layers than the config.
+    """
+    if missing := sorted(loading["missing_keys"]):
+        raise ModelError(
+            f"model.name: {name} lacks weights that its config.json asks for: {listed(missing)}; "
+            "they would be random. Is the folder complete, and the config its own?"
+        )
+    if misshapen := [*sorted(loading["mismatched_keys"]), *_misshapen(model)]:
+        told = [f"{key} is {tuple(is_now)}, not {tuple(due)}" for key, is_now, due in misshapen]
+        raise ModelError(
+            f"model.name: {name} has weights of other shapes than its config.json: "
+            f"{listed(told)}; is the config its own?"
+        )
+    known = {NUMBER.sub("", key) for key, _ in model.named_parameters()}
+    if surplus := [key for key in loading["unexpected_keys"] if NUMBER.sub("", key) in known]:
+        raise ModelError(
+            f"model.name: {name} has weights of more layers than its config.json: "
+            f"{listed(sorted(surplus))}; is the config its own?"
+        )
+
+
+def _misshapen(model: PreTrainedModel) -> Iterator[tuple[str, torch.Size, tuple[int, int]]]:
+    """Quantized weights that have another shape than their layer, which loading accepts."""
+    for name, module in model.named_modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if not state or not isinstance(module, torch.nn.Linear):
+            continue
+        due = (module.out_features, module.in_features)
+        if tuple(state.shape) != due:
+            yield f"{name}.weight", state.shape, due
+
+
+def check_finite(name: str, model: PreTrainedModel) -> None:
+    """See that no weight of a loaded model is infinite or not a number.
+
+    Of quantized weights, the scales of their blocks are looked at.
+
+    Raises:
+        ModelError: one is, in the type that it was loaded in.
+    """
+    for key, parameter in model.named_parameters():
+        for tensor in _floats(parameter):
+            if not finite(tensor):
+                raise _not_finite(f"{name}: {key}, as loaded in {model.dtype},")
+
+
+def _floats(parameter: torch.Tensor) -> Iterator[torch.Tensor]:
+    state = getattr(parameter, "quant_state", None)
+    if state is None:
+        yield parameter
+        return
+    yield state.absmax
+    if state.nested:  # the scales are quantized, with scales and a mean of their own
+        yield state.offset
+        yield state.state2.absmax
+
+
+def check_files_finite(name: str, folder: Path) -> None:
+    """See that no weight in a model folder's safetensors is infinite or not a number.
+
+    Raises:
+        ModelError: one is.
+    """
+    for file in _weight_files(folder):
+        with safe_open(file, "pt") as tensors:
+            for key in tensors.keys():  # noqa: SIM118 (no mapping)
+                if not finite(tensors.get_tensor(key)):
+                    raise _not_finite(f"{name}: {key} in {file.name}")
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The files that transformers takes a model's weights from; none if they are pickles."""
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if not (folder / INDEX).is_file():
+        return []
+    return sorted({folder / file for file in read_json(folder / INDEX)["weight_map"].values()})
+
+
+def _not_finite(where: str) -> ModelError:
+    return ModelError(
+        f"model.name: {where} holds NaN or infinity; the weights are damaged, or too large for "
+        "their type (method.compute_dtype)"
+    )
+
+
+def check_adapter(
+    where: str, saved: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> None:
+    """See that an adapter's tensors are those that a model with it attached has, and numbers.
+
+    Raises:
+        ModelError: some are missing, foreign, of another shape, or not finite.
+    """
+    for keys, what in (
+        (expected.keys() - saved.keys(), "lacks tensors that its adapter_config.json asks for"),
+        (saved.keys() - expected.keys(), "has tensors that this model has no place for"),
+    ):
+        if keys:
+            raise ModelError(f"{where}: the adapter {what}: {listed(sorted(keys))}; {RETRAIN}")
+    for key, tensor in saved.items():
+        if tensor.shape != expected[key].shape:
+            raise ModelError(
+                f"{where}: the adapter does not fit the model: {key} is {tuple(tensor.shape)}, "
+                f"the model takes {tuple(expected[key].shape)}; {RETRAIN}"
+            )
+        if not finite(tensor):
+            raise ModelError(f"{where}: the adapter holds NaN or infinity in {key}; {RETRAIN}")
+
+
+RETRAIN = "`dvc checkout` brings back the one of the last run, `dvc repro` trains it anew"
+
+
+def finite(tensor: torch.Tensor) -> bool:
+    """No element is infinite or not a number: in one pass, without a copy."""
+    if tensor.numel() == 0 or not tensor.is_floating_point():
+        return True
+    if tensor.element_size() == 1:  # 8-bit floats have few operations of their own
+        tensor = tensor.float()
+    # Both of a tensor that holds NaN are NaN.
+    return bool(torch.isfinite(torch.stack(torch.aminmax(tensor.detach()))).all())
+
+
+def listed(names: Iterable[str], most: int = 3) -> str:
+    """The first few of many names, and how many there are."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
