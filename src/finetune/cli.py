@@ -37,6 +37,7 @@ def main() -> None:
         ("pin", _pin),
         ("import-gguf", _import_gguf),
         ("init", _init),
+        ("plan", _plan),
     ):
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
@@ -50,6 +51,9 @@ def main() -> None:
             command.add_argument("folder", metavar="DIR", type=Path, help="where the model goes")
         if run is _init:
             _add_init_options(command)
+        if run is _plan:
+            _add_override_option(command)
+            command.add_argument("--gpu", metavar="NAME", help="plan for this GPU, such as h100")
     options = parser.parse_args()
     with one_line("finetune"):
         try:
@@ -183,6 +187,24 @@ def _add_init_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--id", metavar="COL", help="column that names a row")
     command.add_argument("--yes", action="store_true", help="take the best guess, do not ask")
     command.add_argument("--force", action="store_true", help="overwrite the task's config")
+
+
+def _add_override_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-S",
+        dest="overrides",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="as for `dvc exp run`; may be repeated",
+    )
+
+
+def _plan(root: Path, options: argparse.Namespace) -> int:
+    """Print the memory, steps, time and cost of a run before it starts; exit 1 if it is too large."""
+    from finetune.planning import command  # takes seconds to import
+
+    return command.run(root, options.overrides, options.gpu)
 
 
 def _init(root: Path, options: argparse.Namespace) -> int:

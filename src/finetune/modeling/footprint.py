@@ -33,14 +33,20 @@ class Footprint:
         return int((free - self.fixed) / self.per_token)
 
 
-def measure(model: PreTrainedModel, learned_rate: float, checkpointing: bool = False) -> Footprint:
+def measure(
+    model: PreTrainedModel,
+    learned_rate: float,
+    checkpointing: bool = False,
+    widths: tuple[int, int] = PROBES,
+) -> Footprint:
     """The memory of forward and backward passes of this model, a rate of tokens being learned.
 
-    Two short passes with the model's own layers; gradients and random state are left as they were.
+    Two short passes with the model's own layers, over one row of these `widths`; gradients and
+    random state are left as they were.
     """
-    narrow, wide = (_probe(model, width, learned_rate, checkpointing) for width in PROBES)
-    per_token = max(1.0, (wide - narrow) / (PROBES[1] - PROBES[0]))
-    return Footprint(max(0, round(narrow - per_token * PROBES[0])), per_token)
+    narrow, wide = (_probe(model, width, learned_rate, checkpointing) for width in widths)
+    per_token = max(1.0, (wide - narrow) / (widths[1] - widths[0]))
+    return Footprint(max(0, round(narrow - per_token * widths[0])), per_token)
 
 
 def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointing: bool) -> int:

@@ -16,6 +16,8 @@ from finetune.schema import Lora, Method, Model
 # NF4: half a byte a weight, a scale for each 64 of them (float32, or with double quantization one
 # byte and a float32 for each 256 scales); QLoRA, Dettmers et al. 2023, section 3.
 BLOCK, OUTER_BLOCK = 64, 256
+# Of the rows that are measured: shapes cost nothing, and long rows show what grows with tokens.
+WIDTHS = (512, 1024)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def build(
         _fake(model)
         with precision.computing(model, dtype):
             measured = [
-                footprint.measure(model, rate, checkpointing) for rate in (0.0, learned_rate)
+                footprint.measure(model, rate, checkpointing, WIDTHS)
+                for rate in (0.0, learned_rate)
             ]
     size = torch.empty(0, dtype=dtype).element_size()
     scale = 1 + 4 / OUTER_BLOCK if method.double_quantization else 4

@@ -15,11 +15,7 @@ from finetune.scaffold.choosing import chooser
 from finetune.scaffold.columns import describe
 from finetune.scaffold.guessing import Guess, Wishes, guess
 from finetune.scaffold.layout import Layout
-from finetune.schema import TaskSource
-
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-# `models/NAME` is where a task's adapter goes, and this one is there already.
-RESERVED = {"embedded"}
+from finetune.schema import RESERVED, TASK_NAME, TaskSource
 
 
 @dataclass(frozen=True)
@@ -66,9 +62,7 @@ def run(root: Path, path: Path, options: Options) -> int:
         file.unlink() if before is None else write_text(file, before)
         raise
     _tell(file.relative_to(root), found, by_split, checked)
-    # CALL SITE OF THE PLAN:
-    #   from finetune.planning.command import print_plan
-    #   print_plan(root, overrides)
+    _print_plan(root, overrides)
     print("\nRun it:\n  dvc exp run " + " ".join(f"-S {shlex.quote(o)}" for o in overrides))
     return 0
 
@@ -83,7 +77,7 @@ def _name(root: Path, options: Options, path: Path, known: list[str]) -> str:
     if name is None:
         stem = path.resolve().name if path.is_dir() else path.stem
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", stem).strip("_-")
-    if not NAME.fullmatch(name):
+    if not TASK_NAME.fullmatch(name):
         raise UserError(
             f"--task: {name!r} is no name of a task; a letter, then letters, digits, _ and -"
         )
@@ -136,6 +130,13 @@ def _quoted(path: Path) -> str:
     if re.fullmatch(r"[\w./-]+", text, re.ASCII):
         return text
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _print_plan(root: Path, overrides: list[str]) -> None:
+    from finetune.planning.command import print_plan  # takes seconds to import
+
+    print()
+    print_plan(root, overrides)
 
 
 def _tell(

@@ -18,7 +18,7 @@ from finetune.memory import GIB, available_on
 from finetune.modeling import footprint
 from finetune.modeling.footprint import Footprint
 from finetune.schema import Run
-from finetune.training.examples import Example, learned_tokens
+from finetune.training.examples import Example, learned_rate
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +40,6 @@ class Budget:
 
     tokens: int
     gradient_checkpointing: bool = False
-
-
-def learned_rate(examples: Sequence[Example]) -> float:
-    """The largest part of an example's tokens that is learned: what logits are kept for."""
-    return max(learned_tokens(example) / len(example["input_ids"]) for example in examples)
 
 
 def planned(options: Run, model: PeftModel, examples: Sequence[Example]) -> Budget:

@@ -30,6 +30,11 @@ def learned_tokens(example: Example) -> int:
     return sum(label != IGNORED for label in example["labels"][1:])
 
 
+def learned_rate(examples: Sequence[Example]) -> float:
+    """The largest part of an example's tokens that is learned: what logits are kept for."""
+    return max(learned_tokens(example) / len(example["input_ids"]) for example in examples)
+
+
 @dataclass(frozen=True)
 class Examples:
     """Encoded rows, and how many had to be cut."""
