@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,8 @@ def main() -> None:
             _add_override_option(command)
             command.add_argument("--gpu", metavar="NAME", help="plan for this GPU, such as h100")
     options = parser.parse_args()
+    # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
+    warnings.filterwarnings("ignore", category=FutureWarning)
     with one_line("finetune"):
         try:
             if not Path("dvc.yaml").is_file():
@@ -201,7 +204,7 @@ def _add_override_option(command: argparse.ArgumentParser) -> None:
 
 
 def _plan(root: Path, options: argparse.Namespace) -> int:
-    """Print the memory, steps, time and cost of a run before it starts; exit 1 if it is too large."""
+    """Print memory, steps, time and cost of a run before it starts; exit 1 if it is too large."""
     from finetune.planning import command  # takes seconds to import
 
     return command.run(root, options.overrides, options.gpu)

@@ -84,15 +84,16 @@ def _runs(pid: int, started: float) -> bool:
 
 def _told(note: dict[str, Any]) -> str:
     now, then = oom_kills(), note["oom_kills"]
-    if now is None or then is None or now < then:  # no counter, or a restart since
-        why = "was killed, most likely because memory ran out,"
-    elif now > then:
-        why = "was killed by the kernel because memory ran out"
+    # There may be no counter, or it began anew with a restart of the machine.
+    is_known = now is not None and then is not None and now >= then
+    if is_known and now == then:
+        said, todo = "was killed (not by the kernel for want of memory)", ""
     else:
-        why = "was killed (not by the kernel for want of memory)"
+        said = "was killed by the kernel" if is_known else "was killed, most likely"
+        keys = "run.token_budget" if "step" in note else "run.eval_token_budget or run.cache_gb"
+        said += " because memory ran out"
+        todo = f"; set {keys} lower, or run.memory_gb to what it may use"
     where = f" in step {note['step']} of {note['steps']}" if "step" in note else ""
-    with_budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""
-    keys = "run.token_budget" if "tokens" in note else "run.eval_token_budget or run.cache_gb"
-    todo = f"; set {keys} lower, or run.memory_gb to what it may use" if why[-1] in ",y" else ""
+    budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""
     resumes = "; the same command resumes it from its last checkpoint" if "step" in note else ""
-    return f"{note['stage']}: the last run {why.rstrip(',')}{where}{with_budget}{todo}{resumes}"
+    return f"{note['stage']}: the last run {said}{where}{budget}{todo}{resumes}"

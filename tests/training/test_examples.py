@@ -2,10 +2,15 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 
-from finetune.training.examples import IGNORED, Collator, Examples, order
-from finetune.training.losses import CompletionLoss
+from finetune.training.examples import (
+    IGNORED,
+    Examples,
+    learned_rate,
+    learned_tokens,
+    optimizer_steps,
+    order,
+)
 
 LENGTHS = np.random.default_rng(0).integers(5, 300, size=103).tolist()
 
@@ -45,53 +50,20 @@ def test_only_the_last_batch_is_short(rows):
     assert not spreads or np.median(spreads) < 60
 
 
-def test_batches_are_padded_on_the_left_and_padding_is_not_learned():
-    batch = Collator(pad_id=9)(
-        [
-            {"input_ids": [1, 2, 3], "labels": [IGNORED, 2, 3]},
-            {"input_ids": [9], "labels": [9]},  # the end token may be the padding token
-        ]
-    )
-    assert batch["input_ids"].tolist() == [[1, 2, 3], [9, 9, 9]]
-    assert batch["attention_mask"].tolist() == [[1, 1, 1], [0, 0, 1]]
-    assert batch["position_ids"].tolist() == [[0, 1, 2], [0, 0, 0]]
-    assert batch["labels"].tolist() == [[IGNORED, 2, 3], [IGNORED, IGNORED, 9]]
+def test_steps_are_the_order_cut_into_batches():
+    examples = [{"input_ids": [1] * length, "labels": [1] * length} for length in LENGTHS]
+    steps = optimizer_steps(examples, rows=30, batch_size=8, seed=1)
+    assert [step.number for step in steps] == [0, 1, 2, 3]
+    drawn = [row for step in steps for row in step.rows]
+    assert drawn == order(LENGTHS, rows=30, batch_size=8, seed=1)
+    assert [len(step.rows) for step in steps] == [8, 8, 8, 6]
 
 
-@pytest.mark.parametrize(
-    ("labels", "kept"), [([[5], [6]], 2), ([[5, 6, 7], [8]], 4), ([[], []], 1)]
-)
-def test_logits_are_asked_for_the_completions_and_the_position_before_them(labels, kept):
-    examples = [
-        {"input_ids": list(range(9 + len(own))), "labels": [IGNORED] * 9 + own} for own in labels
-    ]
-    batch = Collator(pad_id=0)(examples)
-    assert batch["logits_to_keep"] == kept
-    assert batch["labels"].shape == (2, kept)
-    learned = batch["labels"][batch["labels"] != IGNORED]
-    assert learned.tolist() == [label for own in labels for label in own]
-
-
-def test_the_loss_of_a_padded_batch_is_that_of_its_rows_alone_with_all_logits(load, tiny_model):
-    model = load(tiny_model).model
-    examples = [
-        {"input_ids": [5, 6, 7, 8, 9, 10], "labels": [*[IGNORED] * 4, 9, 10]},
-        {"input_ids": [11, 12, 13], "labels": [IGNORED, 12, 13]},
-        {"input_ids": [14, 15], "labels": [IGNORED, 15]},
-    ]
-    losses = []
-    with torch.inference_mode():
-        batch = Collator(pad_id=0)(examples)
-        labels = batch.pop("labels")
-        found = CompletionLoss(None, 0.0)(model(**batch), labels)
-        for example in examples:
-            logits = model(input_ids=torch.tensor([example["input_ids"]])).logits[0].log_softmax(-1)
-            losses += [
-                -logits[place - 1, label].item()
-                for place, label in enumerate(example["labels"])
-                if label != IGNORED
-            ]
-    assert found.item() == pytest.approx(np.mean(losses), rel=1e-4)
+def test_a_first_token_is_never_learned():
+    one = {"input_ids": [4, 5, 6], "labels": [IGNORED, 5, 6]}
+    other = {"input_ids": [4, 5], "labels": [4, 5]}
+    assert [learned_tokens(one), learned_tokens(other)] == [2, 1]
+    assert learned_rate([one, other]) == pytest.approx(2 / 3)
 
 
 def test_lengths_are_those_of_prompts_and_of_completions():

@@ -32,9 +32,7 @@ def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None
         print("\n" + _shown(each, known, machine))
     seconds = sum(each.seconds for each in plans)
     print(f"\nTraining in all: {_time(seconds)}{_cost(seconds, known)}.")
-    print(
-        f"Assumed: a speed of {machine.assumption}; fetching, predicting and scoring come on top."
-    )
+    print(f"Assumed: a speed of {machine.assumption}. Predicting comes on top, and the rest.")
     return all(each.budget for each in plans)
 
 
@@ -42,7 +40,8 @@ def _shown(found: Plan, known: Params, machine: Machine) -> str:
     rows = found.rows
     lines = [
         f"{found.task}: {rows.rows:,} rows, {found.steps:,} optimizer steps of "
-        f"{known.train.batch_size} rows, {found.tokens:,} tokens; the longest row has {rows.longest}"
+        f"{known.train.batch_size} rows, {found.tokens:,} tokens in all, {rows.longest:,} at most "
+        "in a row"
     ]
     if rows.remark:
         lines.append(f"  estimated: {rows.remark}")

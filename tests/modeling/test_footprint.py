@@ -1,0 +1,66 @@
+import pytest
+import torch
+from torch._subclasses import FakeTensorMode
+
+from finetune.modeling import adapters, footprint
+from finetune.modeling.footprint import LiveBytes
+from finetune.schema import Lora
+
+LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
+
+
+def test_bytes_count_while_something_holds_them():
+    with LiveBytes() as live:
+        one = torch.zeros(1000)
+        view = one.view(10, 100)
+        other = one + 1
+        assert live.now == 8000
+        del one, other
+        assert live.now == 4000  # the view holds it
+        del view
+        assert live.now == 0
+    assert live.peak == 8000
+
+
+def test_what_autograd_keeps_counts():
+    weight = torch.ones(100, 100, requires_grad=True)
+    with LiveBytes() as live:
+        out = (weight @ weight).exp()
+        assert live.now == 40_000  # exp keeps what it gives, the product is gone
+        loss = out.sum()
+        del out
+        assert live.now == 40_004
+        loss.backward()
+    assert live.peak >= 80_004
+
+
+def test_shapes_alone_give_the_same_count():
+    def work():
+        weight = torch.ones(64, 64, requires_grad=True)
+        (weight @ weight).exp().sum().backward()
+
+    with LiveBytes() as real:
+        work()
+    with FakeTensorMode(), LiveBytes() as fake:
+        work()
+    assert real.peak == fake.peak > 0
+
+
+def test_a_step_grows_with_its_tokens_and_less_so_with_checkpointing(load, tiny_model):
+    model = adapters.attach(load(tiny_model, "nf4").model, LORA).eval()
+    torch.manual_seed(1)
+    before = torch.random.get_rng_state()
+    plain, twice = (footprint.measure(model, 0.2, checkpointing) for checkpointing in (False, True))
+    assert twice.per_token < plain.per_token
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert not model.training
+    assert not any(p.grad is not None for p in model.parameters())
+    assert plain.fit(plain.of(1000)) == pytest.approx(1000, abs=1)
+
+
+def test_more_learned_tokens_take_more(load, tiny_model):
+    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    few, many = (footprint.measure(model, rate) for rate in (0.05, 0.5))
+    # A learned token holds at least its logits and their gradient, float32.
+    least = 0.45 * 2 * 4 * model.config.vocab_size
+    assert many.per_token - few.per_token > least

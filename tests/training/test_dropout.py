@@ -1,0 +1,48 @@
+import pytest
+import torch
+from torch import nn
+
+from finetune.modeling import adapters
+from finetune.schema import Lora
+from finetune.training.dropout import Draws, RowDropout, draw_by_row
+
+
+def dropped(keys, lengths, layer=0, columns=9, p=0.4) -> torch.Tensor:
+    draws = Draws()
+    draws.keys, draws.lengths = keys, lengths
+    return RowDropout(p, layer, draws).train()(torch.ones(len(keys), columns, 50))
+
+
+def test_a_row_is_dropped_alike_whatever_its_neighbours_and_padding():
+    alone = dropped([(1, 4, 7)], [6], columns=6)[0]
+    beside = dropped([(1, 4, 3), (1, 4, 7)], [9, 6])[1]
+    assert torch.equal(alone, beside[-6:])
+
+
+@pytest.mark.parametrize("other", [(2, 4, 7), (1, 5, 7), (1, 4, 8)])
+def test_another_seed_step_or_row_draws_anew_and_so_does_another_layer(other):
+    one = dropped([(1, 4, 7)], [9])
+    assert not torch.equal(one, dropped([other], [9]))
+    assert not torch.equal(one, dropped([(1, 4, 7)], [9], layer=1))
+
+
+def test_what_is_kept_is_scaled_so_that_the_mean_stays():
+    values = dropped([(0, 0, row) for row in range(40)], [9] * 40)
+    kept = values[values > 0]
+    assert torch.allclose(kept, torch.full_like(kept, 1 / 0.6))
+    assert len(kept) / values.numel() == pytest.approx(0.6, abs=0.02)
+
+
+def test_in_evaluation_nothing_is_dropped():
+    layer = RowDropout(0.5, 0, Draws()).eval()
+    assert torch.equal(layer(torch.ones(2, 3, 4)), torch.ones(2, 3, 4))
+
+
+def test_every_dropout_of_an_adapter_is_replaced(load, tiny_model):
+    lora = Lora(r=2, alpha=4.0, dropout=0.1, target_modules="all-linear")
+    model = adapters.attach(load(tiny_model).model, lora)
+    draw_by_row(model)
+    layers = [m for m in model.modules() if isinstance(m, RowDropout)]
+    assert len(layers) == 14  # seven linear layers in each of two blocks
+    assert len({layer.layer for layer in layers}) == 14
+    assert not any(type(module) is nn.Dropout for module in model.modules())
