@@ -1,19 +1,18 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import GPT2Config, LlamaConfig, MptConfig, PreTrainedConfig
 
-from finetune import memory
+from finetune import memory, params
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
 from finetune.memory import GIB
 from finetune.schema import Run
 
-AUTO = {
-    "token_budget": "auto", "eval_token_budget": "auto", "cache_gb": "auto", "memory_gb": None,
-    "usd_per_hour": None,
-}  # fmt: skip
+ROOT = Path(__file__).parents[2]
+
 LLAMA_8B = LlamaConfig(
     vocab_size=128_256,
     hidden_size=4096,
@@ -33,6 +32,11 @@ SMOLLM2 = LlamaConfig(
 SMALL = LlamaConfig(
     vocab_size=100, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, head_dim=8
 )
+
+
+def run(**changed: object) -> Run:
+    """The default, all `auto`, with some of it changed."""
+    return params.read(ROOT / "params.yaml").run.model_copy(update=changed)
 
 
 def model(config: PreTrainedConfig, dtype: torch.dtype = torch.float32) -> SimpleNamespace:
@@ -62,21 +66,21 @@ def test_they_are_what_a_cache_takes(load, tiny_model):
 
 
 def test_what_run_gives_is_what_is_used():
-    run = Run(**AUTO | {"eval_token_budget": 700, "cache_gb": 0.25})
-    assert budgets.find(run, model(SMALL)) == Budgets(700, GIB // 4)
+    given = run(eval_token_budget=700, cache_gb=0.25)
+    assert budgets.find(given, model(SMALL)) == Budgets(700, GIB // 4)
 
 
 def test_auto_comes_to_the_same_wherever_there_is_enough(monkeypatch):
     found = set()
     for free in (2.1, 5, 13.7, 200):
         monkeypatch.setattr(budgets, "available_on", lambda *_, free=free: int(free * GIB))
-        found.add(budgets.find(Run(**AUTO), model(SMOLLM2)))
+        found.add(budgets.find(run(), model(SMOLLM2)))
     assert found == {Budgets(budgets.MAX_PROMPT_TOKENS["cpu"], GIB)}
 
 
 def test_auto_takes_less_where_there_is_less(monkeypatch):
     monkeypatch.setattr(budgets, "available_on", lambda *_: int(0.9 * GIB))
-    found = budgets.find(Run(**AUTO), model(LLAMA_8B))
+    found = budgets.find(run(), model(LLAMA_8B))
     assert found.cache_bytes == GIB // 4
     activations = found.prompt_tokens * budgets.activation_bytes_per_token(model(LLAMA_8B))
     assert 0.1 * GIB < activations < 0.25 * GIB
@@ -86,7 +90,7 @@ def test_auto_takes_less_where_there_is_less(monkeypatch):
 def test_the_limit_of_run_counts(monkeypatch):
     seen = []
     monkeypatch.setattr(memory, "available", lambda limit: seen.append(limit) or 0)
-    assert budgets.find(Run(**AUTO | {"memory_gb": 3.0}), model(SMALL)) == Budgets(1, 1)
+    assert budgets.find(run(memory_gb=3.0), model(SMALL)) == Budgets(1, 1)
     assert seen == [3.0]
 
 
