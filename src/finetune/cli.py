@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune import params, pinning
+from finetune import killed, params, pinning
 from finetune.checks import lockfile, parameters, readme, stages
 from finetune.comparing import runs
 from finetune.composition import compose
@@ -39,6 +39,7 @@ def main() -> None:
         ("import-gguf", _import_gguf),
         ("init", _init),
         ("plan", _plan),
+        ("preflight", _preflight),
     ):
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
@@ -52,13 +53,16 @@ def main() -> None:
             command.add_argument("folder", metavar="DIR", type=Path, help="where the model goes")
         if run is _init:
             _add_init_options(command)
-        if run is _plan:
+        if run in (_plan, _preflight):
             _add_override_option(command)
+        if run is _plan:
             command.add_argument("--gpu", metavar="NAME", help="plan for this GPU, such as h100")
     options = parser.parse_args()
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)
     with one_line("finetune"):
+        for line in killed.told():
+            print(f"finetune: {line}", file=sys.stderr)
         try:
             if not Path("dvc.yaml").is_file():
                 raise UserError(f"{Path.cwd()}: no dvc.yaml here; run it in the repository's root")
@@ -208,6 +212,13 @@ def _plan(root: Path, options: argparse.Namespace) -> int:
     from finetune.planning import command  # takes seconds to import
 
     return command.run(root, options.overrides, options.gpu)
+
+
+def _preflight(root: Path, options: argparse.Namespace) -> int:
+    """Check machine, packages, accounts, memory and disk before a run; exit 1 if it would fail."""
+    from finetune.preflight import command  # takes seconds to import
+
+    return command.run(root, options.overrides)
 
 
 def _init(root: Path, options: argparse.Namespace) -> int:

@@ -128,14 +128,12 @@ def test_the_c_library_is_told_what_to_keep_where_it_can_be(monkeypatch):
     told = []
     glibc = SimpleNamespace(mallopt=lambda option, size: told.append((option, size)))
     monkeypatch.setattr(base.ctypes, "CDLL", lambda name: glibc)
-    base._set_malloc(for_inference=True)
+    base._keep_freed_memory()
     # malloc.h: M_MMAP_THRESHOLD is -3, M_TRIM_THRESHOLD is -1.
     assert told == [(-3, 32 * 2**20), (-1, 256 * 2**20)]
-    base._set_malloc(for_inference=False)
-    assert told[2:] == [(-3, 2**20)]
     monkeypatch.setattr(base.ctypes, "CDLL", lambda name: SimpleNamespace())
-    base._set_malloc(for_inference=True)
-    assert len(told) == 3
+    base._keep_freed_memory()
+    assert len(told) == 2
 
 
 def test_4bit_weights_stay_as_they_were_loaded_on_every_processor(load, tiny_model, monkeypatch):

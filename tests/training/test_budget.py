@@ -10,8 +10,8 @@ from finetune.training import budget
 from finetune.training.budget import Budget, fitting, settled
 
 MB = 10**6
-# A token takes 2 MB, or 0.2 with its layers' activations computed twice.
-PLAIN, CHECKPOINTED = Footprint(10 * MB, 2 * MB), Footprint(50 * MB, 0.2 * MB)
+# A token takes 1 MB, or 0.1 with its layers' activations computed twice; a CPU holds twice that.
+PLAIN, CHECKPOINTED = Footprint(5 * MB, 1 * MB), Footprint(25 * MB, 0.1 * MB)
 
 
 def measure(checkpointing: bool) -> Footprint:

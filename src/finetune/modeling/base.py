@@ -33,7 +33,6 @@ from finetune.schema import Method, Model
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 256 * 2**20
 LARGEST_KEPT_BYTES = 32 * 2**20  # the most that glibc itself goes up to
-LARGEST_HEAP_BYTES = 2**20
 
 # Dequantized weights, and room for the layer that is being dequantized.
 DEQUANTIZED_ROOM = 1.2
@@ -68,7 +67,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         check_folder(Path(options.name))
     use_safe_attention()
     if device() == "cpu":
-        _set_malloc(for_inference)
+        _keep_freed_memory()
     transformers_logging.disable_progress_bar()
     # A model's own code is never run. Where this is not said, transformers asks on stdin.
     pin: dict[str, Any] = {"trust_remote_code": False}
@@ -117,22 +116,17 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     return Base(model.eval(), tokenizer, _context(config), compute_dtype(method))
 
 
-def _set_malloc(for_inference: bool) -> None:
-    """Have glibc keep what tensors free at inference, and give it back at once in training.
+def _keep_freed_memory() -> None:
+    """Have glibc keep what tensors free, up to `KEPT_BYTES`, for the tensors that come next.
 
-    Inference frees each layer's activations before the next: given back, they are paged in anew,
-    which took a fifth of the time that the embedded model takes to prefill. Training keeps them
-    for the backward pass, and the holes that it leaves in the heap are not filled again: a step of
-    SmolLM2-135M that needed 0.70 GB of tensors took 1.25 GB, and 0.80 GB with memory given back.
+    By default it gives most of it back at once, and each layer's activations are paged in anew,
+    which took a fifth of the time that the embedded model takes to prefill. Training with memory
+    given back took half of it (see `training.budget`), and 1.5 times as long.
     """
     mallopt = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None)
-    if not mallopt:
-        return
-    if for_inference:
+    if mallopt:
         mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-    else:
-        mallopt(M_MMAP_THRESHOLD, LARGEST_HEAP_BYTES)
 
 
 def _keep_4bit_weights(model: PreTrainedModel) -> None:

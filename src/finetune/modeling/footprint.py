@@ -28,6 +28,10 @@ class Footprint:
         """Bytes of a micro-batch of so many tokens."""
         return round(self.fixed + self.per_token * tokens)
 
+    def times(self, factor: float) -> "Footprint":
+        """The footprint with so many bytes for each of these."""
+        return Footprint(round(self.fixed * factor), self.per_token * factor)
+
     def fit(self, free: int) -> int:
         """The tokens of the largest micro-batch that `free` bytes hold."""
         return int((free - self.fixed) / self.per_token)

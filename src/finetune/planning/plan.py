@@ -13,7 +13,7 @@ from finetune.planning.lengths import Lengths
 from finetune.planning.machines import LIBRARIES_GB, Machine
 from finetune.planning.skeleton import Skeleton
 from finetune.schema import Params
-from finetune.training.budget import OPTIMIZER_BYTES, Budget, fitting
+from finetune.training.budget import HELD, OPTIMIZER_BYTES, Budget, fitting
 from finetune.training.trainer import length
 
 # Floating-point operations of a trained token for each parameter that is multiplied: forward and
@@ -98,11 +98,12 @@ def _fitted(params: Params, task: str, machine: Machine) -> Plan:
     steps, drawn = length(params.train, rows.rows)
     mean = rows.tokens / rows.rows
     tokens = min(max(chosen.tokens, rows.longest), round(params.train.batch_size * rows.longest))
-    activations = model.activations.of(tokens)
+    held_for_byte = HELD[machine.device]
+    activations = model.activations.times(held_for_byte).of(tokens)
     parts = {
         **held,
         "activations": activations,
-        "logits": max(0, model.step.of(tokens) - activations),
+        "logits": max(0, model.step.times(held_for_byte).of(tokens) - activations),
     }
     flop = FLOP_CHECKPOINTING if chosen.gradient_checkpointing else FLOP
     learned = round(drawn * mean)

@@ -57,6 +57,13 @@ def config(model: Model) -> PreTrainedConfig:
         raise ModelError(f"model.name: the shapes of {model.name} are not known: {said}") from error
 
 
+def parameters(model: Model) -> int:
+    """How many parameters a model has."""
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(config(model))
+    return sum(each.numel() for each in base.parameters())
+
+
 def build(
     shapes: PreTrainedConfig,
     method: Method,
@@ -68,7 +75,7 @@ def build(
     """The memory of a model of these shapes under an adapter, computing in `dtype`."""
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(shapes, dtype=dtype)
-        parameters = sum(each.numel() for each in base.parameters())
+        count = sum(each.numel() for each in base.parameters())
         quantized = _quantized(base) if method.quantization == "nf4" else 0
         model = adapters.attach(base, lora)
     trainable, _ = model.get_nb_trainable_parameters()
@@ -82,9 +89,9 @@ def build(
     size = torch.empty(0, dtype=dtype).element_size()
     scale = 1 + 4 / OUTER_BLOCK if method.double_quantization else 4
     return Skeleton(
-        parameters,
+        count,
         trainable,
-        round((parameters - quantized) * size + quantized / 2),
+        round((count - quantized) * size + quantized / 2),
         round(quantized / BLOCK * scale),
         4 * trainable,
         *measured,

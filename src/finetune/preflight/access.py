@@ -1,0 +1,49 @@
+"""The hub: whether it can be reached, and whether this account may read what the run asks for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from finetune import hub
+from finetune.preflight.finding import Finding, fail, ok, warning
+from finetune.schema import Params
+
+
+def files(params: Params) -> Iterator[Finding]:
+    """The folders that a run reads, where model or data are local."""
+    if params.model.source == "local":
+        folder = Path(params.model.name)
+        if (folder / "config.json").is_file():
+            yield ok(f"model folder {folder}")
+        else:
+            yield fail(f"model folder {folder} holds no model", "give another -S model.name=DIR")
+
+
+def of_hub(params: Params) -> Iterator[Finding]:
+    """The model and the data sets that come from the hub; a token is used, and never shown."""
+    if params.model.source == "hub":
+        if params.model.revision is None:
+            yield fail(
+                f"{params.model.name} is not pinned to a commit",
+                "`finetune pin model=NAME` does it",
+            )
+        yield _readable(params.model.name, "model")
+    if params.data.source != "hub":
+        return
+    for name, task in params.tasks.items():
+        source = task.source.hub
+        if source is None:
+            yield fail(f"{name}: has no data set on the hub", "use data=files or data=embedded")
+            continue
+        yield _readable(source.repo, "dataset")
+        if source.revision is None:
+            todo = f"`finetune pin data={name}`, or the newest is fetched and recorded"
+            yield warning(f"{source.repo} is not pinned to a commit", todo)
+
+
+def _readable(repo: str, repo_type: hub.RepoType) -> Finding:
+    refusal = hub.refusal(repo, repo_type)
+    if refusal is None:
+        with_token = "with the token that is set" if hub.has_token() else "without a token"
+        return ok(f"{repo} can be read {with_token}")
+    what, _, todo = refusal.partition("; ")
+    return fail(what, todo or "see that this account may read it, then set HF_TOKEN")

@@ -1,0 +1,49 @@
+"""`finetune preflight`: check the machine, its accounts and the plan before a run costs money."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from finetune import params
+from finetune.composition import compose
+from finetune.errors import UserError
+from finetune.preflight import access, software
+from finetune.preflight.finding import Finding, fail
+from finetune.schema import Params
+
+
+def run(root: Path, overrides: Sequence[str]) -> int:
+    """Print a line for each check; 1 if one of them failed.
+
+    Raises:
+        ParamsError: the overrides do not compose.
+    """
+    known = params.validate_text(compose(root, list(overrides)), "conf")
+    failed = 0
+    for finding in _findings(root, known):
+        print(finding, flush=True)
+        failed += finding.state == "fail"
+    print(f"\n{'ready to run' if not failed else f'{failed} to mend before the run'}")
+    return int(failed > 0)
+
+
+def _findings(root: Path, known: Params) -> Iterator[Finding]:
+    """The quick checks first, then those that import torch."""
+    yield from software.python(root)
+    yield from software.git(root)
+    yield from software.remote(root)
+    yield from access.files(known)
+    yield from access.of_hub(known)
+    # Only now: these take seconds to import.
+    from finetune.planning import machines, plan, skeleton
+    from finetune.preflight import hardware
+
+    yield from hardware.gpu()
+    yield from hardware.step(root, known)
+    try:
+        machine = machines.of(None, known.run.memory_gb)
+        plans = [plan.of(known, task, machine) for task in known.tasks]
+    except UserError as error:
+        yield fail(str(error), "then run preflight again for memory and disk")
+        return
+    yield from hardware.memory(plans, machine.free)
+    yield from hardware.disk(root, known, plans, skeleton.parameters(known.model))
