@@ -8,14 +8,14 @@ from finetune import memory
 
 @pytest.fixture
 def machine(monkeypatch):
-    """A machine with 8 GiB free, of which this process has 1; no cgroup, no limit."""
+    """A machine with 8 GB free, of which this process has 1; no cgroup, no limit."""
 
     class Process:
         def memory_info(self):
-            return SimpleNamespace(rss=2**30, vms=3 * 2**30, data=2 * 2**30)
+            return SimpleNamespace(rss=10**9, vms=3 * 10**9, data=2 * 10**9)
 
     class Free:
-        available = 8 * 2**30
+        available = 8 * 10**9
 
     monkeypatch.setattr(memory.psutil, "Process", Process)
     monkeypatch.setattr(memory.psutil, "virtual_memory", Free)
@@ -26,14 +26,14 @@ def machine(monkeypatch):
 
 
 def test_the_least_of_what_machine_cgroup_and_limits_leave_counts(machine, monkeypatch):
-    assert memory.available() == 8 * 2**30
-    machine[resource.RLIMIT_AS] = 10 * 2**30
-    assert memory.available() == 7 * 2**30  # of 10, 3 are mapped
-    machine[resource.RLIMIT_DATA] = 6 * 2**30
-    assert memory.available() == 4 * 2**30  # of 6, 2 are data
-    monkeypatch.setattr(memory, "cgroup_headroom", lambda: iter([3 * 2**30, 9 * 2**30]))
-    assert memory.available() == 3 * 2**30
-    assert memory.available(limit_gb=1.5) == 2**29  # of 1.5, 1 is held
+    assert memory.available() == 8 * 10**9
+    machine[resource.RLIMIT_AS] = 10 * 10**9
+    assert memory.available() == 7 * 10**9  # of 10, 3 are mapped
+    machine[resource.RLIMIT_DATA] = 6 * 10**9
+    assert memory.available() == 4 * 10**9  # of 6, 2 are data
+    monkeypatch.setattr(memory, "cgroup_headroom", lambda: iter([3 * 10**9, 9 * 10**9]))
+    assert memory.available() == 3 * 10**9
+    assert memory.available(limit_gb=1.5) == 5 * 10**8  # of 1.5, 1 is held
     assert memory.available(limit_gb=0.5) == 0
 
 

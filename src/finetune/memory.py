@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-GIB = 2**30
+GB = 10**9
 # A cgroup without a limit says "max" (v2) or a number near 2**63 (v1).
 UNLIMITED = 2**60
 
@@ -16,7 +16,7 @@ def available(limit_gb: float | None = None) -> int:
     """Bytes of main memory that this process can still take before something kills it.
 
     The least of what the machine has free, what the cgroups (v1 or v2) and the limits of the
-    process (RLIMIT_AS, RLIMIT_DATA) leave, and what is left of `limit_gb` (GiB, `run.memory_gb`).
+    process (RLIMIT_AS, RLIMIT_DATA) leave, and what is left of `limit_gb` (`run.memory_gb`).
     """
     process = psutil.Process()
     used = process.memory_info()
@@ -26,7 +26,7 @@ def available(limit_gb: float | None = None) -> int:
         if soft != resource.RLIM_INFINITY:
             found.append(soft - held)
     if limit_gb is not None:
-        found.append(int(limit_gb * GIB) - used.rss)
+        found.append(int(limit_gb * GB) - used.rss)
     return max(0, min(found))
 
 
@@ -41,7 +41,7 @@ def available_on(device: str, limit_gb: float | None = None) -> int:
 
     held, used = torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
     free = torch.cuda.mem_get_info()[0] + held - used
-    return free if limit_gb is None else max(0, min(free, int(limit_gb * GIB) - used))
+    return free if limit_gb is None else max(0, min(free, int(limit_gb * GB) - used))
 
 
 def cgroup_headroom(

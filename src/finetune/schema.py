@@ -358,7 +358,7 @@ class Run(Section):
 
     Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
-    holds, `memory_gb` all that a stage may use (GiB both).
+    holds, `memory_gb` all that a stage may use (10⁹ bytes).
     """
 
     token_budget: Auto | Count

@@ -8,8 +8,10 @@ from transformers import GPT2Config, LlamaConfig, MptConfig, PreTrainedConfig
 from finetune import memory, params
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
-from finetune.memory import GIB
 from finetune.schema import Run
+
+GIB = 2**30
+
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,7 +69,7 @@ def test_they_are_what_a_cache_takes(load, tiny_model):
 
 def test_what_run_gives_is_what_is_used():
     given = run(eval_token_budget=700, cache_gb=0.25)
-    assert budgets.find(given, model(SMALL)) == Budgets(700, GIB // 4)
+    assert budgets.find(given, model(SMALL)) == Budgets(700, 250_000_000)
 
 
 def test_auto_comes_to_the_same_wherever_there_is_enough(monkeypatch):
@@ -107,4 +109,4 @@ def test_a_batch_keeps_to_both_budgets_and_to_that_of_logits():
 
 
 def test_metrics_name_them():
-    assert Budgets(4096, GIB // 2).metrics() == {"prompt_tokens": 4096, "cache_gb": 0.5}
+    assert Budgets(4096, GIB // 2).metrics() == {"prompt_tokens": 4096, "cache_gb": 0.537}

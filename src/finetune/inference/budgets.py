@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from finetune.memory import GIB, available_on
+from finetune.memory import GB, available_on
 from finetune.schema import Run
 
 # The most that `auto` takes, whatever memory there is: above it nothing gets faster, and machines
@@ -13,7 +13,7 @@ from finetune.schema import Run
 # A CPU's are measured: with the embedded model, summaries gain little above 4,096 tokens and prices
 # lose a little from 1,024 on. A GPU's were not run on one.
 MAX_PROMPT_TOKENS = {"cpu": 4_096, "cuda": 65_536}
-MAX_CACHE_BYTES = {"cpu": GIB, "cuda": 32 * GIB}
+MAX_CACHE_BYTES = {"cpu": 2**30, "cuda": 2**35}
 # Of the memory that can be had; the rest is for logits, copies and what the estimate does not know.
 PROMPT_SHARE = 1 / 4
 CACHE_SHARE = 1 / 2
@@ -33,8 +33,8 @@ class Budgets:
     cache_bytes: int
 
     def metrics(self) -> dict[str, float]:
-        """As the metric files have them, GiB for bytes."""
-        return {"prompt_tokens": self.prompt_tokens, "cache_gb": round(self.cache_bytes / GIB, 3)}
+        """As the metric files have them."""
+        return {"prompt_tokens": self.prompt_tokens, "cache_gb": round(self.cache_bytes / GB, 3)}
 
     def max_rows(
         self, model: PreTrainedModel, columns: int, copies: int = 1
@@ -76,7 +76,7 @@ def find(run: Run, model: PreTrainedModel) -> Budgets:
     if cache_gb == "auto":
         cache_bytes = min(MAX_CACHE_BYTES[device], _power_of_two(free * CACHE_SHARE))
     else:
-        cache_bytes = int(cache_gb * GIB)
+        cache_bytes = int(cache_gb * GB)
     return Budgets(tokens, cache_bytes)
 
 

@@ -56,6 +56,8 @@ def measure(
 def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointing: bool) -> int:
     device = model.device
     ids = torch.ones(1, width, dtype=torch.long, device=device)
+    mask = torch.ones_like(ids)
+    mask[0, 0] = 0  # as padding: where there is none, transformers makes no mask
     count = max(1, round(learned_rate * width))
     columns = torch.arange(width - count, width, device=device)
     learned = torch.stack([torch.zeros_like(columns), columns])
@@ -63,7 +65,7 @@ def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointin
 
     def step() -> None:
         with head_at(model, learned):
-            out = model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
+            out = model(input_ids=ids, attention_mask=mask, use_cache=False)
         targets = torch.ones(count, dtype=torch.long, device=device)
         loss = torch.nn.functional.cross_entropy(out.logits.float(), targets, reduction="sum")
         torch.autograd.grad(loss, trained, allow_unused=True)

@@ -7,9 +7,10 @@ from tabulate import tabulate
 
 from finetune import params
 from finetune.composition import compose
+from finetune.memory import GB
 from finetune.planning import machines, plan
 from finetune.planning.machines import Machine
-from finetune.planning.plan import GB, Plan
+from finetune.planning.plan import Plan
 from finetune.schema import Params
 
 

@@ -7,6 +7,7 @@ from functools import cache
 import torch
 
 from finetune.errors import ModelError
+from finetune.memory import GB
 from finetune.modeling import precision
 from finetune.planning import lengths, skeleton
 from finetune.planning.lengths import Lengths
@@ -20,7 +21,6 @@ from finetune.training.trainer import length
 # the gradient of activations (the base's own weights have none); once more forward where
 # activations are computed again.
 FLOP, FLOP_CHECKPOINTING = 4, 6
-GB = 1e9
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ import torch
 from transformers import set_seed
 
 from finetune.errors import UserError, squeezed
+from finetune.memory import GB
 from finetune.modeling import adapters, precision
 from finetune.modeling import base as base_model
-from finetune.planning.plan import GB, Plan
+from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.schema import Model, Params
 from finetune.training.budget import Budget

@@ -14,7 +14,7 @@ from peft import PeftModel
 
 from finetune.errors import ModelError
 from finetune.files import read_json, write_json
-from finetune.memory import GIB, available_on
+from finetune.memory import GB, available_on
 from finetune.modeling import footprint
 from finetune.modeling.footprint import Footprint
 from finetune.schema import Run
@@ -88,7 +88,7 @@ def fitting(
             cap = min(tokens, CAP[device])
             chosen = 2 ** max(0, cap.bit_length() - 1) if wanted == "auto" else wanted
             return Budget(chosen, checkpointing)
-    takes = found.of(needed) / USABLE / GIB
+    takes = found.of(needed) / USABLE / GB
     what = (
         f"the longest row ({longest} tokens)"
         if wanted == "auto" or tokens < longest
@@ -96,8 +96,8 @@ def fitting(
     )
     smaller = "prompt.max_tokens" if what.startswith("the") else "run.token_budget"
     raise ModelError(
-        f"{what} takes {takes:.1f} GiB to train on, gradient checkpointing included; "
-        f"{free / GIB:.1f} are free: set {smaller} to {max(0, tokens)} or less, "
+        f"{what} takes {takes:.1f} GB to train on, gradient checkpointing included; "
+        f"{free / GB:.1f} are free: set {smaller} to {max(0, tokens)} or less, "
         "or use a machine with more memory"
     )
 

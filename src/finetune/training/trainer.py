@@ -14,6 +14,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from finetune.errors import ModelError
+from finetune.memory import GB
 from finetune.modeling import precision
 from finetune.modeling.footprint import checkpointed
 from finetune.modeling.head import head_at
@@ -206,7 +207,7 @@ def train(
             "device": hardware.device_name(),
             "minutes": round(seconds / 60, 2),
             "tokens_per_second": round(tokens / seconds),
-            "peak_memory_gb": round(hardware.peak_memory() / 2**30, 2),
+            "peak_memory_gb": round(hardware.peak_memory() / GB, 2),
             "resumed_at_step": started_at,
         },
     )

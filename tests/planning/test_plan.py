@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+
+from finetune import params
+from finetune.planning import lengths, machines, plan
+from finetune.planning.lengths import Lengths
+from finetune.planning.machines import Machine
+from finetune.planning.plan import GB
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def known(tiny_model):
+    """The default's parameters, with a tiny model and short runs."""
+    found = params.read(ROOT / "params.yaml")
+    model = found.model.model_copy(update={"name": str(tiny_model)})
+    train = found.train.model_copy(update={"epochs": 2.0, "batch_size": 16})
+    return found.model_copy(update={"model": model, "train": train})
+
+
+@pytest.fixture
+def rows(monkeypatch):
+    """400 rows of 100 tokens, at most 500; the task's longest prompt bounds them."""
+
+    def of(given, task):
+        longest = min(500, given.tasks[task].prompt.max_tokens)
+        return Lengths(400, 40_000, longest, 0.2, "")
+
+    monkeypatch.setattr(lengths, "of", of)
+
+
+def machine(free_gb: float, device: str = "cpu") -> Machine:
+    return Machine("a machine", device, round(free_gb * GB), 1e12, "a guess")
+
+
+def test_steps_tokens_and_time_follow_from_rows_and_parameters(known, rows):
+    found = plan.of(known, "samsum", machine(16))
+    assert (found.steps, found.tokens) == (50, 80_000)
+    assert found.budget.tokens == 2048
+    assert found.peak == sum(found.parts.values())
+    assert list(found.parts) == [
+        "weights", "quantization constants", "adapter", "gradients and optimizer", "libraries",
+        "activations", "logits",
+    ]  # fmt: skip
+    parameters = 4 * 80_000 / 1e12  # a forward pass and the gradients of its activations
+    assert found.seconds / parameters == pytest.approx(found.seconds * 1e12 / 320_000)
+    twice = plan.of(known, "samsum", Machine("", "cpu", round(16 * GB), 2e12, ""))
+    assert twice.seconds == pytest.approx(found.seconds / 2)
+
+
+def test_what_does_not_fit_is_told_with_the_smallest_change_that_does(known, rows):
+    base = plan.of(known, "samsum", machine(16))
+    held = sum(base.parts[n] for n in base.parts if n not in ("activations", "logits")) / GB
+    tight = plan.of(known, "samsum", machine(held + 0.006))
+    assert tight.budget is None
+    assert tight.advice.startswith("-S tasks.samsum.prompt.max_tokens=")
+    assert "which takes" in tight.advice
+    hopeless = plan.of(known, "samsum", machine(held / 2))
+    assert hopeless.budget is None
+    assert hopeless.advice == "a smaller model, or a machine with more memory"
+
+
+def test_four_bits_are_proposed_before_shorter_prompts(known, rows):
+    method = known.method.model_copy(update={"quantization": "none"})
+    plain = known.model_copy(update={"method": method})
+    needed = plan.of(plain, "samsum", machine(16))
+    parts = {n: size for n, size in needed.parts.items() if n not in ("activations", "logits")}
+    quantized = plan.of(known, "samsum", machine(16)).parts["weights"]
+    between = (sum(parts.values()) - (parts["weights"] - quantized) / 2) / GB
+    found = plan.of(plain, "samsum", machine(between + 0.0))
+    assert found.budget is None
+    assert found.advice.startswith(("-S method=qlora", "a smaller model"))
+
+
+def test_lengths_are_those_that_training_counts(known):
+    found = lengths.of(known, "price")
+    assert (found.rows, found.remark) == (600, "")
+    assert 0 < found.learned_rate < 0.5
+    assert found.longest <= found.tokens / found.rows * 10
+
+
+def test_without_the_tokenizer_lengths_are_estimated_and_marked(known):
+    hub = known.model.model_copy(update={"name": "who/what", "source": "hub"})
+    counted = lengths.of(known, "samsum")
+    found = lengths.of(known.model_copy(update={"model": hub}), "samsum")
+    assert found.rows == counted.rows
+    assert found.remark == "4 characters a token: the tokenizer of who/what is not on this machine"
+    assert 0.3 < found.tokens / counted.tokens < 3
+
+
+def test_without_rows_they_are_assumed_and_marked(known, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = known.data.model_copy(update={"source": "hub"})
+    found = lengths.of(known.model_copy(update={"data": data}), "samsum")
+    assert found.rows == 10_000
+    assert found.remark.startswith("10,000 rows and 200 tokens a row are assumed")
+
+
+def test_a_gpu_that_is_not_here_is_planned_in_sixteen_bits(known, rows):
+    fixed = known.model_copy(update={"run": known.run.model_copy(update={"token_budget": 512})})
+    here, there = (plan.of(fixed, "samsum", machine(16, device)) for device in ("cpu", "cuda"))
+    # Half the bytes a number, and no heap with holes.
+    assert there.parts["activations"] < 0.5 * here.parts["activations"]
+    assert "libraries" not in there.parts
+    assert machines.of("t4", None).device == "cuda"

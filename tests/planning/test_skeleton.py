@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+from finetune.errors import ModelError
+from finetune.modeling import adapters, footprint
+from finetune.planning import skeleton
+from finetune.schema import Lora, Method, Model
+
+NF4 = Method(quantization="nf4", double_quantization=True, compute_dtype="auto")
+PLAIN = NF4.model_copy(update={"quantization": "none"})
+ATTENTION = Lora(
+    r=32, alpha=64.0, dropout=0.0, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"]
+)
+
+
+def hub(name: str) -> Model:
+    return Model(name=name, source="hub", revision="a" * 40, watch="x")
+
+
+def local(folder) -> Model:
+    return Model(name=str(folder), source="local", revision=None, watch="x")
+
+
+@pytest.mark.slow
+def test_an_8b_model_has_its_known_sizes_without_weights_or_network():
+    shapes = skeleton.config(hub("meta-llama/Llama-3.1-8B"))
+    found = skeleton.build(shapes, NF4, ATTENTION, torch.bfloat16, 0.2, checkpointing=False)
+    assert found.parameters == 8_030_261_248
+    assert found.trainable == 27_262_976
+    assert found.adapter == pytest.approx(109e6, rel=0.001)
+    assert found.weights == pytest.approx(5.6e9, rel=0.01)
+    # Read from the code of transformers and PEFT: about 6.4 MB a token with all layers' adapters.
+    assert 4e6 < found.activations.per_token < 6.4e6
+    # A learned token keeps at least its logits in 16 bits, and in 32.
+    logits = found.step.per_token - found.activations.per_token
+    assert logits > 0.2 * 128_256 * 6
+
+
+def test_unquantized_weights_are_of_the_compute_type(tiny_model):
+    shapes = skeleton.config(local(tiny_model))
+    narrow, wide = (
+        skeleton.build(shapes, PLAIN, ATTENTION, dtype, 0.2, checkpointing=False)
+        for dtype in (torch.bfloat16, torch.float32)
+    )
+    assert narrow.quantization == 0
+    assert (narrow.weights, wide.weights) == (2 * narrow.parameters, 4 * narrow.parameters)
+    assert skeleton.parameters(local(tiny_model)) == narrow.parameters
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_shapes_tell_what_the_model_itself_takes(load, tiny_model, checkpointing):
+    lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
+    shapes = skeleton.config(local(tiny_model))
+    planned = skeleton.build(shapes, NF4, lora, torch.float32, 0.3, checkpointing)
+    model = adapters.attach(load(tiny_model, "nf4").model, lora)
+    real = footprint.measure(model, 0.3, checkpointing, skeleton.WIDTHS)
+    assert planned.step.of(2000) == pytest.approx(real.of(2000), rel=0.1)
+    assert planned.trainable == model.get_nb_trainable_parameters()[0]
+
+
+def test_a_model_of_no_known_shapes_is_told(tmp_path):
+    with pytest.raises(ModelError, match=r"model.name: the shapes of who/what are not known"):
+        skeleton.config(hub("who/what"))

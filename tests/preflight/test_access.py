@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from finetune import hub, params
+from finetune.preflight import access
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def real(monkeypatch):
+    """Parameters of a model and data of the hub, which answers as `answers` says."""
+    found = params.read(ROOT / "params.yaml")
+    update = {"name": "meta-llama/Llama-3.2-1B", "source": "hub", "revision": "a" * 40}
+    model = found.model.model_copy(update=update)
+    data = found.data.model_copy(update={"source": "hub"})
+    monkeypatch.setattr(hub, "has_token", lambda: True)
+    return found.model_copy(update={"model": model, "data": data})
+
+
+def test_what_the_run_asks_of_the_hub_is_asked_before(real, monkeypatch):
+    asked = []
+    monkeypatch.setattr(hub, "refusal", lambda *given: asked.append(given))
+    found = list(access.of_hub(real))
+    assert asked == [
+        ("meta-llama/Llama-3.2-1B", "model"),
+        ("knkarthick/samsum", "dataset"),
+        ("ed-donner/pricer-data", "dataset"),
+    ]
+    assert [each.state for each in found] == ["ok", "ok", "warning", "ok", "warning"]
+    assert "finetune pin data=samsum" in found[2].todo
+
+
+def test_a_gated_model_says_what_to_do_and_shows_no_token(real, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(hub, "refusal", lambda repo, _: f"{repo} is gated: accept; then set it")
+    found = list(access.of_hub(real))
+    assert found[0].state == "fail"
+    assert "is gated" in found[0].what
+    assert not any("hf_secret" in str(each) for each in found)
+
+
+def test_a_model_without_a_commit_fails(real, monkeypatch):
+    monkeypatch.setattr(hub, "refusal", lambda *_: None)
+    unpinned = real.model_copy(update={"model": real.model.model_copy(update={"revision": None})})
+    first, *_ = access.of_hub(unpinned)
+    assert first.state == "fail"
+    assert "finetune pin model=NAME" in first.todo
+
+
+def test_a_local_model_must_be_there(real, tmp_path):
+    model = real.model.model_copy(update={"name": str(tmp_path), "source": "local"})
+    (found,) = access.files(real.model_copy(update={"model": model}))
+    assert found.state == "fail"
+    (tmp_path / "config.json").write_text("{}")
+    (found,) = access.files(real.model_copy(update={"model": model}))
+    assert found.state == "ok"
