@@ -61,7 +61,7 @@ def main() -> None:
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)
     with one_line("finetune"):
-        for line in killed.told():
+        for line in killed.messages():
             print(f"finetune: {line}", file=sys.stderr)
         try:
             if not Path("dvc.yaml").is_file():

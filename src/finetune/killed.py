@@ -7,6 +7,8 @@ import contextlib
 import json
 import logging
 import os
+import platform
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,14 @@ from finetune.memory import oom_kills
 
 log = logging.getLogger(__name__)
 
+# Notes older than this tell nobody anything: the stage came from the run cache, or is gone.
+DAYS = 7
+SECONDS_BETWEEN_NOTES = 1.0
+
 _notes: dict[str, Any] = {}
 _file: Path | None = None
+_written_at = 0.0
+_ran_out_of_memory = False
 
 
 def folder() -> Path:
@@ -33,15 +41,23 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
 
     Whatever ends the block from within Python removes the note: only a kill leaves it.
     """
-    global _file
+    global _file, _ran_out_of_memory
     name = f"{stage}@{task}" if task else stage
-    for file, note in _dead():
+    _ran_out_of_memory = False
+    for file, note in _notes_of_killed():
         if note["stage"] == name:
-            log.warning(f"finetune: {_told(note)}")
+            log.warning(f"finetune: {_message(note)}")
+            _ran_out_of_memory |= _kernel_did_it(note) is True
             file.unlink(missing_ok=True)
     me = psutil.Process()
     _notes.clear()
-    _notes.update(stage=name, pid=me.pid, started=me.create_time(), oom_kills=oom_kills())
+    _notes.update(
+        stage=name,
+        host=platform.node(),
+        pid=me.pid,
+        started=me.create_time(),
+        oom_kills=oom_kills(),
+    )
     _file = folder() / f"{name}-{me.pid}.json"
     write_json(_file, _notes)
     try:
@@ -51,25 +67,44 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
         _file = None
 
 
+def ran_out_of_memory() -> bool:
+    """Whether the last run of the stage that runs now was killed for want of memory.
+
+    As far as the kernel's count tells, which is of all processes of the machine.
+    """
+    return _ran_out_of_memory
+
+
 def note(**values: Any) -> None:
     """Add to the note of the stage that runs, such as the step it is at; nothing outside of one."""
-    if _file is not None:
-        _notes.update(values)
-        write_json(_file, _notes)
+    global _written_at
+    if _file is None:
+        return
+    is_new = not values.keys() <= _notes.keys()
+    _notes.update(values)
+    if is_new or time.monotonic() - _written_at >= SECONDS_BETWEEN_NOTES:
+        _written_at = time.monotonic()
+        with contextlib.suppress(OSError):  # a note is not worth a run
+            write_json(_file, _notes)
 
 
-def told() -> list[str]:
+def messages() -> list[str]:
     """A line for each stage whose last run was killed."""
-    return [_told(note) for _, note in _dead()]
+    return [_message(note) for _, note in _notes_of_killed()]
 
 
-def _dead() -> list[tuple[Path, dict[str, Any]]]:
+def _notes_of_killed() -> list[tuple[Path, dict[str, Any]]]:
     notes = []
     for file in sorted(folder().glob("*.json")):
-        with contextlib.suppress(OSError, json.JSONDecodeError, KeyError):
+        try:
             note = json.loads(file.read_text(encoding="utf-8"))
-            if not _runs(note["pid"], note["started"]):
-                notes.append((file, note))
+            is_ours = note["host"] == platform.node() and not _runs(note["pid"], note["started"])
+            is_recent = time.time() - file.stat().st_mtime < DAYS * 86_400
+            _message(note)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # damaged, or gone since
+        if is_ours and is_recent:
+            notes.append((file, note))
     return notes
 
 
@@ -82,16 +117,20 @@ def _runs(pid: int, started: float) -> bool:
         return False
 
 
-def _told(note: dict[str, Any]) -> str:
+def _kernel_did_it(note: dict[str, Any]) -> bool | None:
+    """Whether memory ran out; None where there is no count, or one that began anew since."""
     now, then = oom_kills(), note["oom_kills"]
-    # There may be no counter, or it began anew with a restart of the machine.
-    is_known = now is not None and then is not None and now >= then
-    if is_known and now == then:
-        said, todo = "was killed (not by the kernel for want of memory)", ""
-    else:
-        said = "was killed by the kernel" if is_known else "was killed, most likely"
+    if now is None or then is None or now < then:
+        return None
+    return now > then
+
+
+def _message(note: dict[str, Any]) -> str:
+    said, todo = "was killed (not by the kernel for want of memory)", ""
+    if (killed_by_kernel := _kernel_did_it(note)) is not False:
+        how = "was killed by the kernel" if killed_by_kernel else "was killed, most likely"
+        said = f"{how} because memory ran out"
         keys = "run.token_budget" if "step" in note else "run.eval_token_budget or run.cache_gb"
-        said += " because memory ran out"
         todo = f"; set {keys} lower, or run.memory_gb to what it may use"
     where = f" in step {note['step']} of {note['steps']}" if "step" in note else ""
     budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""

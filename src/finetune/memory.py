@@ -1,6 +1,8 @@
 """How much memory there is to be had: of the machine, of its cgroup, of the process, of the GPU."""
 
 import contextlib
+import ctypes
+import os
 import resource
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +23,10 @@ def available(limit_gb: float | None = None) -> int:
     process = psutil.Process()
     used = process.memory_info()
     found = [psutil.virtual_memory().available, *cgroup_headroom()]
-    for kind, held in ((resource.RLIMIT_AS, used.vms), (resource.RLIMIT_DATA, used.data)):
+    for kind, held in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
         soft, _ = resource.getrlimit(kind)
         if soft != resource.RLIM_INFINITY:
-            found.append(soft - held)
+            found.append(soft - getattr(used, held, used.vms))
     if limit_gb is not None:
         found.append(int(limit_gb * GB) - used.rss)
     return max(0, min(found))
@@ -82,6 +84,13 @@ def _headroom(group: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
     if most != "max" and int(most) < UNLIMITED:
         droppable = dict(line.split() for line in stat).get(cache, "0")
         yield int(most) - used + int(droppable)
+
+
+def trim_heap() -> None:
+    """Give free pages of the heap back to the system, those in its midst too (glibc)."""
+    trim = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "malloc_trim", None)
+    if trim:
+        trim(0)
 
 
 def oom_kills(

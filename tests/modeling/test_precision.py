@@ -1,3 +1,4 @@
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -90,11 +91,12 @@ def test_cudnn_attention_is_off_once_a_model_is_loaded(load, tiny_model):
     assert not torch.backends.cuda.cudnn_sdp_enabled()
 
 
-def test_deterministic_kernels_are_asked_for_and_given_up_again(monkeypatch):
+def test_deterministic_kernels_are_asked_for_before_anything_is_computed(monkeypatch):
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    with precision.deterministic(True):
+    try:
+        precision.use_deterministic_kernels()
         assert torch.are_deterministic_algorithms_enabled()
         assert not torch.utils.deterministic.fill_uninitialized_memory
-    assert not torch.are_deterministic_algorithms_enabled()
-    with precision.deterministic(False):
-        assert not torch.are_deterministic_algorithms_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)

@@ -59,5 +59,5 @@ def test_shapes_tell_what_the_model_itself_takes(load, tiny_model, checkpointing
 
 
 def test_a_model_of_no_known_shapes_is_told(tmp_path):
-    with pytest.raises(ModelError, match=r"model.name: the shapes of who/what are not known"):
+    with pytest.raises(ModelError, match=r"model.name: the shapes of who/what are not known here"):
         skeleton.config(hub("who/what"))

@@ -53,6 +53,6 @@ def test_a_local_model_must_be_there(real, tmp_path):
     model = real.model.model_copy(update={"name": str(tmp_path), "source": "local"})
     (found,) = access.files(real.model_copy(update={"model": model}))
     assert found.state == "fail"
-    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").touch()
     (found,) = access.files(real.model_copy(update={"model": model}))
     assert found.state == "ok"

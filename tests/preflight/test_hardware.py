@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,7 +76,11 @@ def test_the_plan_is_held_against_memory():
 def test_disk_counts_what_the_hub_sends(known, monkeypatch, tmp_path):
     monkeypatch.setattr(hardware.shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**9))
     assert [f.state for f in hardware.disk(tmp_path, known, [plan()], 10**9)] == ["ok"]
+    monkeypatch.setattr(hardware, "_is_cached", lambda _: False)
     model = known.model.model_copy(update={"source": "hub"})
     big = known.model_copy(update={"model": model})
-    states = [f.state for f in hardware.disk(tmp_path, big, [plan()], 8 * 10**9)]
-    assert states == ["ok", "fail"]
+    found = list(hardware.disk(tmp_path, big, [plan()], 8 * 10**9))
+    assert "fail" in [each.state for each in found]
+    assert sum(int(re.search(r"about (\d+) GB", str(each))[1]) for each in found) == 17
+    monkeypatch.setattr(hardware, "_is_cached", lambda _: True)
+    assert [f.state for f in hardware.disk(tmp_path, big, [plan()], 8 * 10**9)] == ["ok"]

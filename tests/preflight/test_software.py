@@ -62,7 +62,9 @@ def test_the_remote_is_asked(project, tmp_path):
     assert "dvc remote add" in line
     store = tmp_path / "store"
     store.mkdir()
-    subprocess.run([*DVC, "remote", "add", "-q", "-d", "there", str(store)], cwd=project, check=True)
+    subprocess.run(
+        [*DVC, "remote", "add", "-q", "-d", "there", str(store)], cwd=project, check=True
+    )
     ((state, line),) = states(software.remote(project))
     assert state == "ok"
     assert "there" in line

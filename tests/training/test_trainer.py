@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from finetune.modeling import adapters
 from finetune.schema import Lora, Run, Train
 from finetune.training import trainer
 from finetune.training.budget import Budget
+from finetune.training.dropout import draw_by_row
 from finetune.training.losses import CompletionLoss
 from finetune.training.trainer import Setup, length, train
 
@@ -81,7 +83,9 @@ class Fit:
 
         with self.monkeypatch.context() as patch:
             patch.setattr(trainer, "StepTrainer", Watched)
-            setup = Setup(model, 0, torch.float32, CompletionLoss(None, 0.0), budget)
+            setup = Setup(
+                model, 0, torch.float32, CompletionLoss(None, 0.0), budget, draw_by_row(model)
+            )
             done = train(setup, options, run, examples(18, 1), examples(6, 2), run_state, "test")
         return done, {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
 
@@ -197,7 +201,7 @@ def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 ):
     set_seed(1)
     model = adapters.attach(load(tiny_model, "nf4").model, LORA)
-    setup = Setup(model, 0, torch.float32, Poison(what), WHOLE)
+    setup = Setup(model, 0, torch.float32, Poison(what), WHOLE, draw_by_row(model))
     often = RUN.model_copy(update={"save_minutes": 1e-9})
     with pytest.raises(ModelError, match=f"the {what} of optimizer step 3 is not a finite") as told:
         train(setup, OPTIONS, often, examples(18, 1), examples(6, 2), tmp_path, "test")
@@ -207,24 +211,44 @@ def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 
 def test_float16_is_trained_with_a_loss_scaler_and_nothing_else_is(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(trainer, "TrainingArguments", lambda **given: asked.append(given))
+    monkeypatch.setattr(
+        trainer, "TrainingArguments", lambda **given: asked.append(given) or SimpleNamespace()
+    )
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
         trainer._arguments(OPTIONS, RUN, 10, tmp_path, dtype)
     assert [given["fp16"] for given in asked] == [True, False, False]
     assert not any(given["logging_nan_inf_filter"] for given in asked)
 
 
-def test_the_end_token_is_learned_even_where_it_pads(load, tiny_model, tmp_path):
-    from finetune.training.micro_batches import collate
+def test_a_second_gpu_takes_no_steps(fit, tmp_path, monkeypatch):
+    _, weights = fit(tmp_path / "one")
+    steps = fit.steps
+    made = trainer.TrainingArguments
 
-    batch = collate(
-        [
-            {"input_ids": [5, 6, 0], "labels": [-100, 6, 0]},
-            {"input_ids": [5, 0], "labels": [-100, 0]},
-        ],
-        0,
-    )
-    assert batch["targets"].tolist() == [6, 0, 0]
+    def with_two(**given):
+        arguments = made(**given)
+        arguments._n_gpu = 2  # as where two GPUs are to be seen
+        return arguments
+
+    monkeypatch.setattr(trainer, "TrainingArguments", with_two)
+    _, same = fit(tmp_path / "two")
+    assert fit.steps == steps
+    assert_same(weights, same)
+
+
+def test_checkpointing_computes_16_bit_layers_with_dropout_again_alike(load, tiny_model, tmp_path):
+    grads = []
+    for budget in (WHOLE, Budget(10_000, gradient_checkpointing=True)):
+        set_seed(5)
+        model = adapters.attach(load(tiny_model).model.to(torch.bfloat16), LORA)
+        setup = Setup(
+            model, 0, torch.bfloat16, CompletionLoss(None, 0.0), budget, draw_by_row(model)
+        )
+        options = OPTIONS.model_copy(update={"max_steps": 1})
+        folder = tmp_path / str(budget.gradient_checkpointing)
+        train(setup, options, RUN, examples(8, 1), examples(2, 2), folder, "test")
+        grads.append({k: v.clone() for k, v in get_peft_model_state_dict(model).items()})
+    assert furthest(*grads) < 1e-3
 
 
 @pytest.mark.parametrize(

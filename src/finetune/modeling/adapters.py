@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from finetune.errors import ModelError, is_out_of_memory, squeezed
 from finetune.files import mode, read_json, write_json
-from finetune.modeling import integrity
+from finetune.modeling import integrity, precision
 from finetune.schema import Lora
 
 WEIGHTS = "adapter_model.safetensors"
@@ -30,11 +30,14 @@ def attach(model: PreTrainedModel, options: Lora) -> PeftModel:
         bias="none",
         task_type="CAUSAL_LM",
     )
+    dtype = model.dtype
     try:
-        return get_peft_model(model, config)
+        attached = get_peft_model(model, config)
     except ValueError as error:
         said = " ".join(str(error).split())
         raise ModelError(f"lora.target_modules: do not fit this model: {said[:300]}") from error
+    precision.keep_input_types(attached, dtype)
+    return attached
 
 
 def save(model: PeftModel, folder: Path) -> None:
@@ -73,6 +76,7 @@ def load(model: PreTrainedModel, folder: Path) -> PeftModel:
     for file in (WEIGHTS, CONFIG):  # PEFT would ask the hub for a repository of the folder's name
         if not (folder / file).is_file():
             raise ModelError(f"{folder}: holds no adapter ({file}); run `dvc repro` to train one")
+    dtype = model.dtype
     try:
         saved = load_file(folder / WEIGHTS)
         with warnings.catch_warnings():  # of tensors that do not match: refused below
@@ -85,6 +89,7 @@ def load(model: PreTrainedModel, folder: Path) -> PeftModel:
             f"{folder}: the adapter does not fit the model: {squeezed(error)}"
         ) from error
     integrity.check_adapter(str(folder), saved, _tensors(loaded))
+    precision.keep_input_types(loaded, dtype)
     return loaded.eval()
 
 

@@ -74,7 +74,7 @@ def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointin
     with torch.random.fork_rng(), checkpointed(model, checkpointing):
         model.train()
         try:
-            return peak(step)
+            return peak(step, device.type)
         finally:
             model.train(was_training)
 
@@ -92,9 +92,9 @@ def checkpointed(model: PreTrainedModel, active: bool) -> Iterator[None]:
         model.activation_checkpointing_disable()
 
 
-def peak(work: Callable[[], Any]) -> int:
-    """The bytes that `work` needs beside what is held already: of the GPU where there is one."""
-    if not torch.cuda.is_available():
+def peak(work: Callable[[], Any], device: str) -> int:
+    """The bytes that `work` needs on a device, beside what is held there already."""
+    if device == "cpu":
         with LiveBytes() as live:
             work()
         return live.peak

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 
 import torch
-from peft.helpers import disable_input_dtype_casting
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from finetune.errors import ParamsError
@@ -42,18 +42,25 @@ def compute_dtype(method: Method) -> torch.dtype:
 
 @contextlib.contextmanager
 def computing(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """Forward passes within compute in `dtype`: autocast where that is a type of 16 bits.
-
-    PEFT would widen each layer's input to the adapter's float32, and autocast narrow it again.
-    """
+    """Forward passes within compute in `dtype`: autocast where that is a type of 16 bits."""
     if dtype == torch.float32:
         yield
         return
-    with (
-        torch.autocast(next(model.parameters()).device.type, dtype),
-        disable_input_dtype_casting(model),
-    ):
+    with torch.autocast(next(model.parameters()).device.type, dtype):
         yield
+
+
+def keep_input_types(model: nn.Module, dtype: torch.dtype) -> None:
+    """Have an adapter's layers read 16-bit inputs as they are.
+
+    PEFT would widen each to the adapter's float32, and autocast narrow it again. For good, not
+    within `computing`: gradient checkpointing computes layers again in the backward pass.
+    """
+    if dtype == torch.float32:
+        return
+    for module in model.modules():
+        if isinstance(module, BaseTunerLayer):
+            module.cast_input_dtype_enabled = False
 
 
 def use_safe_attention() -> None:
@@ -61,22 +68,12 @@ def use_safe_attention() -> None:
     torch.backends.cuda.enable_cudnn_sdp(False)
 
 
-@contextlib.contextmanager
-def deterministic(active: bool) -> Iterator[None]:
+def use_deterministic_kernels() -> None:
     """Only kernels that give the same result twice, for a bitwise resume on a GPU; slower.
 
-    Not run on a GPU. The Trainer's `full_determinism` would make kernel launches synchronous too.
+    To be called before anything is computed: cuBLAS reads its setting when it is first used. Not
+    run on a GPU. The Trainer's `full_determinism` would make kernel launches synchronous too.
     """
-    if not active:
-        yield
-        return
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
-    before = torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = fill

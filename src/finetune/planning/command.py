@@ -57,7 +57,7 @@ def _shown(found: Plan, known: Params, machine: Machine) -> str:
         lines.append(f"  does not fit into {free:.1f} GB: use {found.advice}")
     else:
         checkpointing = found.budget.gradient_checkpointing
-        more = ", activations computed twice (gradient checkpointing)" if checkpointing else ""
+        more = ", with gradient checkpointing" if checkpointing else ""
         lines.append(
             f"  fits into {free:.1f} GB: micro-batches of {found.budget.tokens:,} tokens{more}"
         )

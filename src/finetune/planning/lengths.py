@@ -7,7 +7,6 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from finetune import paths
 from finetune.data import preparation, sources, splitting
 from finetune.data.preparation import Rules
-from finetune.errors import UserError
 from finetune.files import read_json, read_jsonl
 from finetune.modeling.prompts import PromptEncoder
 from finetune.schema import Model, Params, PriceTask, SummarizationTask
@@ -42,12 +41,7 @@ def of(params: Params, task: str) -> Lengths:
     """
     options = params.tasks[task]
     prompt = options.prompt
-    try:
-        rows = _rows(params, task)
-    except UserError:
-        if params.data.source != "hub":
-            raise
-        rows = None
+    rows = _rows(params, task)
     if rows is None:
         count = params.data.limit.train or ROWS
         longest = prompt.max_tokens + prompt.max_completion_tokens
@@ -72,15 +66,7 @@ def _rows(params: Params, task: str) -> dict[str, list[dict]] | None:
     """The rows that `prepare` would write, or has written for this source; None where neither."""
     options, data = params.tasks[task], params.data
     if data.source == "hub":
-        origin = paths.raw(task) / "source.json"
-        if not origin.is_file() or read_json(origin).get("source") != "hub":
-            return None
-        if options.source.hub is None or read_json(origin).get("repo") != options.source.hub.repo:
-            return None
-        return {
-            split: read_jsonl(paths.prepared(task) / f"{split}.jsonl")
-            for split in ("train", "validation")
-        }
+        return _prepared(params, task)
     fetched = sources.fetch(
         data.source, data.root, data.embedded, options.source, kind(options.kind)
     )
@@ -91,6 +77,21 @@ def _rows(params: Params, task: str) -> dict[str, list[dict]] | None:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)
     return {split: splits[split].rows for split in ("train", "validation")}
+
+
+def _prepared(params: Params, task: str) -> dict[str, list[dict]] | None:
+    """The rows that `prepare` has written, if they are of this task's data set on the hub."""
+    source, files = params.tasks[task].source.hub, paths.prepared(task)
+    origin = paths.raw(task) / "source.json"
+    if source is None or not origin.is_file() or not (files / "train.jsonl").is_file():
+        return None
+    written = read_json(origin)
+    if (written.get("source"), written.get("repo")) != ("hub", source.repo):
+        return None
+    if source.revision is not None and written.get("revision") != source.revision:
+        return None
+    rows = {split: read_jsonl(files / f"{split}.jsonl") for split in ("train", "validation")}
+    return {split: rows[split][: getattr(params.data.limit, split)] for split in rows}
 
 
 def _tokenizer(model: Model) -> PreTrainedTokenizerBase | None:

@@ -1,7 +1,10 @@
 """The machine that a run is planned for: its memory, and how fast it multiplies matrices."""
 
+import re
 import time
 from dataclasses import dataclass
+
+import psutil
 
 from finetune.errors import UserError
 from finetune.memory import available
@@ -20,6 +23,7 @@ GPUS = {
     "h100": ("H100", 80, 989),
     "h200": ("H200", 141, 989),
 }
+UNKNOWN = 100  # TFLOP/s of a GPU that is not here
 # Assumed, not measured: what of the peak a fine-tuning run reaches, and what driver and libraries
 # hold of a GPU.
 UTILIZATION = {"cuda": 0.3, "cpu": 0.6}
@@ -46,6 +50,7 @@ def of(gpu: str | None, limit_gb: float | None) -> Machine:
         UserError: the name is not here.
     """
     if gpu is not None:
+        gpu = gpu.lower()
         if gpu not in GPUS:
             raise UserError(f"--gpu: {gpu!r} is not known; known: {', '.join(GPUS)}")
         name, size, peak = GPUS[gpu]
@@ -54,23 +59,30 @@ def of(gpu: str | None, limit_gb: float | None) -> Machine:
 
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
-        known = [each for each in GPUS.values() if each[0].split()[-1] in name.split()]
         size = torch.cuda.mem_get_info()[0] / 1e9
-        return _gpu(name, min(size, limit_gb or size), known[0][2] if known else 100)
+        return _gpu(name, min(size, limit_gb or size), _peak(name))
     rate = _multiplied()
     return Machine(
         f"this machine ({torch.get_num_threads()} threads)",
         "cpu",
-        available(limit_gb),
+        available(limit_gb) + psutil.Process().memory_info().rss,
         UTILIZATION["cpu"] * rate,
         f"{100 * UTILIZATION['cpu']:.0f} % of the {rate / 1e9:.0f} GFLOP/s measured just now",
     )
 
 
-def _gpu(name: str, free_gb: float, peak: float) -> Machine:
+def _peak(name: str) -> float | None:
+    """The TFLOP/s of a GPU that calls itself so; None for one that is not here."""
+    words = re.split(r"[ -]", name.lower())
+    return next((peak for key, (_, _, peak) in GPUS.items() if key.split("-")[0] in words), None)
+
+
+def _gpu(name: str, free_gb: float, peak: float | None) -> Machine:
     share = UTILIZATION["cuda"]
-    assumption = f"{100 * share:.0f} % of a peak of {peak} TFLOP/s"
-    return Machine(name, "cuda", round(free_gb * 1e9), share * peak * 1e12, assumption)
+    rate = peak or UNKNOWN
+    of_peak = f"a peak of {rate} TFLOP/s" if peak else f"{rate} TFLOP/s, as {name} is not known"
+    assumption = f"{100 * share:.0f} % of {of_peak}"
+    return Machine(name, "cuda", round(free_gb * 1e9), share * rate * 1e12, assumption)
 
 
 def _multiplied(size: int = 1024, seconds: float = 0.5) -> float:

@@ -14,12 +14,12 @@ from finetune.planning.lengths import Lengths
 from finetune.planning.machines import LIBRARIES_GB, Machine
 from finetune.planning.skeleton import Skeleton
 from finetune.schema import Params
-from finetune.training.budget import HELD, OPTIMIZER_BYTES, Budget, fitting
+from finetune.training.budget import HEAP_OVERHEAD, OPTIMIZER_BYTES, Budget, fitting
 from finetune.training.trainer import length
 
-# Floating-point operations of a trained token for each parameter that is multiplied: forward and
-# the gradient of activations (the base's own weights have none); once more forward where
-# activations are computed again.
+# Floating-point operations of a trained token for each parameter that it is multiplied with: the
+# forward pass and the gradient of activations (the base's own weights have none); with gradient
+# checkpointing the forward pass once more.
 FLOP, FLOP_CHECKPOINTING = 4, 6
 
 
@@ -98,12 +98,12 @@ def _fitted(params: Params, task: str, machine: Machine) -> Plan:
     steps, drawn = length(params.train, rows.rows)
     mean = rows.tokens / rows.rows
     tokens = min(max(chosen.tokens, rows.longest), round(params.train.batch_size * rows.longest))
-    held_for_byte = HELD[machine.device]
-    activations = model.activations.times(held_for_byte).of(tokens)
+    overhead = HEAP_OVERHEAD[machine.device]
+    activations = model.activations.times(overhead).of(tokens)
     parts = {
         **held,
         "activations": activations,
-        "logits": max(0, model.step.times(held_for_byte).of(tokens) - activations),
+        "logits": max(0, model.step.times(overhead).of(tokens) - activations),
     }
     flop = FLOP_CHECKPOINTING if chosen.gradient_checkpointing else FLOP
     learned = round(drawn * mean)
@@ -114,7 +114,7 @@ def _fitted(params: Params, task: str, machine: Machine) -> Plan:
         learned,
         budget,
         parts,
-        flop * model.parameters * learned / machine.flops,
+        flop * model.multiplied * learned / machine.flops,
         model.trainable,
         "",
     )

@@ -7,11 +7,12 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
-from finetune.errors import ModelError
+from finetune.errors import ModelError, squeezed
 from finetune.modeling import adapters, footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.planning import architectures
 from finetune.schema import Lora, Method, Model
+from finetune.training.dropout import draw_by_row
 
 # NF4: half a byte a weight, a scale for each 64 of them (float32, or with double quantization one
 # byte and a float32 for each 256 scales); QLoRA, Dettmers et al. 2023, section 3.
@@ -24,12 +25,14 @@ WIDTHS = (512, 1024)
 class Skeleton:
     """What shapes tell of a model: parameters, bytes of its parts, and of a training step.
 
-    `activations` is what a step takes with hardly any logits, `step` with those of the rate of
-    learned tokens that was asked for.
+    `multiplied` counts the parameters that a token is multiplied with, the output layer at the rate
+    of learned tokens. `activations` is what a step takes with hardly any logits, `step` with those
+    of the rate of learned tokens that was asked for.
     """
 
     parameters: int
     trainable: int
+    multiplied: int
     weights: int
     quantization: int
     adapter: int
@@ -53,8 +56,9 @@ def config(model: Model) -> PreTrainedConfig:
             model.name, local_files_only=True, trust_remote_code=False, **pin
         )
     except (OSError, ValueError) as error:
-        said = " ".join(str(error).split())[:200]
-        raise ModelError(f"model.name: the shapes of {model.name} are not known: {said}") from error
+        raise ModelError(
+            f"model.name: the shapes of {model.name} are not known here: {squeezed(error)}"
+        ) from error
 
 
 def parameters(model: Model) -> int:
@@ -76,8 +80,11 @@ def build(
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(shapes, dtype=dtype)
         count = sum(each.numel() for each in base.parameters())
-        quantized = _quantized(base) if method.quantization == "nf4" else 0
+        linear = _linear(base)
+        quantized = linear if method.quantization == "nf4" else 0
+        head = base.get_output_embeddings().weight.numel()
         model = adapters.attach(base, lora)
+        draw_by_row(model)
     trainable, _ = model.get_nb_trainable_parameters()
     with FakeTensorMode():
         _fake(model)
@@ -91,6 +98,7 @@ def build(
     return Skeleton(
         count,
         trainable,
+        linear + trainable + round(learned_rate * head),
         round((count - quantized) * size + quantized / 2),
         round(quantized / BLOCK * scale),
         4 * trainable,
@@ -98,8 +106,8 @@ def build(
     )
 
 
-def _quantized(model: nn.Module) -> int:
-    """Parameters that bitsandbytes holds in 4 bits: linear layers, but for the output layer."""
+def _linear(model: nn.Module) -> int:
+    """Parameters of linear layers, but for the output layer: what bitsandbytes holds in 4 bits."""
     head = model.get_output_embeddings()
     layers = [each for each in model.modules() if isinstance(each, nn.Linear) and each is not head]
     return sum(each.weight.numel() for each in layers)

@@ -10,12 +10,17 @@ from finetune.schema import Params
 
 def files(params: Params) -> Iterator[Finding]:
     """The folders that a run reads, where model or data are local."""
-    if params.model.source == "local":
-        folder = Path(params.model.name)
-        if (folder / "config.json").is_file():
-            yield ok(f"model folder {folder}")
+    folders = {"model.name": params.model.name} if params.model.source == "local" else {}
+    if params.data.source == "files":
+        folders["data.root"] = str(params.data.root)
+    for key, folder in folders.items():
+        if not Path(folder).is_dir():
+            yield fail(f"{key}: no folder {folder}", f"give another -S {key}=DIR")
+        elif key == "model.name" and not any(Path(folder).glob("*.safetensors")):
+            todo = "make smollm2" if Path(folder).name == "smollm2" else "-S model.name=DIR"
+            yield fail(f"{key}: {folder} holds no weights", todo)
         else:
-            yield fail(f"model folder {folder} holds no model", "give another -S model.name=DIR")
+            yield ok(f"{key} {folder}")
 
 
 def of_hub(params: Params) -> Iterator[Finding]:

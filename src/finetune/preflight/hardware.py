@@ -18,12 +18,13 @@ from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.schema import Model, Params
 from finetune.training.budget import Budget
+from finetune.training.dropout import draw_by_row
 from finetune.training.losses import CompletionLoss
 from finetune.training.trainer import Setup, train
 
 SETUP_GPU = "install torch's CUDA build: pip install --force-reinstall torch==VERSION"
 ROWS = 10
-# A base in 16 bits, its 4-bit copy while loading, the libraries' caches: what a run may write.
+# On disk at once: the best checkpoint, the last one, and one that is being written.
 CHECKPOINTS = 3
 
 
@@ -63,18 +64,20 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
     The run's own code, in its precision: what bitsandbytes, the driver and the GPU can do together.
     """
     folder = root / "models/embedded"
-    model = Model(name=str(folder), source="local", revision=None, watch=str(folder))
+    embedded = Model(name=str(folder), source="local", revision=None, watch=str(folder))
     started = time.monotonic()
     try:
-        base = base_model.load(model, params.method)
+        base = base_model.load(embedded, params.method)
         lora = params.lora.model_copy(update={"target_modules": "all-linear"})
         set_seed(params.train.seed)
+        model = adapters.attach(base.model, lora)
         setup = Setup(
-            adapters.attach(base.model, lora),
+            model,
             base.tokenizer.pad_token_id,
             base.dtype,
             CompletionLoss(None, 0.0),
             Budget(512),
+            draw_by_row(model),
         )
         ids = base.tokenizer("Anna: Are you there? Tom: Yes.")["input_ids"]
         row = {"input_ids": ids, "labels": [-100] * (len(ids) // 2) + ids[len(ids) // 2 :]}
@@ -103,14 +106,25 @@ def memory(plans: list[Plan], free: int) -> Iterator[Finding]:
 def disk(root: Path, params: Params, plans: list[Plan], parameters: int) -> Iterator[Finding]:
     """Free space for the weights to be downloaded, and for checkpoints and adapters."""
     # An adapter with Adam's two moments, float32: three times its own size.
-    needed = {root: sum(CHECKPOINTS * 3 * 4 * plan.trainable for plan in plans) + 10**9}
-    if params.model.source == "hub":
+    needs = [(root, sum(CHECKPOINTS * 3 * 4 * plan.trainable for plan in plans) + GB)]
+    if params.model.source == "hub" and not _is_cached(params.model):
         from huggingface_hub import constants
 
         cache = Path(constants.HF_HUB_CACHE)
-        where = next(folder for folder in (cache, *cache.parents) if folder.is_dir())
-        needed[where] = needed.get(where, 0) + 2 * parameters
-    for folder, size in needed.items():
-        free = shutil.disk_usage(folder).free
-        what = f"{free / GB:.0f} GB free in {folder.resolve()}, about {size / GB:.0f} GB needed"
+        needs.append((next(p for p in (cache, *cache.parents) if p.is_dir()), 2 * parameters))
+    disks: dict[int, list[tuple[Path, int]]] = {}
+    for folder, size in needs:
+        disks.setdefault(folder.stat().st_dev, []).append((folder, size))
+    for parts in disks.values():
+        free, size = shutil.disk_usage(parts[0][0]).free, sum(size for _, size in parts)
+        folders = " and ".join(str(folder.resolve()) for folder, _ in parts)
+        what = f"{free / GB:.0f} GB free in {folders}, about {size / GB:.0f} GB needed"
         yield ok(what) if free > size else fail(what, "free some space, or set HF_HOME elsewhere")
+
+
+def _is_cached(model: Model) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    names = ("model.safetensors", "model.safetensors.index.json")
+    found = (try_to_load_from_cache(model.name, name, revision=model.revision) for name in names)
+    return any(isinstance(each, str) for each in found)

@@ -77,7 +77,6 @@ def _git(root: Path, *arguments: str) -> str:
 
 def remote(root: Path) -> Iterator[Finding]:
     """The default DVC remote, and whether it answers."""
-    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
@@ -93,7 +92,7 @@ def remote(root: Path) -> Iterator[Finding]:
             there = repo.cloud.get_remote()
             there.fs.exists(there.path)
         # An s3 client's errors are not a local folder's: the first line is what a person needs.
-        except (DvcException, Exception) as error:
+        except Exception as error:
             said = (str(error).splitlines() or [type(error).__name__])[0][:200]
             todo = "see its url and credentials, and that dvc-s3 or its kind is installed"
             yield fail(f"DVC remote {name} ({url}) does not answer: {said}", todo)

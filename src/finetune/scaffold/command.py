@@ -136,7 +136,10 @@ def _print_plan(root: Path, overrides: list[str]) -> None:
     from finetune.planning.command import print_plan  # takes seconds to import
 
     print()
-    print_plan(root, overrides)
+    try:
+        print_plan(root, overrides)
+    except UserError as error:
+        print(f"No plan yet: {error}")  # the config is written all the same
 
 
 def _tell(

@@ -94,14 +94,15 @@ def sniff(file: Path) -> str:
     """
     text = file.read_bytes().decode("utf-8-sig", errors="replace")
 
-    def fitting(delimiter: str) -> tuple[int, bool]:
+    def fitting(delimiter: str) -> tuple[int, int]:
         try:
             cells = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
             header = len(next(cells, []))
             rows = [len(row) for _, row in zip(range(ENOUGH), cells, strict=False)]
         except csv.Error:
-            return 0, False
-        return (sum(row == header for row in rows), True) if header > 1 else (0, False)
+            return 0, 0
+        return (sum(row == header for row in rows), header) if header > 1 else (0, 0)
 
-    # The first of those that are level: a file of one column has a comma.
+    # Of those that are level the one with most columns: 12,50 splits a table of tabs at commas too.
+    # A file of one column has a comma, the first.
     return max(DELIMITERS, key=fitting)

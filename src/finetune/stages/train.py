@@ -8,7 +8,7 @@ import transformers
 from finetune import killed, paths
 from finetune.errors import UserError
 from finetune.files import read_jsonl, replaced_folder, sha256, short_hash, write_json
-from finetune.modeling import adapters
+from finetune.modeling import adapters, precision
 from finetune.modeling import base as base_model
 from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
@@ -16,6 +16,7 @@ from finetune.params import Declared
 from finetune.stages import entry
 from finetune.tasks.kinds import kind
 from finetune.training import budget, curves, state
+from finetune.training.dropout import draw_by_row
 from finetune.training.examples import encode
 from finetune.training.losses import CompletionLoss
 from finetune.training.trainer import Setup, train
@@ -24,6 +25,8 @@ from finetune.training.trainer import Setup, train
 def run(params: Declared, task: str) -> None:
     """Write the adapter, its curves and `train.json`; a killed run resumes from its checkpoint."""
     _check_one_process()
+    if params.train.deterministic:
+        precision.use_deterministic_kernels()
     files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
     base = base_model.load(params.model, params.method)
     encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
@@ -43,26 +46,29 @@ def run(params: Declared, task: str) -> None:
     with state.alone(run_state):
         transformers.set_seed(params.train.seed)  # the adapter's first weights
         model = adapters.attach(base.model, params.lora)
-        chosen = budget.settled(
+        draws = draw_by_row(model)
+        every = [*examples.examples, *validation.examples]
+        chosen = budget.resolve(
             run_state,
             params.run.token_budget,
-            lambda: budget.planned(params.run, model, [*examples.examples, *validation.examples]),
-            was_too_large=state.ran_out_of_memory(run_state),
+            lambda: budget.find(params.run, model, base.dtype, every),
+            was_too_large=killed.ran_out_of_memory(),
         )
         killed.note(tokens=chosen.tokens)
         is_price = params.task.kind == "price"
         loss = CompletionLoss(
             price_tokens(base.tokenizer) if is_price else None, params.train.number_loss
         )
-        done = train(
-            Setup(model, base.tokenizer.pad_token_id, base.dtype, loss, chosen),
-            params.train,
-            params.run,
-            examples.examples,
-            validation.examples,
-            run_state,
-            f"train {task}",
-        )
+        with budget.halved_if_too_large(run_state, chosen):
+            done = train(
+                Setup(model, base.tokenizer.pad_token_id, base.dtype, loss, chosen, draws),
+                params.train,
+                params.run,
+                examples.examples,
+                validation.examples,
+                run_state,
+                f"train {task}",
+            )
         with replaced_folder(paths.adapter(task)) as folder:
             adapters.save(model, folder)
     with replaced_folder(paths.curves(task)) as folder:
@@ -73,7 +79,7 @@ def run(params: Declared, task: str) -> None:
         "completions_truncated": examples.completions_truncated,
     }
     adapter = {"adapter_hash": short_hash(paths.adapter(task) / adapters.WEIGHTS)}
-    machine = {**done.hardware, **budget.shown(chosen)}
+    machine = {**done.hardware, **budget.as_metrics(chosen)}
     metrics = {**done.metrics, **counts, **adapter, "run": machine}
     write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
 

@@ -4,18 +4,20 @@ The budget belongs to the machine: it is kept with the run state and used again 
 run that was killed is cut as it was before, but it is no part of what tells two runs apart.
 """
 
+import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from peft import PeftModel
 
-from finetune.errors import ModelError
+from finetune.errors import ModelError, is_out_of_memory
 from finetune.files import read_json, write_json
 from finetune.memory import GB, available_on
-from finetune.modeling import footprint
+from finetune.modeling import footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.schema import Run
 from finetune.training.examples import Example, learned_rate
@@ -24,14 +26,14 @@ log = logging.getLogger(__name__)
 
 # Budgets are powers of two up to a cap, so that two runs on one machine are cut alike although a
 # little more or less memory is free. The GPU's cap was not run on one.
-CAP = {"cpu": 2048, "cuda": 16384}
+CAP = {"cpu": 1024, "cuda": 16384}
 SMALLEST = 128
 # Of the free memory; the rest is for what no tensor shows: allocators, operators' own buffers.
 USABLE = 0.85
 # Bytes of memory for a byte of tensors. A heap is left with holes by tensors that are freed between
-# those that are kept for the backward pass: with glibc 2.36, SmolLM2-135M took 1.8 to 2.0 times the
+# those that are kept for the backward pass: with glibc 2.36, SmolLM2-135M took 1.7 to 2.0 times the
 # bytes of its tensors at 512 to 2,048 tokens. On a GPU torch's allocator counts in `USABLE`.
-HELD = {"cpu": 2.0, "cuda": 1.0}
+HEAP_OVERHEAD = {"cpu": 2.0, "cuda": 1.0}
 # Of a trained parameter: its gradient and Adam's two moments, float32 all.
 OPTIMIZER_BYTES = 12
 
@@ -40,13 +42,13 @@ Wanted = int | Literal["auto"]
 
 @dataclass(frozen=True)
 class Budget:
-    """Tokens of a micro-batch, padding included, and whether activations are computed twice."""
+    """Tokens of a micro-batch, padding included, and whether activations are checkpointed."""
 
     tokens: int
     gradient_checkpointing: bool = False
 
 
-def planned(options: Run, model: PeftModel, examples: Sequence[Example]) -> Budget:
+def find(options: Run, model: PeftModel, dtype: torch.dtype, examples: Sequence[Example]) -> Budget:
     """The budget for a run over these examples, on the machine as it is now.
 
     Raises:
@@ -55,13 +57,29 @@ def planned(options: Run, model: PeftModel, examples: Sequence[Example]) -> Budg
     device = model.device.type
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
     rate = learned_rate(examples)
-    return fitting(
-        options.token_budget,
-        longest=max(len(example["input_ids"]) for example in examples),
-        free=available_on(device, options.memory_gb) - OPTIMIZER_BYTES * trainable,
-        device=device,
-        measure=lambda checkpointing: footprint.measure(model, rate, checkpointing),
+    free = available_on(device, options.memory_gb)
+    footprints: dict[bool, Footprint] = {}
+
+    def measure(checkpointing: bool) -> Footprint:
+        with precision.computing(model, dtype):
+            footprints[checkpointing] = footprint.measure(model, rate, checkpointing)
+        return footprints[checkpointing]
+
+    longest = max(len(example["input_ids"]) for example in examples)
+    budget = fitting(
+        options.token_budget, longest, free - OPTIMIZER_BYTES * trainable, device, measure
     )
+    step = footprints[budget.gradient_checkpointing].times(HEAP_OVERHEAD[device])
+    peak = step.of(max(longest, budget.tokens)) + OPTIMIZER_BYTES * trainable
+    log.info(
+        f"micro-batches of {budget.tokens} tokens{_checkpointing(budget)}: about {peak / GB:.1f} "
+        f"GB beside the model, {free / GB:.1f} GB are free"
+    )
+    return budget
+
+
+def _checkpointing(budget: Budget) -> str:
+    return " with gradient checkpointing" if budget.gradient_checkpointing else ""
 
 
 def fitting(
@@ -82,56 +100,83 @@ def fitting(
     usable = round(USABLE * free)
     needed = longest if wanted == "auto" else max(longest, wanted)
     for checkpointing in (False, True):
-        found = measure(checkpointing).times(HELD[device])
+        found = measure(checkpointing).times(HEAP_OVERHEAD[device])
         tokens = found.fit(usable)
         if tokens >= needed:
             cap = min(tokens, CAP[device])
             chosen = 2 ** max(0, cap.bit_length() - 1) if wanted == "auto" else wanted
             return Budget(chosen, checkpointing)
-    takes = found.of(needed) / USABLE / GB
-    what = (
-        f"the longest row ({longest} tokens)"
-        if wanted == "auto" or tokens < longest
-        else f"run.token_budget={wanted}"
-    )
-    smaller = "prompt.max_tokens" if what.startswith("the") else "run.token_budget"
-    raise ModelError(
-        f"{what} takes {takes:.1f} GB to train on, gradient checkpointing included; "
-        f"{free / GB:.1f} are free: set {smaller} to {max(0, tokens)} or less, "
-        "or use a machine with more memory"
-    )
-
-
-def settled(
-    run_state: Path, wanted: Wanted, find: Callable[[], Budget], was_too_large: bool
-) -> Budget:
-    """The budget that a run keeps to: the one of the run state, or else what `find` gives.
-
-    Half of it, where that was too large for the memory. Where it differs from the run state's, the
-    resumed run equals the uninterrupted one up to rounding only, which is said.
-    """
-    file = run_state / "budget.json"
-    kept = Budget(**read_json(file)) if file.is_file() else None
-    if kept and wanted in ("auto", kept.tokens) and not was_too_large:
-        return kept
-    budget = _smaller(kept) if kept and wanted == "auto" else find()
-    if kept and kept != budget:
-        checkpointing = " and gradient checkpointing" if budget.gradient_checkpointing else ""
-        log.warning(
-            f"resumes with {budget.tokens} tokens a micro-batch{checkpointing} where it began with "
-            f"{kept.tokens}: equal to an uninterrupted run up to rounding"
+    takes = f"{found.of(needed) / USABLE / GB:.1f} GB to train on, gradient checkpointing included"
+    there = f"{free / GB:.1f} GB are free"
+    if wanted != "auto" and tokens >= longest:
+        raise ModelError(
+            f"run.token_budget: {wanted} tokens take {takes}; {there}: set it to {tokens} or less"
         )
-    write_json(file, asdict(budget))
+    remedy = "take a smaller model, or a machine with more memory"
+    if tokens >= SMALLEST:
+        remedy = (
+            "in the task's config lower prompt.max_tokens, so that a prompt with its completion "
+            f"has {tokens} tokens or less, or {remedy}"
+        )
+    raise ModelError(f"the longest row has {longest} tokens, which take {takes}; {there}: {remedy}")
+
+
+def resolve(
+    run_state: Path, wanted: Wanted, find_now: Callable[[], Budget], was_too_large: bool
+) -> Budget:
+    """The budget that a run keeps to: on resume the one of its run state, if that still fits.
+
+    Half of it, where the kernel killed the run for want of memory. Where it differs from the run
+    state's, the resumed run equals the uninterrupted one up to rounding only, which is said.
+    """
+    kept = _kept(run_state)
+    budget = find_now()
+    if kept and wanted == "auto":
+        budget = smaller(kept) if was_too_large else _least(kept, budget)
+    if kept and kept != budget:
+        log.warning(
+            f"resumes with {budget.tokens} tokens a micro-batch{_checkpointing(budget)} where it "
+            f"began with {kept.tokens}: equal to an uninterrupted run up to rounding"
+        )
+    keep(run_state, budget)
     return budget
 
 
-def _smaller(budget: Budget) -> Budget:
+def _kept(run_state: Path) -> Budget | None:
+    file = run_state / "budget.json"
+    return Budget(**read_json(file)) if file.is_file() else None
+
+
+def keep(run_state: Path, budget: Budget) -> None:
+    """Write a budget into the run state, for the run that resumes it."""
+    write_json(run_state / "budget.json", asdict(budget))
+
+
+def _least(one: Budget, other: Budget) -> Budget:
+    """The one that takes less memory."""
+    return min(one, other, key=lambda b: (not b.gradient_checkpointing, b.tokens))
+
+
+@contextlib.contextmanager
+def halved_if_too_large(run_state: Path, budget: Budget) -> Iterator[None]:
+    """Where the block runs out of memory, let the run that resumes it take half the budget."""
+    try:
+        yield
+    except RuntimeError as error:
+        if is_out_of_memory(error):
+            half = smaller(budget)
+            keep(run_state, half)
+            log.warning(f"the same command resumes with {half.tokens} tokens a micro-batch")
+        raise
+
+
+def smaller(budget: Budget) -> Budget:
     """Half the tokens; where few are left, a single row is what does not fit."""
     tokens = max(SMALLEST, budget.tokens // 2)
     return Budget(tokens, budget.gradient_checkpointing or tokens == budget.tokens)
 
 
-def shown(budget: Budget) -> dict[str, Any]:
+def as_metrics(budget: Budget) -> dict[str, Any]:
     """The budget as `train.json` has it, under `run`."""
     return {
         "token_budget": budget.tokens,

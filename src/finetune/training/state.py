@@ -13,12 +13,9 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from finetune.files import sha256, write_text
-from finetune.memory import oom_kills
+from finetune.files import sha256
 
 CHECKPOINT = "checkpoint-"
-# Holds the kernel's count of out-of-memory kills while a run is at work; a kill leaves it behind.
-RUNNING = "running"
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 SMALL = 64 * 2**20  # bytes
 
@@ -41,24 +38,8 @@ def alone(state: Path) -> Iterator[None]:
     """
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
-        try:
-            yield
-        finally:
-            (state / RUNNING).unlink(missing_ok=True)
+        yield
         shutil.rmtree(state, ignore_errors=True)
-
-
-def ran_out_of_memory(state: Path) -> bool:
-    """Whether the last run under this state was killed for want of memory, as the kernel counts.
-
-    From now on this run counts as running, until `alone` ends.
-    """
-    file = state / RUNNING
-    was_running = file.is_file()
-    before = int(file.read_text(encoding="utf-8") or -1) if was_running else -1
-    now = oom_kills()
-    write_text(file, "" if now is None else str(now))
-    return was_running and now is not None and 0 <= before < now
 
 
 def last_checkpoint(state: Path) -> Path | None:

@@ -14,16 +14,15 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from finetune.errors import ModelError
-from finetune.memory import GB
+from finetune.memory import GB, trim_heap
 from finetune.modeling import precision
 from finetune.modeling.footprint import checkpointed
 from finetune.modeling.head import head_at
-from finetune.schema import Run as RunOptions
-from finetune.schema import Train
+from finetune.schema import Run, Train
 from finetune.training import hardware, state
 from finetune.training.budget import Budget
 from finetune.training.callbacks import Heartbeat, Milestones, Progress
-from finetune.training.dropout import draw_by_row
+from finetune.training.dropout import Draws
 from finetune.training.examples import Example, Step, learned_tokens, optimizer_steps
 from finetune.training.losses import CompletionLoss
 from finetune.training.micro_batches import MicroBatch, micro_batches
@@ -37,8 +36,8 @@ SKIPPED_STEPS = 32
 
 
 @dataclass(frozen=True)
-class Run:
-    """What a run has to show: quality, its log by steps, and what it took on this machine."""
+class TrainingResult:
+    """What came out of a run: quality, its log by steps, and what it took on this machine."""
 
     metrics: dict[str, Any]
     history: list[dict[str, Any]]
@@ -54,6 +53,7 @@ class Setup:
     dtype: torch.dtype
     loss: CompletionLoss
     budget: Budget
+    draws: Draws
 
 
 class StepTrainer(Trainer):
@@ -62,9 +62,8 @@ class StepTrainer(Trainer):
     def __init__(
         self, setup: Setup, train: Sequence[Example], validation: Sequence[Example], **rest: Any
     ) -> None:
-        super().__init__(model=setup.model, data_collator=lambda items: {"step": items[0]}, **rest)
+        super().__init__(model=setup.model, data_collator=_only, **rest)
         self.setup, self.examples, self.validation = setup, train, validation
-        self.draws = draw_by_row(setup.model)
         self.skipped = 0
 
     def training_step(
@@ -75,18 +74,19 @@ class StepTrainer(Trainer):
         The mean is over the tokens that the whole step learns, whatever micro-batch they are in.
         """
         model.train()
-        step = inputs["step"]
+        step, draws = inputs["step"], self.setup.draws
         examples = [self.examples[row] for row in step.rows]
         learned = max(1, sum(map(learned_tokens, examples)))
         total = torch.zeros((), device=self.args.device)
         for places, batch in self._micro_batches(examples):
-            self.draws.keys = [(self.args.seed, step.number, step.rows[place]) for place in places]
-            self.draws.lengths = [len(examples[place]["input_ids"]) for place in places]
+            draws.keys = [(self.args.seed, step.number, step.rows[place]) for place in places]
+            draws.lengths = [len(examples[place]["input_ids"]) for place in places]
             loss = self._summed_loss(model, batch) / learned
             self.accelerator.backward(loss)
             total += loss.detach()
         if not math.isfinite(total.item()):
             raise _not_finite("loss", step)
+        trim_heap()  # or steps of many shapes leave more holes in it than any one of them
         return total
 
     @torch.no_grad()
@@ -131,6 +131,12 @@ class StepTrainer(Trainer):
         return norm
 
 
+def _only(items: Sequence[Step]) -> dict[str, Step]:
+    """A batch of the loader's: a single item."""
+    (step,) = items
+    return {"step": step}
+
+
 def _not_finite(what: str, step: Step) -> ModelError:
     return ModelError(
         f"the {what} of optimizer step {step.number + 1} is not a finite number; earlier "
@@ -142,12 +148,12 @@ def _not_finite(what: str, step: Step) -> ModelError:
 def train(
     setup: Setup,
     options: Train,
-    run_options: RunOptions,
+    run_options: Run,
     examples: Sequence[Example],
     validation: Sequence[Example],
     run_state: Path,
     what: str,
-) -> Run:
+) -> TrainingResult:
     """Train the adapter in place; it ends as the one of the best validation loss.
 
     A run that was killed resumes from its last checkpoint under `run_state`, with the same rows in
@@ -176,10 +182,7 @@ def train(
     checkpoint = state.last_checkpoint(run_state)
     started_at = int(checkpoint.name.removeprefix(state.CHECKPOINT)) if checkpoint else 0
     started = time.monotonic()
-    with (
-        precision.deterministic(options.deterministic),
-        checkpointed(setup.model, setup.budget.gradient_checkpointing),
-    ):
+    with checkpointed(setup.model, setup.budget.gradient_checkpointing):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     history = list(trainer.state.log_history)
@@ -191,7 +194,7 @@ def train(
             "loaded again; nothing was written"
         )
     tokens = sum(len(examples[row]["input_ids"]) for s in steps[started_at:] for row in s.rows)
-    return Run(
+    return TrainingResult(
         metrics={
             "rows": len(examples),
             "validation_rows": len(validation),
@@ -222,9 +225,9 @@ def length(options: Train, examples: int) -> tuple[int, int]:
 
 
 def _arguments(
-    options: Train, run: RunOptions, steps: int, run_state: Path, dtype: torch.dtype
+    options: Train, run: Run, steps: int, run_state: Path, dtype: torch.dtype
 ) -> TrainingArguments:
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(run_state),
         max_steps=steps,
         per_device_train_batch_size=1,  # an item is a whole optimizer step
@@ -256,3 +259,6 @@ def _arguments(
         # Reads rows that are in memory already: workers would only cost their start.
         dataloader_num_workers=0,
     )
+    # The Trainer takes all GPUs that it sees, and would hand each a step of its own.
+    arguments._n_gpu = 1
+    return arguments
