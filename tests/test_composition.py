@@ -160,17 +160,16 @@ def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, mon
     ],
 )  # fmt: skip
 def test_an_unknown_key_is_one_line_with_those_that_there_are(capsys, override, said):
-    with pytest.raises(ParamsError):
+    with pytest.raises(ParamsError) as refused:
         compose(ROOT, ["lora.r=8", override])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"finetune: {said}")
+    assert str(refused.value).startswith(said)
+    assert "\n" not in str(refused.value)
+    assert capsys.readouterr().err == ""  # who catches it prints it, once
 
 
-def test_overrides_that_fit_are_not_blamed_for_one_that_does_not(capsys):
-    with pytest.raises(ParamsError):
+def test_overrides_that_fit_are_not_blamed_for_one_that_does_not():
+    with pytest.raises(ParamsError, match=r"^lora.rank: is not a parameter"):
         compose(ROOT, ["~tasks.price", "lora.rank=3", "+tasks.samsum.source.hub.config=x"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("finetune: lora.rank: is not a parameter")
 
 
 def test_a_run_elsewhere_refuses_a_folder_that_git_does_not_know(repository, monkeypatch):
@@ -196,14 +195,11 @@ def test_a_model_that_a_command_makes_is_told_with_the_command(repository, monke
     assert folder("model.name", f"{repository}/rows", "make rows") == f"{repository}/rows"
 
 
-def test_the_model_of_the_package_index_asks_for_its_command(repository, capsys):
+def test_the_model_of_the_package_index_asks_for_its_command(repository):
     Path("models/smollm2").mkdir(parents=True)
-    with pytest.raises(ParamsError, match="run `make smollm2`"):
+    said = "^model.name: 'models/smollm2' holds no model yet; run `make smollm2`"
+    with pytest.raises(ParamsError, match=said):
         compose(ROOT, ["model=smollm2-135m-gguf"])
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(
-        "finetune: model.name: 'models/smollm2' holds no model yet; run `make sm"
-    )
     Path("models/smollm2/config.json").touch()
     assert flat(compose(ROOT, ["model=smollm2-135m-gguf"]))["model.watch"] == "models/smollm2"
 
@@ -216,7 +212,6 @@ def test_the_model_of_the_package_index_asks_for_its_command(repository, capsys)
         ("+tasks._x={kind: price}", "'_x' cannot be a task's name"),
     ],
 )
-def test_a_task_that_cannot_be_called_so_does_not_compose(override, said, capsys):
+def test_a_task_that_cannot_be_called_so_does_not_compose(override, said):
     with pytest.raises(ParamsError, match=said):
         compose(ROOT, [override])
-    assert said in capsys.readouterr().err

@@ -1,8 +1,11 @@
 """Mistakes of a user, in a clone in which the pipeline has run: each one line, nothing lost."""
 
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +61,39 @@ def test_a_mistake_is_one_line_and_loses_nothing(clone, tmp_path, options, said)
     clone.git("checkout", "--quiet", ".")
     clone.dvc("checkout", "--quiet")
     assert clone.state() == before
+
+
+def test_training_stays_within_the_memory_that_it_is_given_or_refuses_in_one_line(clone):
+    file = clone.folder / "params.yaml"
+    text = file.read_text()
+    assert "memory_gb: null" in text
+    metrics = clone.folder / "metrics/samsum/train.json"
+    before = metrics.read_text()
+
+    def trained(gb: float) -> subprocess.CompletedProcess[str]:
+        file.write_text(text.replace("memory_gb: null", f"memory_gb: {gb}"))
+        return subprocess.run(
+            [sys.executable, "-m", "finetune.stages.train", "samsum"],
+            cwd=clone.folder,
+            env={**os.environ, "PYTHONPATH": str(clone.folder / "src")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = trained(0.2)
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if line.startswith("finetune: ")]
+    assert "train@samsum: the longest row has" in line
+    assert "0.0 GB are free" in line
+    assert metrics.read_text() == before
+
+    done = trained(1.0)
+    assert done.returncode == 0, done.stderr
+    run = json.loads(metrics.read_text())["samsum"]["train"]["run"]
+    assert run["peak_memory_gb"] <= 1.0
+    clone.git("checkout", "--quiet", ".")
+    clone.dvc("checkout", "--quiet")
 
 
 def _write_data(folder: Path) -> None:

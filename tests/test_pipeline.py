@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from pipeline_clone import QUICK, Clone, ran
 
+from finetune.schema import Run
+
 pytestmark = pytest.mark.slow
 
 
@@ -54,6 +56,20 @@ def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
 def test_what_is_done_is_not_done_again(clone):
     assert ran(clone.run(*QUICK)) == set()
     assert "up to date" in clone.dvc("repro")
+
+
+def test_settings_of_the_machine_rerun_nothing(clone):
+    other = {
+        "token_budget": 64, "eval_token_budget": 200, "cache_gb": 0.5, "memory_gb": 6.5,
+        "save_minutes": 3, "logging_steps": 2, "usd_per_hour": 1.5,
+    }  # fmt: skip
+    assert set(other) == set(Run.model_fields)
+    options = [word for key, value in other.items() for word in ("-S", f"run.{key}={value}")]
+    assert ran(clone.run(*QUICK, *options)) == set()
+    assert "cache_gb: 0.5" in (clone.folder / "params.yaml").read_text()
+    said = clone.dvc("status")
+    assert "changed deps" not in said.partition("models/")[0], said
+    clone.run(*QUICK)
 
 
 def test_another_rank_reruns_training_and_evaluation_alone(clone):

@@ -1,10 +1,13 @@
 """Compose `conf/` the way `dvc exp run` does: by DVC's own function, with the project's plugins."""
 
+import contextlib
+import io
 import json
+import re
 import tempfile
 from pathlib import Path
 
-from finetune.errors import ParamsError
+from finetune.errors import ParamsError, squeezed
 from finetune.params import read_yaml
 
 
@@ -19,12 +22,16 @@ def compose(root: Path, overrides: list[str]) -> str:
     from omegaconf.errors import OmegaConfBaseException
 
     conf = root.resolve() / "conf"
+    # The project's plugin prints its line for what it refuses; Hydra and DVC wrap it into others.
+    printed = io.StringIO()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "params.yaml"
         try:
-            compose_and_dump(output, str(conf), None, "config", str(root), overrides)
+            with contextlib.redirect_stderr(printed):
+                compose_and_dump(output, str(conf), None, "config", str(root), overrides)
         except (HydraException, OmegaConfBaseException) as error:
-            raise ParamsError(f"conf: {' '.join(str(error).split())}") from None
+            ours = re.search(r"^finetune: (.*)$", printed.getvalue(), re.MULTILINE)
+            raise ParamsError(ours[1] if ours else f"conf: {squeezed(error)}") from None
         return output.read_text(encoding="utf-8")
 
 

@@ -3,9 +3,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from finetune.errors import DataError
+from finetune.modeling.prompts import Encoded
+from finetune.tasks import summarization
 from finetune.training.examples import (
     IGNORED,
     Examples,
+    encode,
     learned_rate,
     learned_tokens,
     optimizer_steps,
@@ -77,3 +81,22 @@ def test_lengths_are_those_of_prompts_and_of_completions():
         "completion_tokens_mean": 1.5,
         "completion_tokens_max": 2,
     }
+
+
+class Encoder:
+    """Makes a row's prompt two tokens, and its answer one a word."""
+
+    def encode(self, body: str) -> Encoded:
+        return Encoded([1, 2], truncated=False)
+
+    def encode_completion(self, target: str) -> Encoded:
+        return Encoded([5] * len(target.split()), truncated=False)
+
+
+def test_rows_without_a_token_to_learn_are_counted_and_refused_where_they_are_many():
+    rows = [{"dialogue": "x", "summary": "a word"}] * 200
+    empty = {"dialogue": "x", "summary": ""}
+    assert encode(rows, summarization, Encoder()).unlearned == 0
+    assert encode([*rows, empty, empty], summarization, Encoder()).unlearned == 2
+    with pytest.raises(DataError, match="3 of 203 rows have no token to learn from"):
+        encode([*rows, empty, empty, empty], summarization, Encoder())

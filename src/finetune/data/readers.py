@@ -6,6 +6,7 @@ too many is decided where the rest of the rows is known.
 """
 
 import csv
+import functools
 import io
 import itertools
 import json
@@ -117,5 +118,6 @@ READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
     ".json": _json,
     ".jsonl": _jsonl,
     ".csv": _csv,
+    ".tsv": functools.partial(_csv, delimiter="\t"),
     ".parquet": _parquet,
 }

@@ -32,7 +32,8 @@ def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None
     for each in plans:
         print("\n" + _shown(each, known, machine))
     seconds = sum(each.seconds for each in plans)
-    print(f"\nTraining in all: {_time(seconds)}{_cost(seconds, known)}.")
+    guessed = " (rows and lengths partly estimated)" if any(p.rows.remark for p in plans) else ""
+    print(f"\nTraining in all: {_time(seconds)}{_cost(seconds, known)}{guessed}.")
     print(f"Assumed: a speed of {machine.assumption}. Predicting comes on top, and the rest.")
     return all(each.budget for each in plans)
 
@@ -58,9 +59,8 @@ def _shown(found: Plan, known: Params, machine: Machine) -> str:
     else:
         checkpointing = found.budget.gradient_checkpointing
         more = ", with gradient checkpointing" if checkpointing else ""
-        lines.append(
-            f"  fits into {free:.1f} GB: micro-batches of {found.budget.tokens:,} tokens{more}"
-        )
+        tokens = max(found.budget.tokens, rows.longest)
+        lines.append(f"  fits into {free:.1f} GB: micro-batches of at most {tokens:,} tokens{more}")
     lines.append(f"  about {_time(found.seconds)}{_cost(found.seconds, known)}")
     return "\n".join(lines)
 

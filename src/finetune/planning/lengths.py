@@ -45,7 +45,7 @@ def of(params: Params, task: str) -> Lengths:
     if rows is None:
         count = params.data.limit.train or ROWS
         longest = prompt.max_tokens + prompt.max_completion_tokens
-        remark = f"{TOKENS} tokens a row are assumed: `dvc repro prepare@{task}` has not run"
+        remark = f"{TOKENS} tokens a row are assumed: the data set has not been fetched"
         if params.data.limit.train is None:
             remark = f"{ROWS:,} rows and {remark}"
         return Lengths(count, count * TOKENS, longest, LEARNED, remark)

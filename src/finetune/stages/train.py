@@ -77,6 +77,7 @@ def run(params: Declared, task: str) -> None:
         **examples.tokens(),
         "prompts_truncated": examples.prompts_truncated,
         "completions_truncated": examples.completions_truncated,
+        "unlearned": examples.unlearned,
     }
     adapter = {"adapter_hash": short_hash(paths.adapter(task) / adapters.WEIGHTS)}
     machine = {**done.hardware, **budget.as_metrics(chosen)}

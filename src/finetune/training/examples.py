@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from finetune.errors import DataError
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.kinds import Kind
 
@@ -13,6 +14,7 @@ IGNORED = -100  # the label that the loss passes over
 # Batches whose rows are sorted among themselves: enough for little padding, few enough that which
 # rows meet in a batch stays mostly chance.
 SORTED_BATCHES = 16
+MAX_UNLEARNED = 0.01
 
 Example = dict[str, list[int]]
 
@@ -42,6 +44,7 @@ class Examples:
     examples: list[Example]
     prompts_truncated: int
     completions_truncated: int
+    unlearned: int = 0  # examples without a token that the loss falls on
 
     def tokens(self) -> dict[str, float]:
         """How long prompts and completions are, on average and at most, as a model reads them."""
@@ -59,19 +62,31 @@ class Examples:
 
 
 def encode(rows: Sequence[dict[str, Any]], kind: Kind, encoder: PromptEncoder) -> Examples:
-    """Prompt and completion of each row as ids; the loss falls on the completion only."""
+    """Prompt and completion of each row as ids; the loss falls on the completion only.
+
+    Raises:
+        DataError: more than `MAX_UNLEARNED` of the rows have no token that the loss falls on.
+    """
     prompts = [encoder.encode(kind.body(row)) for row in rows]
     completions = [encoder.encode_completion(kind.target(row)) for row in rows]
+    examples = [
+        {
+            "input_ids": [*prompt.ids, *completion.ids],
+            "labels": [IGNORED] * len(prompt.ids) + completion.ids,
+        }
+        for prompt, completion in zip(prompts, completions, strict=True)
+    ]
+    unlearned = sum(not learned_tokens(example) for example in examples)
+    if unlearned > MAX_UNLEARNED * len(examples):
+        raise DataError(
+            f"{unlearned} of {len(examples)} rows have no token to learn from: see the rows' "
+            "answers and prompt.max_completion_tokens in the task's config"
+        )
     return Examples(
-        [
-            {
-                "input_ids": [*prompt.ids, *completion.ids],
-                "labels": [IGNORED] * len(prompt.ids) + completion.ids,
-            }
-            for prompt, completion in zip(prompts, completions, strict=True)
-        ],
+        examples,
         prompts_truncated=sum(prompt.truncated for prompt in prompts),
         completions_truncated=sum(completion.truncated for completion in completions),
+        unlearned=unlearned,
     )
 
 
