@@ -117,8 +117,8 @@ def test_truncated_json_is_told_with_file_and_line(read, tmp_path):
         ("a.json", b'[{"id": "\xe9"}]', "byte 9: not UTF-8; convert the file"),
         ("a.jsonl", b'{"id": "\xe9"}\n', "byte 8: not UTF-8; convert the file"),
         ("a.csv", b"id\n\xe9\n", "byte 3: not UTF-8; convert the file"),
-        ("a.tsv", "id\n", "unknown format; known: .json, .jsonl, .csv, .parquet"),
-        ("rows", "id\n", "unknown format; known: .json, .jsonl, .csv, .parquet"),
+        ("a.xls", "id\n", "unknown format; known: .json, .jsonl, .csv, .tsv, .parquet"),
+        ("rows", "id\n", "unknown format; known: .json, .jsonl, .csv, .tsv, .parquet"),
     ],
 )
 def test_a_file_that_is_none_of_its_format_is_told_by_name(read, tmp_path, name, content, said):
@@ -164,3 +164,9 @@ def test_an_entry_of_an_array_that_is_no_object_is_one_row(read):
         ("row 1", "is 'x', no object"),
         ("row 2", {"id": 1}),
     ]
+
+
+def test_a_file_of_tabs_is_read_by_its_ending(tmp_path):
+    file = tmp_path / "a.tsv"
+    file.write_text("id\ttext\n1\ta, b\n")
+    assert list(readers.read(file)) == [("line 2", {"id": "1", "text": "a, b"})]
