@@ -262,7 +262,7 @@ def test_a_mistake_is_one_line_and_writes_nothing(repository, wide_parquet, opti
     [
         ("a.csv", "text,price\n", "a.csv: holds no rows"),
         ("a.json", "[]", "a.json: holds no rows"),
-        ("a.xml", "<a/>", "a.xml: unknown format; known: .json, .jsonl, .csv, .parquet"),
+        ("a.xml", "<a/>", "a.xml: unknown format; known: .json, .jsonl, .csv, .tsv, .parquet"),
         ("a.csv", "text,price\nA lamp,5\n", "mine: no rows are left in "),
         ("a.csv", b"text,price\nLampe f\xfcr 2,5\n", "a.csv: byte 18: not UTF-8"),
         (
