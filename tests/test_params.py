@@ -61,7 +61,6 @@ def test_the_composed_defaults_validate(composed):
         ("train.learning_rate", "fast", "train.learning_rate: is 'fast', must be a valid number"),
         ("train.learning_rate", float("nan"), "train.learning_rate: is nan, must be"),
         ("lora.alpha", float("inf"), "lora.alpha: is inf, must be a finite number"),
-        ("train.micro_batch_size", 5, "train.micro_batch_size: is 5, must divide batch_size (16)"),
         (
             "data.source",
             "files",
@@ -211,7 +210,7 @@ def test_a_task_without_kind_is_told_by_its_key(changed):
         ("lora.target_modules", ["q_proj", "v_proj"]),
         ("lora.alpha", 32),
         ("tasks.price.score.hit_usd", 40),
-        ("train.micro_batch_size", 4),
+        ("train.batch_size", 5),
         ("train.max_steps", 1),
         ("model.revision", "0" * 40),
         ("tasks.samsum.source.files.fields.summary", ["a", "b.0.text"]),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from finetune.errors import FileError
 from finetune.files import read_json, sha256, write_json
 
 NAME = "gguf.json"
@@ -18,7 +19,7 @@ def read(folder: Path) -> dict[str, Any]:
     """The record of an earlier import; empty where there was none."""
     try:
         return read_json(folder / NAME)
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, FileError):
         return {}
 
 

@@ -29,7 +29,7 @@ UNKNOWN = 100  # TFLOP/s of a GPU that is not here
 UTILIZATION = {"cuda": 0.3, "cpu": 0.6}
 CONTEXT_GB = 1.0
 # Main memory of a process that has imported torch, transformers and PEFT, as seen on Linux.
-LIBRARIES_GB = 0.55
+LIBRARIES_GB = 0.7
 
 
 @dataclass(frozen=True)
