@@ -11,8 +11,13 @@ from finetune.training import budget
 from finetune.training.budget import Budget, fitting, resolve
 
 MB = 10**6
-# A token takes 1 MB, or 0.1 with its layers' activations computed twice; a CPU holds twice that.
+# A token takes 1 MB, or 0.1 with its layers' activations computed twice; memory is twice that.
 PLAIN, CHECKPOINTED = Footprint(5 * MB, 1 * MB), Footprint(25 * MB, 0.1 * MB)
+
+
+@pytest.fixture(autouse=True)
+def _twice_the_tensors(monkeypatch):
+    monkeypatch.setattr(budget, "HEAP_OVERHEAD", {"cpu": 2.0})
 
 
 def measure(checkpointing: bool) -> Footprint:
