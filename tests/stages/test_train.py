@@ -6,5 +6,5 @@ from finetune.stages import train
 
 def test_several_processes_of_one_run_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it
-    with pytest.raises(UserError, match="WORLD_SIZE is above 1: .* one queue worker each"):
+    with pytest.raises(UserError, match=r"WORLD_SIZE is above 1: .* one queue worker each"):
         train.run(None, "samsum")
