@@ -193,8 +193,9 @@ def started(project) -> Iterator:
     """Runs a command until its stage is in the midst of it, and gives both."""
     running = []
 
-    def start(*command: str) -> tuple[subprocess.Popen, psutil.Process]:
-        env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    def start(*command: str, **variables: str) -> tuple[subprocess.Popen, psutil.Process]:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        env = {**os.environ, "PATH": path, **variables}
         process = subprocess.Popen(
             command, cwd=project, env=env, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
             text=True,
@@ -236,12 +237,13 @@ def test_a_signal_ends_a_stage_in_one_line_and_leaves_nothing(project, started, 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="there is no such signal elsewhere")
+@pytest.mark.skipif(sys.platform != "linux", reason="environments cannot be read everywhere")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_stage_ends_with_the_dvc_that_ran_it(project, started, number):
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # dash stays, bash is replaced
+def test_a_stage_ends_with_the_dvc_that_ran_it(project, started, number, shell):
     for command in (["git", "init", "--quiet"], [sys.executable, "-m", "dvc", "init", "--quiet"]):
         subprocess.run(command, cwd=project, check=True)
-    process, stage = started(sys.executable, "-m", "dvc", "repro")
+    process, stage = started(sys.executable, "-m", "dvc", "repro", SHELL=shell)
     process.send_signal(number)
     process.wait(timeout=20)
     stage.wait(timeout=20)

@@ -1,21 +1,20 @@
 """How every stage starts and ends: `python -m finetune.stages.NAME [TASK]`."""
 
-import ctypes
 import logging
 import os
 import re
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+import psutil
+
 from finetune import killed, params
 from finetune.errors import one_line
-
-# Of Linux's prctl.h.
-PR_SET_PDEATHSIG = 1
 
 
 def main(run: Callable[..., None]) -> None:
@@ -46,13 +45,29 @@ def task_of(stage: str, address: str) -> str | None:
 def end_by_signals() -> None:
     """On SIGTERM and SIGHUP end as by an exception, so that temporary files are removed.
 
-    Under DVC also when DVC itself has been killed (Linux): it does not pass signals on.
+    Under DVC also when DVC itself has ended: it does not pass signals on.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and may
             signal.signal(number, _end)
-    if "DVC_STAGE" in os.environ and sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if "DVC_STAGE" in os.environ and (dvc := _dvc()):
+        threading.Thread(target=_end_with, args=(dvc,), daemon=True).start()
+
+
+def _dvc() -> psutil.Process | None:
+    """The DVC that runs this stage: not always its parent, since `sh` may stand between."""
+    for process in psutil.Process().parents():
+        try:
+            if "DVC_STAGE" not in process.environ():
+                return process
+        except psutil.Error:  # ended, or another user's
+            return None
+    return None
+
+
+def _end_with(dvc: psutil.Process) -> None:
+    dvc.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(number: int, _: FrameType | None) -> None:
