@@ -20,9 +20,10 @@ import torch
 from tabulate import tabulate
 from transformers import PreTrainedModel
 
-from finetune import params
+from finetune.core import params
+from finetune.core.files import read_jsonl
+from finetune.core.schema import Method, Model, PriceTask, SummarizationTask
 from finetune.data.sources import GENERATORS
-from finetune.files import read_jsonl
 from finetune.inference import budgets, prices
 from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Writer, generate
@@ -31,7 +32,6 @@ from finetune.modeling import adapters
 from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
-from finetune.schema import Method, Model, PriceTask, SummarizationTask
 from finetune.tasks.kinds import kind
 
 Ways = dict[str, Callable[[list[str]], object]]

@@ -8,9 +8,9 @@ from typing import get_args
 
 from tabulate import tabulate
 
-from finetune import params, paths
-from finetune.files import read_jsonl
-from finetune.schema import PriceRung
+from finetune.core import params, paths
+from finetune.core.files import read_jsonl
+from finetune.core.schema import PriceRung
 from finetune.tasks.rungs import RUNGS
 
 

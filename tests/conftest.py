@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.schema import Method, Model, Prompt
+from finetune.core.schema import Method, Model, Prompt
 
 ROOT = Path(__file__).parent.parent
 
@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """A random Llama of two layers; chat template, each of 0–999 one token."""
-    from finetune.pretraining import corpus, tokenizer
+    from synthetic.pretraining import corpus, tokenizer
 
     texts = itertools.islice(corpus.documents(0), 300)
     return _save(tokenizer.train(texts, vocab_size=1800, context=256), tmp_path_factory)

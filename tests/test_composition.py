@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from finetune import params
 from finetune.composition import compose, flat
-from finetune.errors import ParamsError
+from finetune.core import params
+from finetune.core.errors import ParamsError
 from hydra_plugins.finetune_resolvers import folder
 
 ROOT = Path(__file__).parent.parent

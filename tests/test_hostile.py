@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pipeline_clone import Clone
 
-from finetune import params
+from finetune.core import params
 
 pytestmark = pytest.mark.slow
 

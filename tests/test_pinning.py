@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune import hub, pinning
-from finetune.errors import HubError, ParamsError
-from finetune.params import read_yaml
+from finetune import pinning
+from finetune.core import hub
+from finetune.core.errors import HubError, ParamsError
+from finetune.core.params import read_yaml
 
 ROOT = Path(__file__).parent.parent
 SHA = "0123456789abcdef0123456789abcdef01234567"

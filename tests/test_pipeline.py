@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pipeline_clone import QUICK, Clone, ran
 
-from finetune.schema import Run
+from finetune.core.schema import Run
 
 pytestmark = pytest.mark.slow
 

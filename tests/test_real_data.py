@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from finetune import composition, params, paths
-from finetune.files import read_json, read_jsonl
+from finetune import composition
+from finetune.core import params, paths
+from finetune.core.files import read_json, read_jsonl
 from finetune.stages import fetch, ladder, prepare
 
 ROOT = Path(__file__).parent.parent

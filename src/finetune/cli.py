@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune import killed, params, pinning
+from finetune import pinning
 from finetune.checks import lockfile, parameters, readme, stages
 from finetune.comparing import runs
 from finetune.composition import compose
-from finetune.errors import UserError, one_line
-from finetune.files import read_text, write_text
+from finetune.core import killed, params
+from finetune.core.errors import UserError, one_line
+from finetune.core.files import read_text, write_text
 from finetune.reporting import tables
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {

@@ -7,8 +7,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from finetune.errors import ParamsError, squeezed
-from finetune.params import read_yaml
+from finetune.core.errors import ParamsError, squeezed
+from finetune.core.params import read_yaml
 
 
 def compose(root: Path, overrides: list[str]) -> str:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import yaml
 
-from finetune import hub
-from finetune.errors import ParamsError
-from finetune.files import write_text
+from finetune.core import hub
+from finetune.core.errors import ParamsError
+from finetune.core.files import write_text
 
 FOLDERS = {"model": "conf/model", "data": "conf/task"}
 

@@ -85,7 +85,7 @@ def _refuse_names(config: DictConfig) -> None:
     Raises:
         ConfigCompositionException: one has not.
     """
-    from finetune.schema import check_task_names
+    from finetune.core.schema import check_task_names
 
     tasks = config.get("tasks")
     if isinstance(tasks, DictConfig):
@@ -96,7 +96,7 @@ def _refuse_names(config: DictConfig) -> None:
 
 
 def _tell_if_unknown(key: str, config: DictConfig) -> None:
-    from finetune.params import renamed  # here, not above: it takes time, which a mistake has
+    from finetune.core.params import renamed  # here, not above: it takes time, which a mistake has
 
     if said := renamed(key):
         _mistake(f"{key}: {said}")

@@ -5,8 +5,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from finetune.checks import readme
-from finetune.errors import UserError
-from finetune.files import read_json, write_json
+from finetune.core.errors import UserError
+from finetune.core.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
 OLD = f"# Title\n\nBefore.\n\n{readme.START}\nold\n{readme.END}\n\nAfter.\n"

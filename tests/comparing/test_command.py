@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from finetune.comparing import command, runs
-from finetune.errors import UserError
+from finetune.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 

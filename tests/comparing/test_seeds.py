@@ -4,7 +4,7 @@ from scipy import stats
 from finetune.comparing import tables
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import configurations, differences, parameter, spreads
-from finetune.errors import UserError
+from finetune.core.errors import UserError
 
 
 def run(name: str, seed: int, r: int, error: float) -> Run:

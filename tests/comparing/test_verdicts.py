@@ -4,8 +4,8 @@ import pytest
 from finetune.comparing import tables
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import changed_params, compare, incomparable_scores, lacking
-from finetune.errors import UserError
-from finetune.schema import Bootstrap
+from finetune.core.errors import UserError
+from finetune.core.schema import Bootstrap
 
 OPTIONS = Bootstrap(resamples=2000, confidence=0.95, seed=1)
 NOISE = np.random.default_rng(0).normal(0, 10, size=(2, 200))

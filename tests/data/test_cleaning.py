@@ -1,8 +1,8 @@
 import pytest
 
+from finetune.core.errors import DataError
 from finetune.data import cleaning
 from finetune.data.cleaning import Split
-from finetune.errors import DataError
 from finetune.tasks import price, summarization
 
 

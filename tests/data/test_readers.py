@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from finetune.core.errors import DataError
 from finetune.data import readers
-from finetune.errors import DataError
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 import datasets
 import pytest
 
-from finetune import hub
+from finetune.core import hub
+from finetune.core.errors import DataError
+from finetune.core.schema import Embedded, TaskSource
 from finetune.data import sources
-from finetune.errors import DataError
-from finetune.schema import Embedded, TaskSource
 from finetune.tasks import price, summarization
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
+from finetune.core.errors import DataError
 from finetune.data.cleaning import Split
 from finetune.data.splitting import limit, split_all, split_off_validation
-from finetune.errors import DataError
 from finetune.tasks import summarization
 
 

@@ -12,8 +12,8 @@ from tiny_gguf import HEAD_DIM, SPECIAL, llama, logits, write
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from finetune import cli
-from finetune.errors import EXIT_CODE, UserError
-from finetune.files import sha256
+from finetune.core.errors import EXIT_CODE, UserError
+from finetune.core.files import sha256
 from finetune.importing import gguf, origin, weights
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from tiny_gguf import write
 
-from finetune.errors import EXIT_CODE
-from finetune.files import sha256
+from finetune.core.errors import EXIT_CODE
+from finetune.core.files import sha256
 from finetune.importing import origin, smollm2
 
 ROOT = Path(__file__).parents[2]

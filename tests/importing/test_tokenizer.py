@@ -1,7 +1,7 @@
 import pytest
 from tiny_gguf import MERGES, SPECIAL, TOKENS, write
 
-from finetune.errors import UserError
+from finetune.core.errors import UserError
 from finetune.importing import reader
 from finetune.importing.tokenizer import KINDS, tokenizer
 

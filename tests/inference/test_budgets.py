@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import GPT2Config, LlamaConfig, MptConfig, PreTrainedConfig
 
-from finetune import memory, params
+from finetune.core import memory, params
+from finetune.core.schema import Run
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
-from finetune.schema import Run
 
 GIB = 2**30
 

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from finetune.core.schema import SummaryEval
 from finetune.inference import generate as generating
 from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Generated, Writer, beam, generate, greedy, sample
-from finetune.schema import SummaryEval
 
 TEXTS = ["Anna: Hi!", "Tom: The train leaves at 6, so be at the station in time.", "Eva: Ok"]
 

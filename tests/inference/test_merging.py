@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from finetune.core.schema import Lora
 from finetune.inference.merging import merged
 from finetune.modeling import adapters
-from finetune.schema import Lora
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 IDS = torch.tensor([[5, 6, 7]])

@@ -4,6 +4,7 @@ import weakref
 import pytest
 import torch
 
+from finetune.core.schema import Bootstrap, PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 from finetune.inference import budgets as batch_budgets
 from finetune.inference import predict as predicting
 from finetune.inference import tree_attention
@@ -12,7 +13,6 @@ from finetune.inference.generate import Generated
 from finetune.inference.predict import Ask, draw
 from finetune.inference.reading import Reader
 from finetune.modeling.prompts import PromptEncoder
-from finetune.schema import Bootstrap, PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 from finetune.tasks import scores
 from finetune.tasks.kinds import kind
 from finetune.training.examples import encode

@@ -7,13 +7,13 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Prompt
 from finetune.inference import tree_attention
 from finetune.inference.budgets import Budgets
 from finetune.inference.prices import PRICES, distributions, price_tree
 from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
-from finetune.schema import Prompt
 
 PROMPT = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
 TEXTS = ["A lamp", "A very long text about a chair of wood", "Tea"]

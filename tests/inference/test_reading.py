@@ -14,7 +14,7 @@ from transformers import (
     PreTrainedConfig,
 )
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
 from finetune.inference.reading import Reader, Reading
 
 OPENING = "Anna and Tom talk of the weather.\n"

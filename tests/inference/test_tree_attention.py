@@ -9,10 +9,10 @@ from transformers import (
     PreTrainedConfig,
 )
 
+from finetune.core.schema import Lora
 from finetune.inference import tree_attention
 from finetune.inference.reading import Reader
 from finetune.modeling import adapters
-from finetune.schema import Lora
 
 SIZES = {
     "vocab_size": 50,

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune.errors import ModelError
-from finetune.files import read_json, write_json
+from finetune.core.errors import ModelError
+from finetune.core.files import read_json, write_json
+from finetune.core.schema import Lora
 from finetune.modeling import adapters
-from finetune.schema import Lora
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Method, Model
 from finetune.modeling import base, precision
-from finetune.schema import Method, Model
 
 
 def test_weights_come_back_as_they_were_saved_and_in_evaluation_mode(load, tiny_model):

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
+from finetune.core.schema import Lora
 from finetune.modeling import adapters, footprint
 from finetune.modeling.footprint import LiveBytes
-from finetune.schema import Lora
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Lora
 from finetune.modeling import adapters, integrity
-from finetune.schema import Lora
 
 LAYER = "model.layers.0.mlp.up_proj.weight"
 NORM = "model.norm.weight"

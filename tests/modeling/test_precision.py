@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from finetune.errors import ParamsError
+from finetune.core.errors import ParamsError
+from finetune.core.schema import Lora, Method
 from finetune.modeling import adapters, precision
 from finetune.modeling.head import head_at
-from finetune.schema import Lora, Method
 from finetune.training.losses import CompletionLoss
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")

@@ -1,8 +1,8 @@
 import pytest
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Prompt
 from finetune.modeling.prompts import DATE, PromptEncoder, Shot
-from finetune.schema import Prompt
 from finetune.tasks.kinds import kind
 from finetune.training.examples import IGNORED, encode
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
 
 CODE = """
 from pathlib import Path

@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.errors import UserError
+from finetune.core.errors import UserError
 from finetune.planning import machines
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from finetune import params
+from finetune.core import params
 from finetune.planning import lengths, machines, plan, skeleton
 from finetune.planning.lengths import Lengths
 from finetune.planning.machines import Machine

@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Lora, Method, Model
 from finetune.modeling import adapters, footprint
 from finetune.planning import skeleton
-from finetune.schema import Lora, Method, Model
 
 NF4 = Method(quantization="nf4", double_quantization=True, compute_dtype="auto")
 PLAIN = NF4.model_copy(update={"quantization": "none"})

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune import hub, params
+from finetune.core import hub, params
 from finetune.preflight import access
 
 ROOT = Path(__file__).parents[2]

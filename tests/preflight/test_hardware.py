@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from finetune import params
+from finetune.core import params
 from finetune.preflight import hardware
 from finetune.training.budget import Budget
 

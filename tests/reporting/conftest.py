@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune import params, paths
-from finetune.files import write_json, write_jsonl, write_text, write_tsv
+from finetune.core import params, paths
+from finetune.core.files import write_json, write_jsonl, write_text, write_tsv
+from finetune.core.schema import Bootstrap, Params
 from finetune.reporting import material, page
-from finetune.schema import Bootstrap, Params
 from finetune.scoring.distributions import covered
 from finetune.tasks import groups, scores
 

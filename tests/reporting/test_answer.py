@@ -2,9 +2,9 @@
 
 import pytest
 
+from finetune.core.schema import Bootstrap
 from finetune.reporting import answer, numbers
 from finetune.reporting.material import Material
-from finetune.schema import Bootstrap
 from finetune.tasks.scores import METRICS
 
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=1)

@@ -2,9 +2,9 @@ import hashlib
 
 import pytest
 
+from finetune.core.schema import Model
 from finetune.reporting import facts
 from finetune.reporting.material import Material
-from finetune.schema import Model
 
 
 def plain(said: str) -> str:

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from finetune.files import read_json, read_jsonl, write_json, write_jsonl
+from finetune.core.files import read_json, read_jsonl, write_json, write_jsonl
 
 ELEMENT = re.compile(
     r"<script|<link(?! rel=\"icon\" href=\"data:,\")|<img|<iframe|@import|url\(http"

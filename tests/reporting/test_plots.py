@@ -1,6 +1,6 @@
 from contextlib import chdir
 
-from finetune.files import read_jsonl, read_tsv
+from finetune.core.files import read_jsonl, read_tsv
 from finetune.reporting import material, plots
 from finetune.reporting.material import Material
 

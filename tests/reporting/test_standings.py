@@ -1,8 +1,8 @@
 import pytest
 
+from finetune.core.schema import Bootstrap
 from finetune.reporting import standings
 from finetune.reporting.material import Material
-from finetune.schema import Bootstrap
 
 OPTIONS = Bootstrap(resamples=100, confidence=0.95, seed=1)
 

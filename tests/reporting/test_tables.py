@@ -1,4 +1,4 @@
-from finetune.files import read_json, write_json
+from finetune.core.files import read_json, write_json
 from finetune.reporting import tables
 
 

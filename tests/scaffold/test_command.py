@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from finetune import params, paths
 from finetune.checks.parameters import header_commands
 from finetune.composition import compose
-from finetune.errors import DataError, UserError
-from finetune.files import read_json, read_jsonl
+from finetune.core import params, paths
+from finetune.core.errors import DataError, UserError
+from finetune.core.files import read_json, read_jsonl
 from finetune.scaffold import command
 from finetune.scaffold.command import Options
 from finetune.scaffold.guessing import Wishes

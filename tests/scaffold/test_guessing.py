@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.errors import DataError, UserError
+from finetune.core.errors import DataError, UserError
 from finetune.scaffold.choosing import refuse
 from finetune.scaffold.columns import describe
 from finetune.scaffold.guessing import Guess, Wishes, guess

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 from finetune.scaffold import layout
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from finetune.schema import Bootstrap
+from finetune.core.schema import Bootstrap
 from finetune.scoring import bootstrap
 from finetune.scoring.bootstrap import Interval, interval, paired_gain
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from finetune.schema import Bootstrap
+from finetune.core.schema import Bootstrap
 from finetune.scoring.bootstrap import Interval, interval, paired_gain
 from finetune.scoring.paired import bootstrap_p, holm, p_value, permutation_p, rows_needed
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from finetune.schema import PriceScore
+from finetune.core.schema import PriceScore
 from finetune.scoring.regression import price_error, r2, rmsle
 
 OPTIONS = PriceScore(hit_usd=40.0, hit_share=0.2)

@@ -9,9 +9,9 @@ import pyarrow.parquet
 import pytest
 from omegaconf import OmegaConf
 
-from finetune import params, paths
-from finetune.errors import DataError, UserError
-from finetune.files import read_json, read_jsonl
+from finetune.core import params, paths
+from finetune.core.errors import DataError, UserError
+from finetune.core.files import read_json, read_jsonl
 from finetune.stages import fetch, prepare
 
 ROOT = Path(__file__).parents[2]

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from finetune import params, paths
-from finetune.errors import DataError
-from finetune.files import read_json, read_jsonl, write_json, write_jsonl
+from finetune.core import params, paths
+from finetune.core.errors import DataError
+from finetune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from finetune.stages import ladder
 
 ROOT = Path(__file__).parents[2]

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finetune import params, paths
-from finetune.files import read_json, write_jsonl
+from finetune.core import params, paths
+from finetune.core.files import read_json, write_jsonl
+from finetune.core.params import Declared
+from finetune.core.schema import Lora
 from finetune.modeling import adapters
-from finetune.params import Declared
-from finetune.schema import Lora
 from finetune.stages import base, evaluate
 
 ROOT = Path(__file__).parents[2]

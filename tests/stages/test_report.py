@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune import params
-from finetune.files import write_json
+from finetune.core import params
+from finetune.core.files import write_json
 from finetune.stages import report
 
 ROOT = Path(__file__).parents[2]

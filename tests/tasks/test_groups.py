@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.schema import Bootstrap
+from finetune.core.schema import Bootstrap
 from finetune.tasks import groups
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)

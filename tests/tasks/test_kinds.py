@@ -1,7 +1,7 @@
 import pytest
 
-from finetune import params, schema
-from finetune.errors import ParamsError
+from finetune.core import params, schema
+from finetune.core.errors import ParamsError
 from finetune.tasks import price, scores, summarization
 from finetune.tasks.kinds import KINDS, kind
 

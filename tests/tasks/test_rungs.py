@@ -5,8 +5,8 @@ import warnings
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
-from finetune.errors import DataError
-from finetune.schema import PriceScore, PriceTask, SummarizationTask, SummaryScore
+from finetune.core.errors import DataError
+from finetune.core.schema import PriceScore, PriceTask, SummarizationTask, SummaryScore
 from finetune.tasks.rungs import RUNGS, summaries
 from finetune.tasks.rungs.rung import Answers
 

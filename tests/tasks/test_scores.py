@@ -1,7 +1,7 @@
 import pytest
 
-from finetune.errors import DataError
-from finetune.schema import Bootstrap, PriceScore, SummaryScore
+from finetune.core.errors import DataError
+from finetune.core.schema import Bootstrap, PriceScore, SummaryScore
 from finetune.tasks import scores
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)

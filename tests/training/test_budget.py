@@ -3,10 +3,10 @@ import logging
 import pytest
 import torch
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Lora, Run
 from finetune.modeling import adapters
 from finetune.modeling.footprint import Footprint
-from finetune.schema import Lora, Run
 from finetune.training import budget
 from finetune.training.budget import Budget, fitting, resolve
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
+from finetune.core.schema import Lora
 from finetune.modeling import adapters
-from finetune.schema import Lora
 from finetune.training.dropout import Draws, RowDropout, draw_by_row
 
 

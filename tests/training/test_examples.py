@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 from finetune.modeling.prompts import Encoded
 from finetune.tasks import summarization
 from finetune.training.examples import (

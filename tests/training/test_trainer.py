@@ -6,9 +6,9 @@ import torch
 from peft import get_peft_model_state_dict
 from transformers import set_seed
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
+from finetune.core.schema import Lora, Run, Train
 from finetune.modeling import adapters
-from finetune.schema import Lora, Run, Train
 from finetune.training import trainer
 from finetune.training.budget import Budget
 from finetune.training.dropout import draw_by_row

@@ -5,10 +5,10 @@ import re
 import shlex
 from pathlib import Path
 
-from finetune import params
 from finetune.composition import compose, flat, shown
-from finetune.errors import ParamsError
-from finetune.files import read_text
+from finetune.core import params
+from finetune.core.errors import ParamsError
+from finetune.core.files import read_text
 
 # A command in a config file's header: up to a wide blank, a remark in brackets, or the line's end.
 COMMAND = re.compile(

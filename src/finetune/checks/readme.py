@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from finetune import params
-from finetune.errors import UserError
-from finetune.files import read_text
+from finetune.core import params
+from finetune.core.errors import UserError
+from finetune.core.files import read_text
 from finetune.reporting import tables
 
 START, END = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from finetune.params import UNDECLARED
+from finetune.core.params import UNDECLARED
 
 PACKAGE = "finetune"
 COMMAND = "python -m "

@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from finetune import params
 from finetune.comparing import runs, seeds, tables, verdicts
+from finetune.core import params
 
 
 def run(

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune import paths
 from finetune.composition import flat, flatten, shown
-from finetune.errors import UserError
-from finetune.files import parse_json, read_text
-from finetune.params import UNDECLARED, read_yaml
+from finetune.core import paths
+from finetune.core.errors import UserError
+from finetune.core.files import parse_json, read_text
+from finetune.core.params import UNDECLARED, read_yaml
 
 WORKSPACE = "workspace"
 # What predictions come out of, in its order.

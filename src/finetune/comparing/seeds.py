@@ -11,7 +11,7 @@ from scipy import stats
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import lacking
 from finetune.composition import shown
-from finetune.errors import UserError
+from finetune.core.errors import UserError
 from finetune.tasks.scores import METRICS, Metric
 
 # Scores that floating point alone keeps apart are the same.

@@ -7,8 +7,8 @@ import numpy as np
 
 from finetune.comparing.runs import Run
 from finetune.composition import shown
-from finetune.errors import UserError
-from finetune.schema import Bootstrap
+from finetune.core.errors import UserError
+from finetune.core.schema import Bootstrap
 from finetune.scoring import paired
 from finetune.scoring.bootstrap import Interval, paired_gain
 from finetune.tasks.scores import METRICS

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 from finetune.tasks.kinds import Kind
 
 Row = dict[str, Any]

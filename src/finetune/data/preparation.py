@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from finetune import paths
+from finetune.core import paths
+from finetune.core.errors import DataError
+from finetune.core.schema import ALL
 from finetune.data import cleaning, splitting
 from finetune.data.cleaning import Row, Split
-from finetune.errors import DataError
-from finetune.schema import ALL
 from finetune.tasks.kinds import Kind
 
 

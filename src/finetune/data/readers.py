@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 
 Placed = tuple[str, dict[str, Any] | str]
 

@@ -3,8 +3,8 @@
 import hashlib
 import random
 
+from finetune.core.errors import DataError
 from finetune.data.cleaning import Split
-from finetune.errors import DataError
 from finetune.tasks.kinds import Kind
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from jinja2 import Template
 from transformers import GenerationConfig
 
-from finetune.errors import ModelError
-from finetune.files import replaced_folder, sha256, write_text
+from finetune.core.errors import ModelError
+from finetune.core.files import replaced_folder, sha256, write_text
 from finetune.importing import config, origin, reader, tokenizer, weights
 from finetune.importing.reader import Gguf
 

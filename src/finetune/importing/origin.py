@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from finetune.errors import FileError
-from finetune.files import read_json, sha256, write_json
+from finetune.core.errors import FileError
+from finetune.core.files import read_json, sha256, write_json
 
 NAME = "gguf.json"
 

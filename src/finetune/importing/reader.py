@@ -8,7 +8,7 @@ from typing import Any
 from gguf import GGUFReader
 from gguf.gguf_reader import ReaderTensor
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
 
 MAGIC = b"GGUF"
 

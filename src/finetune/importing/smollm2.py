@@ -11,8 +11,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from finetune.errors import EXIT_CODE, ModelError, UserError
-from finetune.files import sha256
+from finetune.core.errors import EXIT_CODE, ModelError, UserError
+from finetune.core.files import sha256
 from finetune.importing import origin
 
 FOLDER = Path("models/smollm2")

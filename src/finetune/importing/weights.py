@@ -11,7 +11,7 @@ from huggingface_hub import split_torch_state_dict_into_shards
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from finetune.files import write_json
+from finetune.core.files import write_json
 from finetune.importing.config import EMBEDDING, HEAD, ROPE_FREQS
 from finetune.importing.reader import Gguf
 

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import torch
 
-from finetune.progress import bar
+from finetune.core.progress import bar
 
 Answer = TypeVar("Answer")
 

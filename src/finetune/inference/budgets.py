@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel
 
-from finetune.memory import GB, available_on
-from finetune.schema import Run
+from finetune.core.memory import GB, available_on
+from finetune.core.schema import Run
 
 # The most that `auto` takes, whatever memory there is: above it nothing gets faster, and machines
 # that have more than this come to the same batches, so to the same rounding.

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finetune.core.schema import SummaryEval
 from finetune.inference.batches import in_batches, pad_left
 from finetune.inference.budgets import Budgets
 from finetune.inference.likelihood import negative_log_likelihoods
 from finetune.inference.reading import Reader, Reading
-from finetune.schema import SummaryEval
 from finetune.scoring.consensus import consensus
 
 # Logits (rows, vocabulary), the rows' own numbers, and how many tokens each has written, to (rows,)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedModel
 
+from finetune.core.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 from finetune.inference import prices
 from finetune.inference.budgets import Budgets
 from finetune.inference.generate import Writer, generate
@@ -17,7 +18,6 @@ from finetune.inference.merging import merged
 from finetune.modeling import precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
-from finetune.schema import PriceEval, PriceScore, Prompt, SummaryEval, SummaryScore
 from finetune.scoring import distributions
 from finetune.tasks import price, scores
 from finetune.tasks.kinds import kind

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
 from finetune.inference import tree_attention
 from finetune.inference.batches import in_batches
 from finetune.inference.budgets import Budgets

@@ -13,7 +13,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
-from finetune.errors import ModelError
+from finetune.core.errors import ModelError
 from finetune.inference.batches import pad_left, positions
 
 # Columns by which the room for keys and values grows, where no room was asked for.

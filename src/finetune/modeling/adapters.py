@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
-from finetune.errors import ModelError, is_out_of_memory, squeezed
-from finetune.files import mode, read_json, write_json
+from finetune.core.errors import ModelError, is_out_of_memory, squeezed
+from finetune.core.files import mode, read_json, write_json
+from finetune.core.schema import Lora
 from finetune.modeling import integrity, precision
-from finetune.schema import Lora
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"

@@ -22,12 +22,12 @@ from transformers import (
 from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
-from finetune import hub
-from finetune.errors import ModelError, is_out_of_memory, squeezed
-from finetune.memory import available_on
+from finetune.core import hub
+from finetune.core.errors import ModelError, is_out_of_memory, squeezed
+from finetune.core.memory import available_on
+from finetune.core.schema import Method, Model
 from finetune.modeling import integrity
 from finetune.modeling.precision import compute_dtype, device, use_safe_attention
-from finetune.schema import Method, Model
 
 # Of glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3

@@ -14,8 +14,8 @@ import torch
 from safetensors import safe_open
 from transformers import PreTrainedModel
 
-from finetune.errors import ModelError
-from finetune.files import read_json
+from finetune.core.errors import ModelError
+from finetune.core.files import read_json
 
 SINGLE = "model.safetensors"
 INDEX = f"{SINGLE}.index.json"

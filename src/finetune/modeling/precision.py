@@ -12,8 +12,8 @@ import torch
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
-from finetune.errors import ParamsError
-from finetune.schema import Method
+from finetune.core.errors import ParamsError
+from finetune.core.schema import Method
 
 
 def device() -> str:

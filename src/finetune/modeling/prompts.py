@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from jinja2 import TemplateError
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from finetune.errors import ModelError, squeezed
-from finetune.schema import Prompt
+from finetune.core.errors import ModelError, squeezed
+from finetune.core.schema import Prompt
 
 # Texts that stand for a row's and an example's when a chat template is tried.
 ROW, EXAMPLE = "the text of this row", "the text of an example"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from finetune import params
 from finetune.composition import compose
-from finetune.memory import GB
+from finetune.core import params
+from finetune.core.memory import GB
+from finetune.core.schema import Params
 from finetune.planning import machines, plan
 from finetune.planning.machines import Machine
 from finetune.planning.plan import Plan
-from finetune.schema import Params
 
 
 def run(root: Path, overrides: Sequence[str], gpu: str | None) -> int:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from finetune import paths
+from finetune.core import paths
+from finetune.core.files import read_json, read_jsonl
+from finetune.core.schema import Model, Params, PriceTask, SummarizationTask
 from finetune.data import preparation, sources, splitting
 from finetune.data.preparation import Rules
-from finetune.files import read_json, read_jsonl
 from finetune.modeling.prompts import PromptEncoder
-from finetune.schema import Model, Params, PriceTask, SummarizationTask
 from finetune.tasks.kinds import kind
 from finetune.training.examples import encode, learned_rate
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from finetune.errors import UserError
-from finetune.memory import available
+from finetune.core.errors import UserError
+from finetune.core.memory import available
 
 # Memory in GB and dense peak TFLOP/s in 16 bits, from the makers' data sheets; a part of the memory
 # is the driver's. bfloat16 is what the T4 and the V100 lack.

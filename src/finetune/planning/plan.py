@@ -6,14 +6,14 @@ from functools import cache
 
 import torch
 
-from finetune.errors import ModelError
-from finetune.memory import GB
+from finetune.core.errors import ModelError
+from finetune.core.memory import GB
+from finetune.core.schema import Params
 from finetune.modeling import precision
 from finetune.planning import lengths, skeleton
 from finetune.planning.lengths import Lengths
 from finetune.planning.machines import LIBRARIES_GB, Machine
 from finetune.planning.skeleton import Skeleton
-from finetune.schema import Params
 from finetune.training.budget import HEAP_OVERHEAD, OPTIMIZER_BYTES, Budget, fitting
 from finetune.training.trainer import length
 

@@ -7,11 +7,11 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
-from finetune.errors import ModelError, squeezed
+from finetune.core.errors import ModelError, squeezed
+from finetune.core.schema import Lora, Method, Model
 from finetune.modeling import adapters, footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.planning import architectures
-from finetune.schema import Lora, Method, Model
 from finetune.training.dropout import draw_by_row
 
 # NF4: half a byte a weight, a scale for each 64 of them (float32, or with double quantization one

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from finetune import hub
+from finetune.core import hub
+from finetune.core.schema import Params
 from finetune.preflight.finding import Finding, fail, ok, warning
-from finetune.schema import Params
 
 
 def files(params: Params) -> Iterator[Finding]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from finetune import params
 from finetune.composition import compose
-from finetune.errors import UserError
+from finetune.core import params
+from finetune.core.errors import UserError
+from finetune.core.schema import Params
 from finetune.preflight import access, software
 from finetune.preflight.finding import Finding, fail
-from finetune.schema import Params
 
 
 def run(root: Path, overrides: Sequence[str]) -> int:

@@ -10,13 +10,13 @@ from pathlib import Path
 import torch
 from transformers import set_seed
 
-from finetune.errors import UserError, squeezed
-from finetune.memory import GB
+from finetune.core.errors import UserError, squeezed
+from finetune.core.memory import GB
+from finetune.core.schema import Model, Params
 from finetune.modeling import adapters, precision
 from finetune.modeling import base as base_model
 from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
-from finetune.schema import Model, Params
 from finetune.training.budget import Budget
 from finetune.training.dropout import draw_by_row
 from finetune.training.losses import CompletionLoss

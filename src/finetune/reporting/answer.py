@@ -1,5 +1,6 @@
 """The answer: base → tuned, the ladder, and all numbers in a table."""
 
+from finetune.core.schema import Bootstrap, PriceTask, SummarizationTask
 from finetune.reporting import dots, numbers, sentences, standings
 from finetune.reporting.dots import Line, Mark
 from finetune.reporting.facts import Table
@@ -8,7 +9,6 @@ from finetune.reporting.numbers import Measure
 from finetune.reporting.parts import Figure, Part, difference
 from finetune.reporting.sentences import Verdict
 from finetune.reporting.standings import Lead, Standing
-from finetune.schema import Bootstrap, PriceTask, SummarizationTask
 
 # What a rung does, for those who do not know its name.
 RUNGS = {

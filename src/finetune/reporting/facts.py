@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.files import sha256
-from finetune.paths import without_folders
+from finetune.core.files import sha256
+from finetune.core.paths import without_folders
+from finetune.core.schema import Model
 from finetune.reporting.material import Material
 from finetune.reporting.numbers import number, share, usd
 from finetune.reporting.tables import Metrics
-from finetune.schema import Model
 
 PACKAGES = (
     "dvc", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors",

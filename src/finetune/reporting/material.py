@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finetune import paths
-from finetune.files import read_json, read_jsonl, read_tsv, sha256
+from finetune.core import paths
+from finetune.core.files import read_json, read_jsonl, read_tsv, sha256
 from finetune.reporting import tables
 from finetune.reporting.tables import Metrics
 

@@ -11,16 +11,8 @@ from typing import Any
 
 import yaml
 
-from finetune.paths import without_folders
-from finetune.reporting import answer, facts, figures, numbers, quality, sentences, standings
-from finetune.reporting.facts import Facts, Table
-from finetune.reporting.material import Material
-from finetune.reporting.numbers import Measure
-from finetune.reporting.parts import Figure, Part
-from finetune.reporting.quality import Quality
-from finetune.reporting.sentences import Verdict
-from finetune.reporting.standings import Standing
-from finetune.schema import (
+from finetune.core.paths import without_folders
+from finetune.core.schema import (
     Bootstrap,
     Model,
     PriceTask,
@@ -29,6 +21,14 @@ from finetune.schema import (
     SummarizationTask,
     Train,
 )
+from finetune.reporting import answer, facts, figures, numbers, quality, sentences, standings
+from finetune.reporting.facts import Facts, Table
+from finetune.reporting.material import Material
+from finetune.reporting.numbers import Measure
+from finetune.reporting.parts import Figure, Part
+from finetune.reporting.quality import Quality
+from finetune.reporting.sentences import Verdict
+from finetune.reporting.standings import Standing
 
 TEMPLATES = Path(__file__).parent
 WORDS = {

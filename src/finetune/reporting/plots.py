@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from finetune.files import write_text
+from finetune.core.files import write_text
 from finetune.reporting.material import Material
 from finetune.reporting.standings import standings
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from finetune.core.schema import Bootstrap
 from finetune.reporting import numbers
 from finetune.reporting.material import Material, Row
 from finetune.reporting.tables import Metrics
-from finetune.schema import Bootstrap
 from finetune.scoring import bootstrap, paired
 from finetune.scoring.bootstrap import Interval
 from finetune.tasks.scores import METRICS

@@ -6,8 +6,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from finetune.errors import UserError
-from finetune.files import read_json
+from finetune.core.errors import UserError
+from finetune.core.files import read_json
 
 # Metric → what a person calls it, and its unit.
 COLUMNS = {

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 
-from finetune.errors import UserError
+from finetune.core.errors import UserError
 
 # What is chosen, the option that chooses it, and what there is to choose from, the best first.
 Choose = Callable[[str, str, Sequence[str]], str]

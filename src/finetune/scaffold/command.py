@@ -6,16 +6,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from finetune import params
 from finetune.composition import compose
-from finetune.errors import UserError
-from finetune.files import write_text
+from finetune.core import params
+from finetune.core.errors import UserError
+from finetune.core.files import write_text
+from finetune.core.schema import RESERVED, TASK_NAME, TaskSource
 from finetune.scaffold import config, findings, layout, splits
 from finetune.scaffold.choosing import chooser
 from finetune.scaffold.columns import describe
 from finetune.scaffold.guessing import Guess, Wishes, guess
 from finetune.scaffold.layout import Layout
-from finetune.schema import RESERVED, TASK_NAME, TaskSource
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import jinja2
 import numpy as np
 import yaml
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 from finetune.scaffold.guessing import Guess
 from finetune.scaffold.layout import Layout
 from finetune.tasks.kinds import kind

@@ -7,14 +7,14 @@ from typing import Any
 
 from tabulate import tabulate
 
-from finetune import paths
+from finetune.core import paths
+from finetune.core.errors import DataError
+from finetune.core.files import line
+from finetune.core.schema import ALL, Data, TaskSource
 from finetune.data import preparation, sources
 from finetune.data.cleaning import Split
 from finetune.data.preparation import Rules
-from finetune.errors import DataError
-from finetune.files import line
 from finetune.scaffold.layout import Layout
-from finetune.schema import ALL, Data, TaskSource
 from finetune.tasks import price
 from finetune.tasks.kinds import kind
 

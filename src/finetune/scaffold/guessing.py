@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 from finetune.scaffold.choosing import Choose
 from finetune.scaffold.columns import Column
 

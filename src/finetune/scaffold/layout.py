@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune.core.errors import DataError
+from finetune.core.schema import ALL
 from finetune.data import readers
-from finetune.errors import DataError
-from finetune.schema import ALL
 
 # How the files of a split are called: `train.csv`, `val.json`, `test-00000-of-00001.parquet`.
 NAMES = {

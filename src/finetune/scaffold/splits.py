@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finetune.core.errors import DataError, UserError
 from finetune.data import readers
 from finetune.data.fields import MISSING, at
-from finetune.errors import DataError, UserError
 from finetune.scaffold.choosing import refuse
 from finetune.scaffold.columns import Column, describe
 from finetune.scaffold.guessing import ID, Guess, Wishes, guess, is_named

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from finetune.schema import Bootstrap
+from finetune.core.schema import Bootstrap
 
 # Resampled values held at once: 64 MB of doubles, whatever the number of rows.
 BATCH_VALUES = 8_000_000

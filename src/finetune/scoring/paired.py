@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from finetune.schema import Bootstrap
+from finetune.core.schema import Bootstrap
 from finetune.scoring.bootstrap import BATCH_VALUES, Interval, Statistic
 
 # A difference that floating point cannot tell from the observed one is as extreme.

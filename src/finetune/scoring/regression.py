@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from finetune.schema import PriceScore
+from finetune.core.schema import PriceScore
 
 
 def price_error(prediction: float, price: float, options: PriceScore) -> dict[str, float]:

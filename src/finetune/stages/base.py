@@ -3,13 +3,12 @@
 Once as it is, once with examples of train in its prompt: what can be had without tuning.
 """
 
-from finetune import paths
-from finetune.files import read_jsonl, short_hash, write_json, write_jsonl
+from finetune.core import entry, paths
+from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl
+from finetune.core.params import Declared
 from finetune.inference import budgets
 from finetune.inference.predict import Ask, predict
 from finetune.modeling import base as base_model
-from finetune.params import Declared
-from finetune.stages import entry
 from finetune.tasks import scores
 
 

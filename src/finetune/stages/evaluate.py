@@ -1,13 +1,12 @@
 """evaluate: the tuned model on the test rows, and its paired gain over the untuned one."""
 
-from finetune import paths
-from finetune.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
+from finetune.core import entry, paths
+from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
+from finetune.core.params import Declared
 from finetune.inference import budgets
 from finetune.inference.predict import Ask, predict
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
-from finetune.params import Declared
-from finetune.stages import entry
 from finetune.tasks import groups, scores
 
 

@@ -1,10 +1,9 @@
 """fetch: one source, pinned, to one schema."""
 
-from finetune import paths
+from finetune.core import entry, paths
+from finetune.core.files import replaced_folder, sha256, write_json, write_jsonl
+from finetune.core.params import Declared
 from finetune.data import sources
-from finetune.files import replaced_folder, sha256, write_json, write_jsonl
-from finetune.params import Declared
-from finetune.stages import entry
 from finetune.tasks.kinds import kind
 
 

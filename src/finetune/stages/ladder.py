@@ -4,9 +4,9 @@ import logging
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from finetune import paths
-from finetune.errors import DataError
-from finetune.files import (
+from finetune.core import entry, paths
+from finetune.core.errors import DataError
+from finetune.core.files import (
     read_json,
     read_jsonl,
     replaced_folder,
@@ -14,10 +14,9 @@ from finetune.files import (
     write_json,
     write_jsonl,
 )
-from finetune.params import Declared
-from finetune.progress import progress
-from finetune.schema import PriceScore, SummaryScore
-from finetune.stages import entry
+from finetune.core.params import Declared
+from finetune.core.progress import progress
+from finetune.core.schema import PriceScore, SummaryScore
 from finetune.tasks import rungs, scores
 from finetune.tasks.rungs.rung import Answers, Row, Splits
 

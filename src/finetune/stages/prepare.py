@@ -1,12 +1,11 @@
 """prepare: validate, clean, drop duplicates and leaks, split, subset; and count all of it."""
 
-from finetune import paths
+from finetune.core import entry, paths
+from finetune.core.files import read_json, read_jsonl, replaced_folder, write_json, write_jsonl
+from finetune.core.params import Declared
+from finetune.core.schema import ALL
 from finetune.data import preparation, splitting
 from finetune.data.preparation import Rules
-from finetune.files import read_json, read_jsonl, replaced_folder, write_json, write_jsonl
-from finetune.params import Declared
-from finetune.schema import ALL
-from finetune.stages import entry
 from finetune.tasks.kinds import kind
 
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from finetune.files import replaced_folder, write_text
-from finetune.params import Declared
+from finetune.core import entry
+from finetune.core.files import replaced_folder, write_text
+from finetune.core.params import Declared
 from finetune.reporting import material, page, plots
-from finetune.stages import entry
 
 
 def run(params: Declared) -> None:

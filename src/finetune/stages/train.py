@@ -5,15 +5,14 @@ from pathlib import Path
 
 import transformers
 
-from finetune import killed, paths
-from finetune.errors import UserError
-from finetune.files import read_jsonl, replaced_folder, sha256, short_hash, write_json
+from finetune.core import entry, killed, paths
+from finetune.core.errors import UserError
+from finetune.core.files import read_jsonl, replaced_folder, sha256, short_hash, write_json
+from finetune.core.params import Declared
 from finetune.modeling import adapters, precision
 from finetune.modeling import base as base_model
 from finetune.modeling.price_tokens import price_tokens
 from finetune.modeling.prompts import PromptEncoder
-from finetune.params import Declared
-from finetune.stages import entry
 from finetune.tasks.kinds import kind
 from finetune.training import budget, curves, state
 from finetune.training.dropout import draw_by_row

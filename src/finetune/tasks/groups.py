@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.schema import Bootstrap
+from finetune.core.schema import Bootstrap
 from finetune.tasks.scores import METRICS
 
 Row = dict[str, Any]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from finetune.errors import ParamsError
+from finetune.core.errors import ParamsError
 from finetune.tasks import price, summarization
 
 Row = dict[str, Any]

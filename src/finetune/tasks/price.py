@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from finetune.tasks.text import id_field, normalized, text_field
+from finetune.core.text import id_field, normalized, text_field
 
 FIELDS = ("id", "text", "price", "category")
 OPTIONAL = frozenset({"category"})

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from finetune.errors import DataError
-from finetune.schema import Bootstrap, PriceScore, SummaryScore
+from finetune.core.errors import DataError
+from finetune.core.schema import Bootstrap, PriceScore, SummaryScore
 from finetune.scoring import bootstrap, paired, ratios, regression, rouge
 from finetune.scoring.bootstrap import Statistic
 from finetune.tasks import summarization

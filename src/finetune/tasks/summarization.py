@@ -8,7 +8,7 @@ itself, which is the convention of `rouge_score.RougeScorer.score_multi`.
 from collections.abc import Iterator
 from typing import Any
 
-from finetune.tasks.text import id_field, normalized, text_field
+from finetune.core.text import id_field, normalized, text_field
 
 FIELDS = ("id", "dialogue", "summary")
 OPTIONAL: frozenset[str] = frozenset()

@@ -14,12 +14,12 @@ from typing import Any, Literal
 import torch
 from peft import PeftModel
 
-from finetune.errors import ModelError, is_out_of_memory
-from finetune.files import read_json, write_json
-from finetune.memory import GB, available_on
+from finetune.core.errors import ModelError, is_out_of_memory
+from finetune.core.files import read_json, write_json
+from finetune.core.memory import GB, available_on
+from finetune.core.schema import Run
 from finetune.modeling import footprint, precision
 from finetune.modeling.footprint import Footprint
-from finetune.schema import Run
 from finetune.training.examples import Example, learned_rate
 
 log = logging.getLogger(__name__)

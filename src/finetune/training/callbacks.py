@@ -5,8 +5,8 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from finetune import killed
-from finetune.progress import bar
+from finetune.core import killed
+from finetune.core.progress import bar
 
 
 class Milestones(TrainerCallback):

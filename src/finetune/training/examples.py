@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.errors import DataError
+from finetune.core.errors import DataError
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.kinds import Kind
 

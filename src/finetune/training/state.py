@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
-from finetune.files import sha256
+from finetune.core.files import sha256
 
 CHECKPOINT = "checkpoint-"
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")

@@ -13,12 +13,12 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from finetune.errors import ModelError
-from finetune.memory import GB, trim_heap
+from finetune.core.errors import ModelError
+from finetune.core.memory import GB, trim_heap
+from finetune.core.schema import Run, Train
 from finetune.modeling import precision
 from finetune.modeling.footprint import checkpointed
 from finetune.modeling.head import head_at
-from finetune.schema import Run, Train
 from finetune.training import hardware, state
 from finetune.training.budget import Budget
 from finetune.training.callbacks import Heartbeat, Milestones, Progress

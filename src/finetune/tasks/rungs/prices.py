@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from finetune.errors import DataError
-from finetune.schema import PriceScore
+from finetune.core.errors import DataError
+from finetune.core.schema import PriceScore
 from finetune.tasks.rungs.rung import Answers, Row, Splits
 
 SEED = 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from finetune.schema import PriceScore, SummaryScore
+from finetune.core.schema import PriceScore, SummaryScore
 
 Row = dict[str, Any]
 Splits = dict[str, list[Row]]

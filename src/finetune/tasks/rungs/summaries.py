@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from finetune.schema import SummaryScore
+from finetune.core.schema import SummaryScore
 from finetune.tasks.rungs.rung import Answers, Row, Splits
 from finetune.tasks.summarization import references
 

@@ -1,0 +1,76 @@
+"""How every stage starts and ends: `python -m finetune.stages.NAME [TASK]`."""
+
+import logging
+import os
+import re
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from finetune.core import killed, params
+from finetune.core.errors import one_line
+
+
+def main(run: Callable[..., None]) -> None:
+    """Run one stage; a user's mistake is one line and exit code 2, with nothing written."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    stage = Path(sys.argv[0]).stem
+    task = sys.argv[1] if len(sys.argv) > 1 else task_of(stage, os.environ.get("DVC_STAGE", ""))
+    with one_line(f"finetune: {stage}@{task}" if task else f"finetune: {stage}", stage):
+        end_by_signals()
+        declared = params.for_stage(stage, task)
+        with killed.watched(stage, task):
+            run(declared, task) if task else run(declared)
+
+
+def task_of(stage: str, address: str) -> str | None:
+    """The task in the address that DVC gives a stage: `fetch@price`, or `../dvc.yaml:fetch@price`.
+
+    None for the address of another stage, and of one that is not run for each task.
+    """
+    found = re.fullmatch(rf"(?:.*:)?{stage}@(.*)", address, re.DOTALL)
+    return found[1] if found else None
+
+
+def end_by_signals() -> None:
+    """On SIGTERM and SIGHUP end as by an exception, so that temporary files are removed.
+
+    Under DVC also when DVC itself has ended: it does not pass signals on.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and may
+            signal.signal(number, _end)
+    if "DVC_STAGE" in os.environ and (dvc := _dvc()):
+        threading.Thread(target=_end_with, args=(dvc,), daemon=True).start()
+
+
+def _dvc() -> psutil.Process | None:
+    """The DVC that runs this stage: not always its parent, since `sh` may stand between."""
+    for process in psutil.Process().parents():
+        try:
+            if "DVC_STAGE" not in process.environ():
+                return process
+        except psutil.Error:  # ended, or another user's
+            return None
+    return None
+
+
+def _end_with(dvc: psutil.Process) -> None:
+    dvc.wait()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    # Not print(): the signal may have come in the midst of one.
+    os.write(2, f"finetune: stopped by {signal.Signals(number).name}\n".encode())
+    raise SystemExit(128 + number)

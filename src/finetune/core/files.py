@@ -1,0 +1,287 @@
+"""Reading and writing files: atomic writes, JSON lines, hashes.
+
+What is written stands in a temporary file or folder beside its place first, `.NAME.RANDOM.partial`,
+which Git and DVC ignore. Its writer holds a lock on it: one without is what a kill left, and the
+next write of the same name removes it.
+"""
+
+import contextlib
+import csv
+import fcntl
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from finetune.core.errors import FileError
+
+PARTIAL = ".partial"
+CONFLICT = re.compile(r"^<<<<<<< .*", re.MULTILINE)
+
+
+def mode(folder: bool = False) -> int:
+    """The permissions that the user's umask gives a new file or folder."""
+    umask = os.umask(0o077)  # there is no other way to read it
+    os.umask(umask)
+    return (0o777 if folder else 0o666) & ~umask
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees half of it."""
+    with _named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path, is_folder=False) as new:
+            new.write_text(text, encoding="utf-8", newline="\n")
+            new.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON, keys in the order given."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        FileError: it is none, or holds a conflict of Git.
+    """
+    return parse_json(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        FileError: it is not UTF-8.
+    """
+    return _decoded(path.read_bytes(), path)
+
+
+def _decoded(data: bytes, path: Path) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise FileError(
+            f"{path}: not UTF-8 (byte {error.start}: {data[error.start]:#04x}); restore the file "
+            "(`git checkout` or `dvc checkout`), or convert it"
+        ) from None
+
+
+def parse_json(text: str, where: str, line: int = 1) -> Any:
+    """The value of a JSON text, which stands in `where` from that line on.
+
+    Raises:
+        FileError: it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError also for a number of 5,000 digits
+        refuse_conflict(text, where, line)
+        if isinstance(error, json.JSONDecodeError):
+            line, what = line + error.lineno - 1, error.msg
+        else:
+            what = str(error)
+        raise FileError(
+            f"{where}: line {line}: no JSON ({what:.200}); restore the file (`git checkout` or "
+            "`dvc checkout`), or `dvc repro` to make it again"
+        ) from None
+
+
+def refuse_conflict(text: str, where: str, line: int = 1) -> None:
+    """See that a text holds no conflict that Git left in it; its first line is number `line`.
+
+    Raises:
+        FileError: it does.
+    """
+    if found := CONFLICT.search(text):
+        at = line + text.count("\n", 0, found.start())
+        raise FileError(
+            f"{where}: line {at}: a conflict of Git ({found.group():.60}); resolve it, or take one "
+            f"side (`git checkout --ours` or `--theirs`), then `dvc repro`"
+        )
+
+
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """One JSON object a line; what is no JSON becomes a number or text of it."""
+    write_text(path, "".join(line(row) + "\n" for row in rows))
+
+
+def line(row: dict[str, Any]) -> str:
+    """An object as JSON on one line."""
+    text = json.dumps(row, ensure_ascii=False, default=_plain)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair: no text, but still JSON when escaped
+        return json.dumps(row, default=_plain)
+    return text
+
+
+def _plain(value: Any) -> float | str:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSON lines file that this project wrote.
+
+    Raises:
+        FileError: a line is no JSON.
+    """
+    # As bytes: text may hold U+2028 and the like, which are no line ends in JSON lines.
+    with path.open("rb") as file:
+        return [
+            parse_json(_decoded(line, path).removesuffix("\n"), str(path), number)
+            for number, line in enumerate(file, start=1)
+        ]
+
+
+def write_tsv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """A table with tabs between its columns, which are the keys of its rows."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0].keys(), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
+
+
+def read_tsv(path: Path) -> list[dict[str, str]]:
+    """The rows of such a table, every value as text.
+
+    Raises:
+        FileError: it holds a conflict of Git.
+    """
+    text = read_text(path)
+    refuse_conflict(text, str(path))
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"))
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short_hash(path: Path) -> str:
+    """The first twelve digits of it: enough to tell two files apart in a table of metrics."""
+    return sha256(path)[:12]
+
+
+@contextlib.contextmanager
+def replaced_folder(path: Path) -> Iterator[Path]:
+    """A new folder to write into, which takes the place of `path` once the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _named(path), _temporary(path, is_folder=True) as new:
+        yield new
+        old = new.with_name(f"{new.name.removesuffix(PARTIAL)}.old{PARTIAL}")
+        with _kept_from_sweeps(path):
+            try:
+                _swap(new, path, old)
+            finally:
+                if path.exists():
+                    _remove(old)
+
+
+def _swap(new: Path, path: Path, old: Path) -> None:
+    # Aside first, not removed: a kill in between leaves one of the two whole.
+    try:
+        if path.exists():
+            path.rename(old)
+        new.rename(path)
+    except BaseException:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        raise
+
+
+@contextlib.contextmanager
+def _temporary(path: Path, is_folder: bool) -> Iterator[Path]:
+    """A new file or folder beside `path`; removed at the end, if it is still there."""
+    _sweep(path)
+    with contextlib.ExitStack() as held:
+        while True:
+            new = _made(path, is_folder)
+            held.callback(_remove, new)
+            # A sweep may have met it before it was locked: then it is gone, and another is made.
+            if held.enter_context(_kept_from_sweeps(new)) and new.exists():
+                break
+        new.chmod(mode(is_folder))
+        yield new
+
+
+def _made(path: Path, is_folder: bool) -> Path:
+    prefix = f".{path.name}."
+    if is_folder:
+        return Path(tempfile.mkdtemp(dir=path.parent, prefix=prefix, suffix=PARTIAL))
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=PARTIAL)
+    os.close(handle)
+    return Path(name)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed writes of `path` left, and bring back what one had moved aside."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.\w+(\.old)?{re.escape(PARTIAL)}")
+    for left in sorted(path.parent.iterdir()):
+        found = pattern.fullmatch(left.name)
+        if not found or left.is_symlink():
+            continue
+        # An OSError: another process is at it, or works on it, or the file system has no locks.
+        with contextlib.suppress(OSError), _opened(left) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if found[1] and not path.exists():
+                left.rename(path)
+            else:
+                _remove(left)
+
+
+@contextlib.contextmanager
+def _kept_from_sweeps(path: Path) -> Iterator[bool]:
+    """Hold a file or folder, if it is there, until the end or this process's death.
+
+    False if a sweep is at it. A file system without locks is never swept.
+    """
+    if not path.exists():
+        yield False
+        return
+    with _opened(path) as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass
+        yield True
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Have an error of the operating system name `path`, not a temporary one or none at all."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or PARTIAL in str(error.filename):
+            error.filename, error.filename2 = str(path), None
+        raise

@@ -1,0 +1,234 @@
+"""`params.yaml`, read and validated; a stage sees only the sections that dvc.yaml gives it.
+
+The file is composed from `conf/` (see `finetune params`) and committed. Every stage validates all
+of it before it starts, so that a mistake in `lora` is told by the first stage that runs.
+"""
+
+import fnmatch
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from finetune.core.errors import FileError, ParamsError, squeezed
+from finetune.core.files import read_text, refuse_conflict
+from finetune.core.schema import Params, PriceTask, Section, SummarizationTask
+
+# Parameters that had another name: the old one, `*` for any task, to the key that replaces it.
+RENAMED = {
+    "train.micro_batch_size": "run.token_budget",
+    "tasks.*.eval.batch_size": "run.eval_token_budget",
+    "report.usd_per_hour": "run.usd_per_hour",
+}
+
+
+def renamed(key: str) -> str | None:
+    """What to say of a parameter that goes by another name now; None for any other."""
+    for old, new in RENAMED.items():
+        if fnmatch.fnmatchcase(key, old):
+            return f"is not a parameter any more; set {new} instead"
+    return None
+
+
+def read(path: Path) -> Params:
+    """The validated parameters of a file.
+
+    OmegaConf reads numbers such as `1e-05` as numbers, where PyYAML makes text of them.
+
+    Raises:
+        ParamsError: the file is missing or not YAML, or a key is unknown or its value not allowed.
+    """
+    try:
+        text = read_text(path)
+    except FileError as error:
+        raise ParamsError(str(error)) from None
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: not found; run `finetune params` to compose it") from None
+    return validate_text(text, str(path))
+
+
+def validate_text(text: str, where: str) -> Params:
+    """The parameters of a params.yaml's text; see `read`."""
+    return validate(read_yaml(text, where), where)
+
+
+def read_yaml(text: str, where: str) -> dict[str, Any]:
+    """The values of a params.yaml's text, not validated; see `read`."""
+    try:
+        refuse_conflict(text, where)
+        config = OmegaConf.create(text)
+    except FileError as error:
+        raise ParamsError(str(error)) from None
+    except (OmegaConfBaseException, yaml.YAMLError, AssertionError) as error:
+        raise ParamsError(f"{where}: cannot be read: {squeezed(error)}") from None
+    if not isinstance(config, DictConfig):
+        raise ParamsError(f"{where}: holds no sections; run `finetune params` to compose it")
+    return OmegaConf.to_container(config, resolve=False)
+
+
+def validate(values: Any, where: str) -> Params:
+    """The parameters of a plain dictionary; `where` names its origin in messages."""
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        # A field of two types gives an error for each; one message a key says enough.
+        told = {
+            key: _what(key, detail, values)
+            for detail in error.errors()
+            for key in _old_keys(detail)
+        }
+        mistakes = "; ".join(_joined(key, what) for key, what in told.items())
+        raise ParamsError(f"{where}: {mistakes}") from None
+
+
+def _key(detail: ErrorDetails) -> str:
+    """`tasks.price.eval.estimate`: the location without the names of union members."""
+    location = [str(part) for part in detail["loc"]]
+    if location[:1] == ["tasks"] and len(location) > 2:
+        del location[2]  # the kind that chose the member of the union
+    return ".".join(part for part in location if part not in ("str", "list[str]"))
+
+
+def _joined(key: str, what: str) -> str:
+    """Key and message; a check of a whole section names the key within it by itself."""
+    is_named = re.match(r"[\w.]+: ", what)
+    return f"{key}{'.' if is_named else ': '}{what}" if key else what
+
+
+def _old_keys(detail: ErrorDetails) -> list[str]:
+    """The key of a mistake; of a section that is gone as a whole, its keys that were renamed."""
+    key, given = _key(detail), detail["input"]
+    is_section = detail["type"] == "extra_forbidden" and isinstance(given, dict)
+    inner = [f"{key}.{name}" for name in given] if is_section else []
+    return [name for name in inner if renamed(name)] or [key]
+
+
+def _what(key: str, detail: ErrorDetails, values: Any) -> str:
+    match detail["type"]:
+        case "value_error":
+            return str(detail["ctx"]["error"])
+        case "missing":
+            return "is missing"
+        case "extra_forbidden" if said := renamed(key):
+            return said
+        case "extra_forbidden":
+            return f"is not a parameter; known here: {', '.join(_siblings(detail, values))}"
+        case "union_tag_not_found":
+            return "kind: is missing"
+        case "union_tag_invalid":
+            return f"kind: is {detail['ctx']['tag']!r}, must be {detail['ctx']['expected_tags']}"
+        case _:
+            # "Input should be a valid integer", "String should match pattern …"
+            said = detail["msg"].partition(" should ")[2] or detail["msg"]
+            return f"is {detail['input']!r}, must {said}"
+
+
+def _siblings(detail: ErrorDetails, values: Any) -> list[str]:
+    """The names that the section of an unknown key does know."""
+    model: Any = Params
+    for part in _key(detail).split(".")[:-1]:
+        values = values.get(part) if isinstance(values, dict) else None
+        if model is Params and part == "tasks":
+            model = dict
+        elif model is dict:
+            kind = values.get("kind") if isinstance(values, dict) else None
+            model = PriceTask if kind == "price" else SummarizationTask
+        else:
+            annotation = model.model_fields[part].annotation
+            members = [annotation, *getattr(annotation, "__args__", ())]
+            model = next(m for m in members if isinstance(m, type) and issubclass(m, Section))
+    return list(model.model_fields)
+
+
+class UndeclaredParameter(AttributeError):
+    """A stage reads a parameter that dvc.yaml does not declare for it."""
+
+
+# What every stage may read without declaring it: no result depends on it beyond rounding.
+UNDECLARED = "run"
+
+
+class Declared:
+    """The parameters that dvc.yaml declares for one stage, and `run`; reading another one raises.
+
+    `declared.task` is the task that the stage runs for.
+    """
+
+    def __init__(self, params: Params, stage: str, keys: list[str], task: str | None) -> None:
+        self._values: Any = params
+        self._keys = [*keys, UNDECLARED]
+        self._stage, self._task, self._path = stage, task, ""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name == "task" and not self._path and self._task is not None:
+            return self.__getattr__("tasks").__getattr__(self._task)
+        path = f"{self._path}.{name}".lstrip(".")
+        values = self._values
+        value = values[name] if isinstance(values, dict) else getattr(values, name)
+        if any(path == key or path.startswith(f"{key}.") for key in self._keys):
+            return value
+        if any(key.startswith(f"{path}.") for key in self._keys):
+            inner = Declared(value, self._stage, self._keys, self._task)
+            inner._path = path
+            return inner
+        raise UndeclaredParameter(
+            f"stage {self._stage} reads {path}, which dvc.yaml does not list in its params"
+        )
+
+
+def for_stage(stage: str, task: str | None, root: Path = Path()) -> Declared:
+    """Validate `params.yaml` under `root`, and give what dvc.yaml declares for `stage`.
+
+    Raises:
+        ParamsError: see `read`; also for a task that the parameters do not hold, and for a model of
+            the hub without a commit, before the first stage spends time.
+    """
+    params = read(root / "params.yaml")
+    if params.model.source == "hub" and params.model.revision is None:
+        raise ParamsError(_unpinned(params.model.name, root))
+    if task is not None and task not in params.tasks:
+        raise ParamsError(f"tasks: no task {task!r}; known: {', '.join(params.tasks)}")
+    return Declared(params, stage, declared_keys(root / "dvc.yaml", stage, task), task)
+
+
+def _unpinned(model: str, root: Path) -> str:
+    preset = _preset(model, root)
+    if preset is None:
+        return f"model.revision: is not set for {model}; give the full SHA of a commit of it"
+    return (
+        f"model.revision: is not set for {model}; `finetune pin model={preset}` asks the hub for "
+        f"its current commit and writes it into conf/model/{preset}.yaml"
+    )
+
+
+def _preset(model: str, root: Path) -> str | None:
+    """The name of the file in conf/model/ that is of a hub model."""
+    for file in sorted((root / "conf/model").glob("*.yaml")):
+        try:
+            values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        except yaml.YAMLError:
+            continue
+        if isinstance(values, dict) and values.get("name") == model:
+            return file.stem
+    return None
+
+
+def declared_keys(dvc_yaml: Path, stage: str, task: str | None) -> list[str]:
+    """What dvc.yaml lists under `params` for a stage, with the task's name filled in."""
+    text = read_text(dvc_yaml)
+    try:
+        refuse_conflict(text, str(dvc_yaml))
+        entry = yaml.safe_load(text)["stages"][stage]
+    except yaml.YAMLError as error:
+        raise ParamsError(f"{dvc_yaml}: cannot be read: {squeezed(error)}") from None
+    if "foreach" in entry and task is None:
+        raise ParamsError(f"which task? python -m finetune.stages.{stage} TASK")
+    keys = entry.get("do", entry).get("params", [])
+    return [key.replace("${key}", task or "*") for key in keys]

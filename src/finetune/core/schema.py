@@ -1,0 +1,420 @@
+"""What `params.yaml` may hold: its sections, typed, with what each value must be.
+
+`finetune.core.params` reads a file into these and hands a stage those that dvc.yaml declares for it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
+# The names of linear layers in the architectures that people fine-tune.
+TARGET_MODULES = (
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "qkv_proj",
+    "gate_up_proj", "query_key_value", "dense", "fc1", "fc2", "c_attn", "c_proj", "c_fc",
+)  # fmt: skip
+
+
+class Section(BaseModel):
+    """A part of the parameters: unknown keys are refused, numbers are finite and not text."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Split = Literal["train", "validation", "test"]
+# What a source calls the split that `prepare` is to draw all three from.
+ALL = "all"
+
+
+def _are_enough(splits: dict[str, str]) -> dict[str, str]:
+    if ALL in splits:
+        if len(splits) > 1:
+            raise ValueError(f"has {ALL} and others; {ALL} alone is split by prepare")
+        return splits
+    lacking = {"train", "test"} - splits.keys()
+    if lacking:
+        raise ValueError(
+            f"lacks {' and '.join(sorted(lacking))}; validation is made from train, "
+            f"and all three from one source of rows called {ALL}"
+        )
+    return splits
+
+
+Splits = Annotated[dict[Split | Literal["all"], str], AfterValidator(_are_enough)]
+# Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
+Fields = dict[str, str | list[str]]
+# What differs in some split; null where it has no such field.
+FieldsBySplit = dict[Split, dict[str, str | list[str] | None]]
+
+
+class Hub(Section):
+    """A data set of the Hugging Face hub; without a `revision`, `fetch` takes the newest commit."""
+
+    repo: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    config: str | None = None
+    splits: Splits
+    fields: Fields
+    fields_by_split: FieldsBySplit = {}
+
+
+class Guesses(Section):
+    """Somebody's answers to some of the test rows, in a file beside the splits.
+
+    `id` and `guess` are the columns of a row's id and of the answer to it.
+    """
+
+    file: str
+    id: str
+    guess: str
+    source: str
+
+
+class Files(Section):
+    """Files in one folder of `data.root`; `fields` maps our names to theirs.
+
+    `delimiter` stands between the cells of CSV files. `guesses` are files of answers that need not
+    be there, each by the name of its rung.
+    """
+
+    folder: str
+    splits: Splits
+    fields: Fields
+    fields_by_split: FieldsBySplit = {}
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = {}
+
+
+class TaskSource(Section):
+    """Where a task's rows come from, for each value of `data.source`."""
+
+    embedded: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None
+    files: Files
+    hub: Hub | None
+    licence: str
+
+
+def _check_fields(
+    source: TaskSource, needed: set[str], optional: set[str], several: str | None = None
+) -> None:
+    """See that `source` maps every needed field, and none that its kind does not know.
+
+    Only the field `several` may be a list of paths.
+
+    Raises:
+        ValueError: it does not; the message names the key.
+    """
+    known = needed | optional
+    for name, spec in (("files", source.files), ("hub", source.hub)):
+        if spec is None:
+            continue
+        key = f"source.{name}.fields"
+        for where, fields in ((key, spec.fields), *_by_split(key, spec)):
+            unknown = fields.keys() - known
+            if unknown:
+                raise ValueError(
+                    f"{where}: {', '.join(sorted(unknown))} is not a field of a row; "
+                    f"known: {', '.join(sorted(known))}"
+                )
+            for field, path in fields.items():
+                if isinstance(path, list) and field != several:
+                    raise ValueError(f"{where}.{field}: is a list, must be one path")
+                if path is not None and not (path and all(path)):
+                    raise ValueError(f"{where}.{field}: is {path!r}, must name a column")
+        for split in spec.splits:
+            own = spec.fields_by_split.get(split, {})
+            lacking = {f for f in needed if {**spec.fields, **own}.get(f) is None}
+            if lacking:
+                raise ValueError(
+                    f"{key}: lacks {' and '.join(sorted(lacking))} for {split}; say where it stands"
+                )
+
+
+def _by_split(key: str, spec: Files | Hub) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for split, fields in spec.fields_by_split.items():
+        if split not in spec.splits:
+            raise ValueError(f"{key}_by_split: {split} is not one of the splits")
+        yield f"{key}_by_split.{split}", fields
+
+
+class Prompt(Section):
+    """How a row becomes a prompt: one place for training and inference."""
+
+    instruction: str
+    cue: str
+    max_tokens: Annotated[int, Field(ge=16)]
+    max_completion_tokens: Count
+
+
+class SummaryScore(Section):
+    """Scoring options of summaries."""
+
+    stemmer: bool
+
+
+class Eval(Section):
+    """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`."""
+
+    shots: Annotated[int, Field(ge=0)]
+    seed: Seed
+
+
+class SummaryEval(Eval):
+    """How the model is asked for a summary.
+
+    `beams` belongs to `beam`; `samples` and `temperature` to `mbr`, `temperature` to `sample` too.
+    """
+
+    decode: Literal["greedy", "beam", "sample", "mbr"]
+    beams: Annotated[int, Field(ge=2)]
+    samples: Annotated[int, Field(ge=2)]
+    temperature: Annotated[float, Field(gt=0)]
+
+
+class PriceEval(Eval):
+    """How the model is asked for a price: the point `estimate` of its distribution over prices.
+
+    `top_k` belongs to `top_k_mean`; paths of digits less likely than `floor` are not followed. With
+    less than `least_mass` of the probability on prices, a row has no answer.
+    """
+
+    estimate: Literal["greedy", "top_k_mean", "median"]
+    top_k: Count
+    floor: Annotated[float, Field(ge=0, lt=0.1)]
+    least_mass: Annotated[float, Field(ge=0, le=1)]
+
+
+class PriceScore(Section):
+    """Scoring options of prices: what counts as a hit."""
+
+    hit_usd: Annotated[float, Field(gt=0)]
+    hit_share: Annotated[float, Field(gt=0)]
+
+
+class Published(Section):
+    """A figure of somebody else's, with where it stands and how it was measured."""
+
+    name: str
+    source: str
+    protocol: str
+    scores: Annotated[dict[str, float], Field(min_length=1)]
+
+
+SummaryRung = Literal["lead1", "lead3", "longest3", "lexrank", "oracle3"]
+PriceRung = Literal[
+    "mean", "median", "category_median", "ridge", "svr", "random_forest", "boosting", "neighbours"
+]
+
+
+class SummarizationTask(Section):
+    """A data set of dialogues, or other texts, with summaries."""
+
+    kind: Literal["summarization"]
+    source: TaskSource
+    prompt: Prompt
+    ladder: list[SummaryRung]
+    published: list[Published]
+    eval: SummaryEval
+    score: SummaryScore
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, {"dialogue", "summary"}, {"id"}, several="summary")
+        return self
+
+
+class PriceTask(Section):
+    """A data set of descriptions with a price in USD."""
+
+    kind: Literal["price"]
+    source: TaskSource
+    prompt: Prompt
+    ladder: list[PriceRung]
+    published: list[Published]
+    eval: PriceEval
+    score: PriceScore
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, {"text", "price"}, {"id", "category"})
+        return self
+
+
+class Rows(Section):
+    """A number of rows for each split."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+class Limit(Section):
+    """At most so many rows of each split, a seeded subset; null for all."""
+
+    train: Count | None
+    validation: Count | None
+    test: Count | None
+
+
+class Embedded(Section):
+    """The synthetic corpora."""
+
+    rows: Rows
+    seed: int
+
+
+class Data(Section):
+    """Where rows come from, and what is done to them."""
+
+    source: Literal["embedded", "files", "hub"]
+    root: str | None
+    watch: str
+    embedded: Embedded
+    limit: Limit
+    max_bad_share: Share
+    test_share: Annotated[float, Field(gt=0, lt=0.5)]
+    validation_share: Annotated[float, Field(gt=0, lt=0.5)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> Self:
+        if self.source == "files" and not self.root:
+            raise ValueError("root: is not set; give the folder: -S data=files -S data.root=DIR")
+        return self
+
+
+class Model(Section):
+    """The base model.
+
+    A hub model without a `revision` may stand in a config; no stage starts with it.
+    """
+
+    name: str
+    source: Literal["local", "hub"]
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    watch: str
+
+
+class Method(Section):
+    """How the base model is held in memory while its adapter is trained and used."""
+
+    quantization: Literal["nf4", "none"]
+    double_quantization: bool
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Lora(Section):
+    """The adapter."""
+
+    r: Annotated[int, Field(ge=1, le=1024)]
+    alpha: Annotated[float, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    target_modules: str | list[str]
+
+    @field_validator("target_modules")
+    @classmethod
+    def _modules_are_known(cls, value: str | list[str]) -> str | list[str]:
+        if value == "all-linear" or (value and set(value) <= set(TARGET_MODULES)):
+            return value
+        raise ValueError(
+            f"is {value!r}, must be all-linear or a list of {', '.join(TARGET_MODULES)}"
+        )
+
+
+class Train(Section):
+    """The optimization."""
+
+    epochs: Annotated[float, Field(gt=0)]
+    max_steps: Count | None
+    batch_size: Count
+    learning_rate: Annotated[float, Field(gt=0, lt=1)]
+    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    schedule: Literal["cosine", "linear", "constant_with_warmup"]
+    weight_decay: Annotated[float, Field(ge=0)]
+    max_grad_norm: Annotated[float, Field(gt=0)]
+    evaluations: Count
+    number_loss: Annotated[float, Field(ge=0)]
+    seed: int
+    deterministic: bool
+
+
+class Bootstrap(Section):
+    """Confidence intervals."""
+
+    resamples: Annotated[int, Field(ge=100)]
+    confidence: Annotated[float, Field(gt=0.5, lt=1)]
+    seed: Seed
+
+
+Auto = Literal["auto"]
+
+
+class Run(Section):
+    """The machine: nothing here changes a result beyond rounding, so no stage declares it.
+
+    Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
+    `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
+    holds, `memory_gb` all that a stage may use (10⁹ bytes).
+    """
+
+    token_budget: Auto | Count
+    eval_token_budget: Auto | Count
+    cache_gb: Auto | Annotated[float, Field(gt=0)]
+    memory_gb: Annotated[float, Field(gt=0)] | None
+    save_minutes: Annotated[float, Field(gt=0)]
+    logging_steps: Count | None
+    usd_per_hour: Annotated[float, Field(ge=0)] | None
+
+
+# A task's name becomes a folder's, also on systems where A and a are one: never a path, never one
+# of those that stand in models/ beside the adapters.
+TASK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+RESERVED = ("embedded", "smollm2")
+
+
+def check_task_names(names: Iterable[object]) -> None:
+    """See that tasks can be called so.
+
+    Raises:
+        ValueError: one of them cannot.
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        if not isinstance(name, str) or not TASK_NAME.fullmatch(name):
+            raise ValueError(
+                f"{name!r:.80} cannot be a task's name: it must be of letters a-z, digits, _ and "
+                "-, with a letter first"
+            )
+        folded = name.lower()
+        if folded in RESERVED:
+            raise ValueError(f"{name!r} cannot be a task's name: models/{folded} is another folder")
+        if folded in seen:
+            raise ValueError(f"{seen[folded]!r} and {name!r} differ in nothing but upper case")
+        seen[folded] = name
+
+
+class Params(Section):
+    """All of `params.yaml`."""
+
+    tasks: Annotated[
+        dict[str, Annotated[SummarizationTask | PriceTask, Field(discriminator="kind")]],
+        Field(min_length=1),
+    ]
+    data: Data
+    model: Model
+    method: Method
+    lora: Lora
+    train: Train
+    bootstrap: Bootstrap
+    run: Run
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _tasks_have_names(cls, value: object) -> object:
+        if isinstance(value, dict):
+            check_task_names(value)
+        return value
