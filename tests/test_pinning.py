@@ -55,7 +55,10 @@ def test_a_pin_is_read_as_text_whatever_stood_there(root, monkeypatch, value, sh
     [
         ("qwen3-8b", "pin: 'qwen3-8b' is neither model=NAME nor data=TASK"),
         ("model=", "pin: 'model=' is neither model=NAME nor data=TASK"),
-        ("data=nope", "pin: no conf/task/nope.yaml; known: price, samsum"),
+        (
+            "data=nope",
+            "pin: no conf/task/nope.yaml; known: arithmetic, instructions, price, samsum, ti",
+        ),
         ("model=embedded", "conf/model/embedded.yaml: names nothing on the hub that could be pinn"),
         ("model=broken", "conf/model/broken.yaml: ParserError: "),
     ],

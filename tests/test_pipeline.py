@@ -4,7 +4,6 @@ import hashlib
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from pipeline_clone import QUICK, Clone, ran
@@ -12,6 +11,7 @@ from pipeline_clone import QUICK, Clone, ran
 from finetune.core.schema import Run
 
 pytestmark = pytest.mark.slow
+AFTER_TRAINING = ("train", "predict", "evaluate")
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +32,10 @@ def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
         assert gain["low"] <= gain["mean"] <= gain["high"]
     before, after = clone.metrics("price", "base")["base"]["mae"], prices["mae"]
     assert prices["gain"]["mae"]["mean"] == pytest.approx(after - before, abs=1e-3)
-    assert set(clone.metrics("samsum", "ladder")["ladder"]) == {
+    assert set(clone.metrics("samsum", "baselines")["baselines"]) == {
         "lead1", "lead3", "longest3", "lexrank", "oracle3",
     }  # fmt: skip
-    assert set(clone.metrics("price", "ladder")["ladder"]) == {
+    assert set(clone.metrics("price", "baselines")["baselines"]) == {
         "mean", "median", "category_median", "ridge", "svr", "random_forest", "boosting",
         "neighbours",
     }  # fmt: skip
@@ -74,29 +74,82 @@ def test_settings_of_the_machine_rerun_nothing(clone):
 
 def test_another_rank_reruns_training_and_evaluation_alone(clone):
     said = clone.run(*QUICK, "-S", "lora.r=4")
-    assert ran(said) == {
-        "train@samsum", "train@price", "evaluate@samsum", "evaluate@price", "report",
-    }  # fmt: skip
+    of_tasks = {f"{name}@{t}" for name in AFTER_TRAINING for t in ("samsum", "price")}
+    assert ran(said) == {*of_tasks, "report"}
     diff = clone.dvc("metrics", "diff", "--all")
     assert "samsum.rouge1" in diff
     assert "price.mae" in diff
 
 
+def test_going_back_to_parameters_that_were_run_restores_what_they_gave(clone):
+    said = clone.run(*QUICK)
+    restored = {f"{name}@{task}" for name in ("train", "predict") for task in ("samsum", "price")}
+    assert not restored & ran(said)
+    for name in restored:
+        assert f"Stage '{name}' is cached - skipping run, checking out outputs" in said
+    assert clone.moved() <= {"index.html"}
+
+
 def test_the_same_seed_gives_the_same_predictions_and_scores_from_scratch(clone):
-    # Back from the other rank: trains and evaluates anew. The stages before that are forced.
-    assert "train@samsum" in ran(clone.run(*QUICK))
-    first = [f"{stage}@price" for stage in ("fetch", "prepare", "ladder", "base")]
-    assert ran(clone.dvc("repro", "--force", "--single-item", *first)) == set(first)
-    after = clone.state()
-    assert clone.first.keys() == after.keys()
-    moved = {Path(name).name for name in after if clone.first[name] != after[name]}
+    stages = ("fetch", "prepare", "baselines", "base", "evaluate_base", *AFTER_TRAINING)
+    all_of_prices = [f"{stage}@price" for stage in stages]
+    assert ran(clone.dvc("repro", "--force", "--single-item", *all_of_prices)) == {*all_of_prices}
     # What is measured of the machine, and the page that shows it.
-    assert moved <= {"train.json", "index.html"}
+    assert clone.moved() <= {"train.json", "index.html"}
+
+
+@pytest.mark.parametrize(
+    ("file", "stages"),
+    [
+        ("price/report.py", {"report"}),
+        ("price/loss.py", {"train@price", "report"}),
+        ("price/scores.py", {"baselines@price", "evaluate_base@price", "evaluate@price", "report"}),
+        ("price/predict.py", {"base@price", "predict@price", "report"}),
+    ],
+)
+def test_an_edit_of_a_kind_reruns_what_uses_it_and_no_other_task(clone, file, stages):
+    edited = clone.folder / "src/finetune/tasks" / file
+    code = edited.read_text()
+    edited.write_text(f"{code}# edited\n")
+    would_run = ran(clone.dvc("repro", "--dry"))
+    edited.write_text(code)
+    assert would_run == stages
+
+
+@pytest.mark.parametrize("option", ["tasks.samsum.score.stemmer=false", "bootstrap.resamples=200"])
+def test_scoring_otherwise_reruns_no_stage_that_loads_a_model(clone, option):
+    tasks = ["samsum"] if "samsum" in option else ["samsum", "price"]
+    scoring = {f"{n}@{t}" for n in ("baselines", "evaluate_base", "evaluate") for t in tasks}
+    assert ran(clone.run(*QUICK, "-S", option)) == {*scoring, "report"}
+    assert not ran(clone.run(*QUICK)) - {*scoring, "report"}
+
+
+def test_scoring_needs_neither_weights_nor_torch(clone, tmp_path):
+    remote, elsewhere, no_torch = tmp_path / "remote", tmp_path / "elsewhere", tmp_path / "code"
+    clone.git("add", "-A")
+    clone.git("commit", "--quiet", "--allow-empty", "-m", "The quick experiment")
+    clone.dvc("remote", "add", "--local", "--default", "store", str(remote))
+    before_scoring = ("fetch", "prepare", "base", "predict", "evaluate_base", "evaluate")
+    clone.dvc("push", *(f"{stage}@samsum" for stage in before_scoring))
+    clone.dvc("remote", "remove", "--local", "store")
+
+    clone.git("clone", "--quiet", ".", str(elsewhere))
+    there = Clone.at(elsewhere)
+    there.dvc("remote", "add", "--local", "--default", "store", str(remote))
+    for name in ("torch", "transformers"):
+        (no_torch / name).mkdir(parents=True)
+        (no_torch / name / "__init__.py").write_text(f"raise ImportError('no {name} here')\n")
+    file = there.folder / "params.yaml"
+    file.write_text(file.read_text().replace("stemmer: true", "stemmer: false"))
+    said = there.dvc("repro", "--pull", "--allow-missing", "evaluate@samsum", python_path=no_torch)
+    assert ran(said) == {"evaluate_base@samsum", "evaluate@samsum"}
+    assert not (elsewhere / "models/samsum").exists()
+    assert there.metrics("samsum", "tuned")["protocol"]["stemmer"] is False
 
 
 def test_branches_are_compared_in_a_clone_without_cache_or_remote(clone, tmp_path):
     clone.git("add", "-A")
-    clone.git("commit", "--quiet", "-m", "The quick experiment")
+    clone.git("commit", "--quiet", "--allow-empty", "-m", "The quick experiment")
     clone.git("switch", "--quiet", "-c", "other")
     clone.run(*QUICK, "-S", "tasks.price.eval.estimate=greedy")
     clone.git("commit", "--quiet", "-am", "Greedy prices")

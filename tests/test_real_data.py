@@ -7,7 +7,7 @@ import pytest
 from finetune import composition
 from finetune.core import params, paths
 from finetune.core.files import read_json, read_jsonl
-from finetune.stages import fetch, ladder, prepare
+from finetune.stages import baselines, fetch, prepare
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -20,7 +20,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Runs fetch, prepare and ladder for a task; gives the folder with what they wrote."""
+    """Runs fetch, prepare and baselines for a task; gives the folder with what they wrote."""
     folder = tmp_path_factory.mktemp("real")
     overrides = ["data=files", f"data.root={SHARED}"]
     text = composition.compose(ROOT, overrides)
@@ -30,7 +30,7 @@ def run(tmp_path_factory):
     def ran(task: str) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            for stage in (fetch, prepare, ladder):
+            for stage in (fetch, prepare, baselines):
                 name = stage.__name__.rpartition(".")[-1]
                 stage.run(params.for_stage(name, task), task)
         return folder
@@ -51,8 +51,8 @@ def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     assert train["found_inputs_shared_with_test"] == 42
     assert validation["found_inputs_shared_with_test"] == 4
     assert test["kept"] == 819
-    rungs = read_json(folder / paths.metrics("samsum", "ladder"))["samsum"]["ladder"]
-    lead3, longest3 = rungs["lead3"], rungs["longest3"]
+    scores = read_json(folder / paths.metrics("samsum", "baselines"))["samsum"]["baselines"]
+    lead3, longest3 = scores["lead3"], scores["longest3"]
     # Measured apart from this project, on the same 819 rows, stemmed.
     assert round(lead3["rouge1"], 2) == 31.31
     assert round(lead3["rouge2"], 2) == 8.68
@@ -61,24 +61,24 @@ def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     assert longest3["rouge2"] == pytest.approx(10.41, abs=0.015)
     assert longest3["rougeL"] == pytest.approx(24.66, abs=0.015)
     # Nothing made of three lines can pass the bound, which is far above what is blind to answers.
-    oracle3 = rungs.pop("oracle3")
-    assert oracle3["protocol"]["bound"]
-    assert oracle3["rouge1"] > max(rung["rouge1"] for rung in rungs.values()) + 10
+    oracle3 = scores.pop("oracle3")
+    assert oracle3["protocol"]["oracle"]
+    assert oracle3["rouge1"] > max(baseline["rouge1"] for baseline in scores.values()) + 10
 
 
-def test_prices_lose_their_answer_and_the_rungs_land_where_they_are_known_to(run):
+def test_prices_lose_their_answer_and_the_scores_land_where_they_are_known_to(run):
     folder = run("price")
     rows = read_jsonl(folder / paths.prepared("price") / "train.jsonl")
     assert not [row["id"] for row in rows if "Price is $" in row["text"]]
     assert not [row["id"] for row in rows if "How much does this cost" in row["text"]]
-    rungs = read_json(folder / paths.metrics("price", "ladder"))["price"]["ladder"]
-    human = rungs.pop("human")
+    scores = read_json(folder / paths.metrics("price", "baselines"))["price"]["baselines"]
+    human = scores.pop("human")
     assert (human["n"], human["protocol"]["covers"]) == (250, "250 of 2000 rows")
     # The plain mean of |guess - price| over the two files, computed apart from the pipeline.
     assert human["mae"] == pytest.approx(126.548, abs=0.01)
-    assert {rung["n"] for rung in rungs.values()} == {2000}
+    assert {baseline["n"] for baseline in scores.values()} == {2000}
     # Measured apart from this project; which rows are left of train moves them a little.
-    assert rungs["mean"]["mae"] == pytest.approx(156.2, abs=1)
-    assert rungs["median"]["mae"] == pytest.approx(194.2, abs=1)
-    assert 110 < rungs["ridge"]["mae"] < 130
-    assert min(rung["mae"] for rung in rungs.values()) <= 117
+    assert scores["mean"]["mae"] == pytest.approx(156.2, abs=1)
+    assert scores["median"]["mae"] == pytest.approx(194.2, abs=1)
+    assert 110 < scores["ridge"]["mae"] < 130
+    assert min(baseline["mae"] for baseline in scores.values()) <= 117

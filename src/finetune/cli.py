@@ -1,4 +1,4 @@
-"""`finetune …`: what a person types outside the pipeline."""
+"""`finetune …`: the commands that are used outside the pipeline."""
 
 import argparse
 import os
@@ -7,33 +7,54 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune import pinning
-from finetune.checks import lockfile, parameters, readme, stages
+from finetune import kinds_table, pinning
+from finetune.checks import kinds, lockfile, parameters, readme, stages
 from finetune.comparing import runs
 from finetune.composition import compose
 from finetune.core import killed, params
 from finetune.core.errors import UserError, one_line
 from finetune.core.files import read_text, write_text
 from finetune.reporting import tables
+from finetune.tasks import registry
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
-    "params.yaml is what conf/ composes to, and every config file works": parameters.problems,
+    "params.yaml is the composition of conf/, and every config file composes": parameters.problems,
     "stages declare what their code imports and reads": stages.problems,
-    "dvc.lock and metrics/ are of this code and these parameters": lockfile.problems,
+    "nothing outside a kind's folder asks for its name": kinds.problems,
+    "dvc.lock and metrics/ belong to this code and these parameters": lockfile.problems,
     "README.md shows the metrics of metrics/": readme.problems,
 }
 
 
 def main() -> None:
-    """The command line; a user's mistake is one line and exit code 2."""
-    parser = argparse.ArgumentParser(
-        prog="finetune", description="What is done by hand, beside the pipeline."
-    )
+    """The command line; errors that a user can fix give one line and exit code 2."""
+    options = parser().parse_args()
+    # Deprecations between libraries with pinned versions: a user cannot act on them.
+    warnings.filterwarnings("ignore", category=FutureWarning)
+    with one_line("finetune"):
+        for line in killed.messages():
+            print(f"finetune: {line}", file=sys.stderr)
+        try:
+            if not Path("dvc.yaml").is_file():
+                raise UserError(f"{Path.cwd()}: no dvc.yaml here; run it in the repository's root")
+            code = options.run(Path(), options)
+            sys.stdout.flush()
+            sys.exit(code)
+        except BrokenPipeError:
+            # `finetune show | head`: a closed pipe is not an error.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options; what runs a command is in its `run`."""
+    parser = argparse.ArgumentParser(prog="finetune", description="Commands beside the pipeline.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, run in (
         ("params", _params),
         ("check", _check),
         ("show", _show),
+        ("kinds", _kinds),
         ("readme", _readme),
         ("compare", _compare),
         ("pin", _pin),
@@ -51,33 +72,18 @@ def main() -> None:
             command.add_argument("what", nargs="+", metavar="model=NAME|data=TASK")
         if run is _import_gguf:
             command.add_argument("file", metavar="FILE", type=Path, help="a GGUF file of a Llama")
-            command.add_argument("folder", metavar="DIR", type=Path, help="where the model goes")
+            command.add_argument("folder", metavar="DIR", type=Path, help="the new model folder")
         if run is _init:
             _add_init_options(command)
         if run in (_plan, _preflight):
             _add_override_option(command)
         if run is _plan:
             command.add_argument("--gpu", metavar="NAME", help="plan for this GPU, such as h100")
-    options = parser.parse_args()
-    # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    with one_line("finetune"):
-        for line in killed.messages():
-            print(f"finetune: {line}", file=sys.stderr)
-        try:
-            if not Path("dvc.yaml").is_file():
-                raise UserError(f"{Path.cwd()}: no dvc.yaml here; run it in the repository's root")
-            code = options.run(Path(), options)
-            sys.stdout.flush()
-            sys.exit(code)
-        except BrokenPipeError:
-            # `finetune show | head`: nobody reads on, which is no mistake.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(0)
+    return parser
 
 
 def _params(root: Path, _: argparse.Namespace) -> int:
-    """Compose conf/ anew into params.yaml, and print each key that changes."""
+    """Compose conf/ into params.yaml, and print each key that changes."""
     text = compose(root, [])
     params.validate_text(text, "conf")
     for line in parameters.differences(root):
@@ -87,53 +93,61 @@ def _params(root: Path, _: argparse.Namespace) -> int:
 
 
 def _check(root: Path, _: argparse.Namespace) -> int:
-    """See that params.yaml, dvc.yaml, dvc.lock and README.md are true; exit 1 where one is not."""
+    """Check that params.yaml, dvc.yaml, dvc.lock and README.md are consistent; exit 1 if not."""
     failed = False
-    for what, check in CHECKS.items():
-        found = check(root)
-        failed |= bool(found)
-        print(f"{'FAIL' if found else 'ok  '} {what}")
-        for line in found:
+    for title, check in CHECKS.items():
+        problems = check(root)
+        failed |= bool(problems)
+        print(f"{'FAIL' if problems else 'ok  '} {title}")
+        for line in problems:
             print(f"     {line}")
     return int(failed)
 
 
 def _show(root: Path, _: argparse.Namespace) -> int:
     """Print the results of the last run as a table for each task."""
-    known = params.read(root / "params.yaml")
-    confidence = f"{100 * known.bootstrap.confidence:g} %"
-    for task, options in known.tasks.items():
+    settings = params.read(root / "params.yaml")
+    confidence = f"{100 * settings.bootstrap.confidence:g} %"
+    for task, options in settings.tasks.items():
         metrics = tables.read_complete(root / "metrics", task)
         print(f"\n{task}: scores on the test rows, with {confidence} intervals\n")
-        print(tables.results(metrics, options.kind))
-        print("\n" + "\n\n".join(tables.remarks(metrics, options.kind)))
+        declared = registry.scores(options.kind).METRICS
+        remarks = tables.remarks(metrics, declared, registry.report(options.kind).REPORT)
+        print(tables.results(metrics, declared))
+        print("\n" + "\n\n".join(remarks))
     try:
         runs.check(root)
     except UserError as error:
-        print(f"\nTake care: {error}")
+        print(f"\nWarning: {error}")
+    return 0
+
+
+def _kinds(_: Path, __: argparse.Namespace) -> int:
+    """List the kinds of task with their fields, metrics and baselines."""
+    print("\n\n".join(kinds_table.table(kind) for kind in registry.names()))
     return 0
 
 
 def _readme(root: Path, _: argparse.Namespace) -> int:
-    """Write the results of metrics/ into README.md."""
+    """Write the results of metrics/ to README.md: the best baseline and the models."""
     file = root / "README.md"
     write_text(file, readme.with_results(read_text(file), root))
     return 0
 
 
 def _pin(root: Path, options: argparse.Namespace) -> int:
-    """Ask the hub for the current commit of models and data sets, and write it into conf/."""
+    """Write the hub's current commits of models and data sets to conf/."""
     for what in options.what:
         print(pinning.pin(root, what), flush=True)
     if parameters.differences(root):
-        print("params.yaml is of the old commit: `finetune params` composes it anew")
+        print("params.yaml still has the old commit: update it with `finetune params`")
     return 0
 
 
 def _add_compare_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("reference", metavar="A", help="commit, branch, tag or experiment")
     command.add_argument(
-        "others", metavar="B", nargs="*", help="what is held against A (the workspace)"
+        "others", metavar="B", nargs="*", help="what is compared with A (default: the workspace)"
     )
     styles = command.add_mutually_exclusive_group()
     styles.add_argument("--json", action="store_true", help="print JSON")
@@ -142,7 +156,7 @@ def _add_compare_options(command: argparse.ArgumentParser) -> None:
     questions.add_argument(
         "--fail-if",
         choices=["worse"],
-        help="exit with 1 if a score is worse, or a task of A is gone; for CI",
+        help="exit with 1 if a score is worse, or a task of A is missing; for CI",
     )
     questions.add_argument(
         "--over",
@@ -152,8 +166,8 @@ def _add_compare_options(command: argparse.ArgumentParser) -> None:
 
 
 def _compare(root: Path, options: argparse.Namespace) -> int:
-    """Say whether revisions or experiments are better than A, paired row by row."""
-    # Takes seconds to import (SciPy, DVC), which the other commands need not wait.
+    """Test whether revisions or experiments are better than A, paired by row."""
+    # Imported here: it takes seconds (SciPy, DVC), and other commands do not need it.
     from finetune.comparing import command
 
     return command.run(
@@ -166,7 +180,7 @@ def _compare(root: Path, options: argparse.Namespace) -> int:
 
 
 def _import_gguf(_: Path, options: argparse.Namespace) -> int:
-    """Convert a Llama's GGUF file to a folder in Hugging Face format."""
+    """Convert the GGUF file of a Llama to a folder in Hugging Face format."""
     from finetune.importing import gguf  # takes seconds to import (transformers)
 
     gguf.convert(options.file, options.folder)
@@ -180,19 +194,21 @@ def _add_init_options(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="CSV, JSON, JSON lines or Parquet; or a folder with such files called train.*, "
-        "val.* (may be missing) and test.*",
+        "val.* (optional) and test.*",
     )
-    command.add_argument("--task", metavar="NAME", help="name of the task (that of the file)")
-    command.add_argument("--kind", choices=["summarization", "price"])
+    command.add_argument(
+        "--task", metavar="NAME", help="name of the task (default: that of the file)"
+    )
+    command.add_argument("--kind", choices=registry.names_with_init())
     command.add_argument("--input", metavar="COL", help="column that the model reads")
     command.add_argument(
         "--target",
         metavar="COL",
         action="append",
         default=[],
-        help="column that it should write; given again: further references of a summary",
+        help="column that it should write; may be repeated for further references of a summary",
     )
-    command.add_argument("--id", metavar="COL", help="column that names a row")
+    command.add_argument("--id", metavar="COL", help="column of unique ids")
     command.add_argument("--yes", action="store_true", help="take the best guess, do not ask")
     command.add_argument("--force", action="store_true", help="overwrite the task's config")
 
@@ -209,29 +225,29 @@ def _add_override_option(command: argparse.ArgumentParser) -> None:
 
 
 def _plan(root: Path, options: argparse.Namespace) -> int:
-    """Print memory, steps, time and cost of a run before it starts; exit 1 if it is too large."""
+    """Print memory, steps, time and cost of a run in advance; exit 1 if it exceeds the memory."""
     from finetune.planning import command  # takes seconds to import
 
     return command.run(root, options.overrides, options.gpu)
 
 
 def _preflight(root: Path, options: argparse.Namespace) -> int:
-    """Check machine, packages, accounts, memory and disk before a run; exit 1 if it would fail."""
+    """Check machine, packages, accounts, memory and disk before a run; exit 1 on a failure."""
     from finetune.preflight import command  # takes seconds to import
 
     return command.run(root, options.overrides)
 
 
 def _init(root: Path, options: argparse.Namespace) -> int:
-    """Write a task's config for a file of your own, check the file, and say what runs it."""
+    """Write a task's config for your own file, check the file, and print the command to run."""
     from finetune.scaffold import command
-    from finetune.scaffold.guessing import Wishes
+    from finetune.scaffold.guessing import ColumnOptions
 
-    wishes = Wishes(options.kind, options.input, options.target, options.id)
+    columns = ColumnOptions(options.kind, options.input, options.target, options.id)
     return command.run(
         root,
         options.file,
-        command.Options(options.task, wishes, options.yes, options.force),
+        command.Options(options.task, columns, options.yes, options.force),
     )
 
 

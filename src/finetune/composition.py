@@ -1,4 +1,4 @@
-"""Compose `conf/` the way `dvc exp run` does: by DVC's own function, with the project's plugins."""
+"""Composition of `conf/` as in `dvc exp run`: by DVC's own function, with the project's plugins."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ def compose(root: Path, overrides: list[str]) -> str:
     from omegaconf.errors import OmegaConfBaseException
 
     conf = root.resolve() / "conf"
-    # The project's plugin prints its line for what it refuses; Hydra and DVC wrap it into others.
+    # The project's plugin prints a one-line message; Hydra and DVC wrap its exception.
     printed = io.StringIO()
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "params.yaml"
@@ -30,8 +30,8 @@ def compose(root: Path, overrides: list[str]) -> str:
             with contextlib.redirect_stderr(printed):
                 compose_and_dump(output, str(conf), None, "config", str(root), overrides)
         except (HydraException, OmegaConfBaseException) as error:
-            ours = re.search(r"^finetune: (.*)$", printed.getvalue(), re.MULTILINE)
-            raise ParamsError(ours[1] if ours else f"conf: {squeezed(error)}") from None
+            message = re.search(r"^finetune: (.*)$", printed.getvalue(), re.MULTILINE)
+            raise ParamsError(message[1] if message else f"conf: {squeezed(error)}") from None
         return output.read_text(encoding="utf-8")
 
 
@@ -39,7 +39,7 @@ def flat(text: str, where: str = "params.yaml") -> dict[str, object]:
     """The values of a params.yaml by dotted key: `{"lora.r": 16, …}`; `where` names it in errors.
 
     Raises:
-        ParamsError: it is no YAML.
+        ParamsError: it is not YAML.
     """
     return flatten(read_yaml(text, where))
 

@@ -1,4 +1,4 @@
-"""`finetune pin`: write the hub's current commit into the config file of a model or a task."""
+"""`finetune pin`: write the hub's current commit to the config file of a model or a task."""
 
 from pathlib import Path
 
@@ -12,13 +12,13 @@ FOLDERS = {"model": "conf/model", "data": "conf/task"}
 
 
 def pin(root: Path, what: str) -> str:
-    """Pin `model=NAME` or `data=TASK`; one line that says which file changed, from what to what.
+    """Pin `model=NAME` or `data=TASK`; returns a line with the file, the old and the new commit.
 
-    Only the value of `revision` changes in the file, so that its comments and layout stay.
+    Only the value of `revision` is replaced, so that comments and layout are preserved.
 
     Raises:
-        ParamsError: there is no such config, or it is of nothing on the hub.
-        HubError: the hub could not be asked.
+        ParamsError: there is no such config, or it names no repository of the hub.
+        HubError: the hub could not be queried.
     """
     group, _, name = what.partition("=")
     if group not in FOLDERS or not name:
@@ -44,7 +44,7 @@ def pin(root: Path, what: str) -> str:
 
 
 def _section(node: yaml.Node | None, group: str) -> yaml.Node | None:
-    """The mapping that holds the revision; None where what it stands in is not of the hub."""
+    """The mapping that holds the revision; None if the source is not the hub."""
     if group == "model":
         source = _value(node, "source")
         return node if source is not None and source.value == "hub" else None
@@ -59,7 +59,7 @@ def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:
 
 def _replaced(text: str, node: yaml.Node, sha: str) -> str:
     start, end = node.start_mark.index, node.end_mark.index
-    # Digits alone, or digits and one e, would be read as a number.
-    written = sha if set(sha) & set("abcdf") else f'"{sha}"'
+    # YAML reads digits alone, or digits and one e, as a number.
+    value = sha if set(sha) & set("abcdf") else f'"{sha}"'
     space = " " if start == end else ""  # `revision:` without a value
-    return f"{text[:start]}{space}{written}{text[end:]}"
+    return f"{text[:start]}{space}{value}{text[end:]}"

@@ -1,9 +1,8 @@
-"""What a mistake in an override is told by, while `dvc exp run` composes `conf/`.
+"""A Hydra plugin that reports errors in overrides while `dvc exp run` composes `conf/`.
 
-It does so before it touches anything, so the workspace stays as it was. `${folder:KEY,DIR}` in a
-config is DIR, once it is seen to be there: DVC's own word would come later and name no key.
-`${folder:KEY,DIR,COMMAND}` is a model folder that COMMAND makes. A key that no config has is told
-with those that there are.
+Composition precedes any change of the workspace. The resolver `${folder:KEY,DIR}` gives DIR if it
+exists: DVC's own error would come later and name no key. `${folder:KEY,DIR,COMMAND}` is a model
+folder that COMMAND creates. An unknown key is reported with the known ones.
 """
 
 import functools
@@ -18,37 +17,37 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
 from omegaconf import DictConfig, OmegaConf
 
-# Runs of these options happen in a temporary checkout, from where a relative path leads elsewhere.
-ELSEWHERE = {"--temp", "--queue"}
+# With these options a run happens in a temporary checkout, where relative paths resolve otherwise.
+TEMPORARY_CHECKOUT = {"--temp", "--queue"}
 
-CONFIG = "config.json"  # a model folder holds it
+CONFIG = "config.json"  # present in every model folder
 
 
 def folder(key: str, path: str | None, made_by: str | None = None) -> str:
-    """The path as given, if it is a folder that the run will find; `made_by`: a model in it, too.
+    """The path as given, if the run can read the folder; with `made_by`, also the model in it.
 
     Raises:
-        ValueError: it is not set, not there, not made yet, or relative and outside (or not in Git)
-            in a run that is elsewhere.
+        ValueError: it is not set or missing, the command `made_by` has not been run, or it is
+            relative and outside the repository (or not in Git) in a temporary checkout.
     """
     if path is None:
-        raise _mistake(f"{key}: is not set; give a folder: -S {key}=DIR")
+        raise _error(f"{key}: is not set; give a folder: -S {key}=DIR")
     if not Path(path).is_dir():
-        raise _mistake(f"{key}: no folder {path!r} (looked from {Path.cwd()})")
+        raise _error(f"{key}: no folder {path!r} (looked from {Path.cwd()})")
     if made_by and not (Path(path) / CONFIG).is_file():
-        raise _mistake(f"{key}: {path!r} holds no model yet; run `{made_by}`, which makes it")
+        raise _error(f"{key}: {path!r} holds no model yet; run `{made_by}`, which makes it")
     inside = Path(path).resolve().is_relative_to(Path.cwd())
-    if ELSEWHERE & set(sys.argv) and not inside and not Path(path).is_absolute():
-        raise _mistake(
+    if TEMPORARY_CHECKOUT & set(sys.argv) and not inside and not Path(path).is_absolute():
+        raise _error(
             f"{key}: {path!r} is relative and outside the repository, where queue and --temp runs "
             f"do not find it; give {Path(path).resolve()}"
         )
     if (
-        ELSEWHERE & set(sys.argv)
+        TEMPORARY_CHECKOUT & set(sys.argv)
         and not Path(path).is_absolute()
         and not _is_tracked(f"{path}/{CONFIG}" if made_by else path)
     ):
-        raise _mistake(
+        raise _error(
             f"{key}: {path!r} is not in Git, and queue and --temp runs see only what is; give "
             f"{Path(path).resolve()}"
         )
@@ -56,34 +55,34 @@ def folder(key: str, path: str | None, made_by: str | None = None) -> str:
 
 
 def _is_tracked(path: str) -> bool:
-    """Git or DVC knows files in there."""
+    """Whether Git or DVC tracks files in the folder."""
     command = ["git", "ls-files", "--", path, f"{path.rstrip('/')}.dvc"]
     return bool(subprocess.run(command, capture_output=True, check=False).stdout)
 
 
-def telling(
+def reporting(
     apply: Callable[[list[Override], DictConfig], None],
 ) -> Callable[[list[Override], DictConfig], None]:
-    """Hydra's function that applies overrides, with a line of ours for a key that it refuses."""
+    """Hydra's function that applies overrides, extended by a one-line message for unknown keys."""
 
     @functools.wraps(apply)
-    def told(overrides: list[Override], config: DictConfig) -> None:
+    def apply_each(overrides: list[Override], config: DictConfig) -> None:
         for override in overrides:
             try:
                 apply([override], config)
             except ConfigCompositionException:
-                _tell_if_unknown(override.key_or_group, config)
+                _report_if_unknown(override.key_or_group, config)
                 raise
         _refuse_names(config)
 
-    return told
+    return apply_each
 
 
 def _refuse_names(config: DictConfig) -> None:
-    """See that tasks have names that can be folders', before anything is written under them.
+    """Check that task names can be names of folders, before any folder is created.
 
     Raises:
-        ConfigCompositionException: one has not.
+        ConfigCompositionException: one of them cannot.
     """
     from finetune.core.schema import check_task_names
 
@@ -92,14 +91,14 @@ def _refuse_names(config: DictConfig) -> None:
         try:
             check_task_names(tasks)
         except ValueError as error:
-            raise ConfigCompositionException(str(_mistake(f"tasks: {error}"))) from None
+            raise ConfigCompositionException(str(_error(f"tasks: {error}"))) from None
 
 
-def _tell_if_unknown(key: str, config: DictConfig) -> None:
-    from finetune.core.params import renamed  # here, not above: it takes time, which a mistake has
+def _report_if_unknown(key: str, config: DictConfig) -> None:
+    from finetune.core.params import renamed  # slow to import, needed for errors only
 
-    if said := renamed(key):
-        _mistake(f"{key}: {said}")
+    if message := renamed(key):
+        _error(f"{key}: {message}")
         return
     node, path = config, ""
     for name in key.split("."):
@@ -108,20 +107,20 @@ def _tell_if_unknown(key: str, config: DictConfig) -> None:
             return
         if name not in node:
             known = [str(other) for other in node if other != "hydra"]
-            _mistake(f"{path}: is not a parameter; known here: {', '.join(known)}")
+            _error(f"{path}: is not a parameter; known here: {', '.join(known)}")
             return
         node = node[name]
 
 
-def _mistake(line: str) -> ValueError:
+def _error(line: str) -> ValueError:
     # Printed here too: Hydra and DVC wrap the message into several lines of their own.
     print(f"finetune: {line}", file=sys.stderr)
     return ValueError(line)
 
 
-# Hydra has no hook for this; its version is pinned, and a test sees that the line is told. It may
-# import this module a second time, so what is wrapped is always Hydra's own function.
+# Hydra has no hook for this; its version is pinned, and a test covers the message. Hydra may import
+# this module twice, so the function is unwrapped first.
 ConfigLoaderImpl._apply_overrides_to_config = staticmethod(
-    telling(inspect.unwrap(ConfigLoaderImpl._apply_overrides_to_config))
+    reporting(inspect.unwrap(ConfigLoaderImpl._apply_overrides_to_config))
 )
 OmegaConf.register_new_resolver("folder", folder, replace=True)

@@ -45,6 +45,15 @@ def repository(tmp_path_factory) -> Path:
     return root
 
 
+def test_a_stage_that_is_gone_is_named(repository):
+    lock = repository / "dvc.lock"
+    before = lock.read_text()
+    lock.write_text(before + "  ladder@samsum:\n    cmd: old\n")
+    (problem,) = lockfile.problems(repository)
+    lock.write_text(before)
+    assert problem.startswith("dvc.lock: ladder@samsum: no such stage any more")
+
+
 def test_a_committed_run_is_up_to_date_in_a_clone_without_its_outs(repository):
     assert lockfile.problems(repository) == []
 

@@ -30,7 +30,7 @@ def test_each_key_in_which_params_yaml_and_conf_differ_is_a_line(root):
     edit(root / "params.yaml", "  dropout: 0.0\n", "  rank: 3\n")
     edit(root / "params.yaml", "    - lead3\n    - longest3\n", "")
     assert parameters.differences(root) == [
-        'tasks.samsum.ladder: conf=["lead1", "lead3", "longest3", "lexrank", "oracle3"] '
+        'tasks.samsum.baselines: conf=["lead1", "lead3", "longest3", "lexrank", "oracle3"] '
         'params.yaml=["lead1", "lexrank", "oracle3"]',
         "lora.r: conf=16 params.yaml=99",
         "lora.dropout: conf=0.0 params.yaml=(nothing)",
@@ -53,7 +53,7 @@ def test_values_that_are_equal_but_of_another_type_differ(root):
 
 
 def test_a_key_without_value_is_not_a_missing_key(root):
-    edit(root / "params.yaml", "  max_steps: null\n", "")
+    edit(root / "params.yaml", "\n  max_steps: null\n", "\n")
     assert parameters.differences(root) == ["train.max_steps: conf=null params.yaml=(nothing)"]
 
 

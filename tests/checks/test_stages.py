@@ -155,6 +155,60 @@ def test_parameters_that_are_read_and_not_declared_are_named(project, code, miss
     assert found == [f"params miss {key}, which its code reads" for key in missing]
 
 
+KIND_DEPS = [*ALL, "src/finetune/tasks/${item.kind}/rows.py", "src/finetune/cleaner.py"]
+
+
+@pytest.fixture
+def with_kinds(project) -> Path:
+    """The same, and the stage asks the registry for the rows of its kind."""
+    for kind in ("price", "poem"):
+        write(project / f"src/finetune/tasks/{kind}/options.py", "")
+        write(
+            project / f"src/finetune/tasks/{kind}/rows.py",
+            f"from finetune.tasks.{kind}.options import Task\nfrom finetune import cleaner",
+        )
+    write(project / "src/finetune/tasks/registry.py", "import importlib")
+    write(project / "src/finetune/cleaner.py", "")
+    write(
+        project / "src/finetune/knives.py",
+        "from finetune.tasks import registry\n\ndef cut(kind):\n    registry.rows(kind)\n"
+        "    registry.options(kind)\n",
+    )
+    return project
+
+
+def test_what_is_asked_of_the_registry_is_a_dependency_on_the_own_kind(with_kinds):
+    assert problems(with_kinds, KIND_DEPS) == []
+    assert problems(with_kinds, ALL) == [
+        "deps miss src/finetune/cleaner.py, which its code imports",
+        "deps miss src/finetune/tasks/${item.kind}/rows.py, which its code imports",
+    ]
+
+
+def test_a_file_of_the_kind_that_is_not_asked_for_is_needless(with_kinds):
+    deps = [*KIND_DEPS, "src/finetune/tasks/${item.kind}/loss.py"]
+    assert problems(with_kinds, deps) == [
+        "deps list src/finetune/tasks/${item.kind}/loss.py, which its code does not import"
+    ]
+
+
+def test_a_stage_over_all_tasks_depends_on_all_kinds(with_kinds):
+    assert problems(with_kinds, [*ALL, "src/finetune/cleaner.py"], foreach=False) == [
+        "deps miss src/finetune/tasks/poem/rows.py, which its code imports",
+        "deps miss src/finetune/tasks/price/rows.py, which its code imports",
+    ]
+    deps = [*ALL, "src/finetune/cleaner.py", "src/finetune/tasks"]
+    assert problems(with_kinds, deps, foreach=False) == []
+
+
+def test_imports_for_type_checkers_alone_are_none(project):
+    write(
+        project / "src/finetune/knives.py",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from finetune import other\n",
+    )
+    assert problems(project) == []
+
+
 def test_a_command_that_is_no_module_is_told(project):
     (project / "dvc.yaml").write_text("stages:\n  fetch: {cmd: ./fetch.sh}\n")
     assert stages.problems(project) == [

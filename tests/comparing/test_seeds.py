@@ -18,7 +18,7 @@ def run(name: str, seed: int, r: int, error: float) -> Run:
         }
         for n in (-1, 0, 1)
     ]
-    params = {"train.seed": seed, "data.seed": 7, "lora.r": r}
+    params = {"train.seed": seed, "tasks.price.train.seed": seed, "data.seed": 7, "lora.r": r}
     return Run(name, params, {"price": "price"}, {"price": rows})
 
 
@@ -112,4 +112,12 @@ def test_what_sets_configurations_apart_is_told_and_that_single_runs_tell_nothin
     assert "lora.r       16     64" in said
     assert "train.seed" not in said.partition("From a to d:")[2].partition("No configuration")[0]
     assert "Not compared" not in said
-    assert "nothing tells how far train.seed alone moves a score" in said
+    assert "the spread of scores over train.seed is unknown" in said
+
+
+def test_a_tasks_own_seed_is_found_by_its_short_name():
+    runs = [run("a", 1, 16, 100.0), run("b", 1, 16, 104.0)]
+    runs[1].params["tasks.price.train.seed"] = 2
+    key = parameter(runs, "seed")
+    assert key == "tasks.price.train.seed"
+    assert [each.name for each in configurations(runs, key)] == ["a, b"]

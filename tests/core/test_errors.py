@@ -33,24 +33,24 @@ CPU = (
         (
             OutOfMemoryError(CUDA),
             "train",
-            "CUDA out of memory: 2.50 GiB were asked for, 512.19 MiB are free; set "
+            "CUDA out of memory: 2.50 GiB were requested, 512.19 MiB are free; set "
             "run.token_budget lower",
         ),
         (
             OutOfMemoryError("CUDA out of memory"),
-            "evaluate",
+            "predict",
             "CUDA out of memory; set run.eval_token_budget and run.cache_gb lower",
         ),
         (
             RuntimeError(CPU),
             "base",
-            "out of memory: 5.00 GiB were asked for; set run.eval_token_budget and run.cache_gb "
+            "out of memory: 5.00 GiB were requested; set run.eval_token_budget and run.cache_gb "
             "lower",
         ),
         (
             MemoryError("Unable to allocate 7.45 GiB for an array with shape (1,)"),
-            "ladder",
-            "out of memory: 7.45 GiB were asked for; take fewer rows (data.limit), or free some "
+            "baselines",
+            "out of memory: 7.45 GiB were requested; take fewer rows (data.limit), or free some "
             "memory",
         ),
         (
@@ -66,7 +66,11 @@ CPU = (
         (ConnectionError("no\nroute"), None, "ConnectionError: no route"),
         (json.JSONDecodeError("Expecting value", "{\n", 2), None, "line 2 of a file is no JSON"),
         (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), None, "byte 0 of a file is not UTF-8"),
-        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "bad"), None, "a text holds half a character"),
+        (
+            UnicodeEncodeError("utf-8", "\ud800", 0, 1, "bad"),
+            None,
+            "a text holds an unpaired surrogate",
+        ),
     ],
 )
 def test_what_a_user_can_mend_is_one_line(error, stage, said):
@@ -111,10 +115,10 @@ def not_there(path: Path) -> None:
 @pytest.mark.parametrize(
     ("fail", "said"),
     [
-        (folder, "Is a directory; a folder stands where a file belongs"),
-        (below_a_file, "Not a directory; a file stands where a folder belongs"),
+        (folder, "Is a directory; there is a folder where a file is expected"),
+        (below_a_file, "Not a directory; there is a file where a folder is expected"),
         (long_name, "File name too long; shorten the name"),
-        (loop, "Too many levels of symbolic links; its symbolic links lead to each other"),
+        (loop, "Too many levels of symbolic links; its symbolic links form a loop"),
         (not_there, "No such file or directory; `dvc repro` makes"),
     ],
 )

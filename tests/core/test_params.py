@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from finetune.composition import compose
-from finetune.core import params, schema
+from finetune.composition import compose, flat
+from finetune.core import kinds, params, schema
 from finetune.core.errors import ParamsError
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +42,8 @@ def message(values: object) -> str:
 def test_the_composed_defaults_validate(composed):
     read = params.validate_text(composed, "conf")
     assert list(read.tasks) == ["samsum", "price"]
-    assert isinstance(read.tasks["samsum"], schema.SummarizationTask)
-    assert isinstance(read.tasks["price"], schema.PriceTask)
+    for task in read.tasks.values():
+        assert type(task) is kinds.load(task.kind, "options").Task
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,24 @@ def test_the_composed_defaults_validate(composed):
             "data.root: is not set; give the folder: -S data=files -S data.root=",
         ),
         ("data.limit.train", 0, "data.limit.train: is 0, must be greater than or equal to 1"),
-        ("data.validation_share", 0.5, "data.validation_share: is 0.5, must be less than 0.5"),
-        ("data.max_bad_share", 1.1, "data.max_bad_share: is 1.1, must be less than or equal to 1"),
+        (
+            "data.validation_fraction",
+            0.5,
+            "data.validation_fraction: is 0.5, must be less than 0.5",
+        ),
+        ("data.max_bad_rate", 1.1, "data.max_bad_rate: is 1.1, must be less than or equal to 1"),
         (
             "model.revision",
             "main",
             "model.revision: is 'main', must match pattern '^[0-9a-f]{40}$'",
         ),
         ("tasks.samsum.source.hub.revision", "v1", "samsum.source.hub.revision: is 'v1', must"),
-        ("tasks.price.kind", "prices", "kind: is 'prices', must be 'summarization', 'price'"),
-        ("tasks.price.ladder", ["lead3"], "tasks.price.ladder.0: is 'lead3', must be 'mean', 'me"),
+        ("tasks.price.kind", "prices", "tasks.price.kind: is 'prices', must be one of "),
+        (
+            "tasks.price.baselines",
+            ["lead3"],
+            "tasks.price.baselines: 'lead3' is none of mean, median",
+        ),
         (
             "tasks.price.eval.estimate",
             "mean",
@@ -179,10 +187,31 @@ def test_a_key_that_has_another_name_now_is_told_with_it(changed, key, value, sa
 
 
 def test_every_key_that_replaces_another_is_known(composed):
-    read = params.validate_text(composed, "conf")
-    for key in params.RENAMED.values():
-        section, _, name = key.partition(".")
-        assert name in type(getattr(read, section)).model_fields
+    known = flat(composed)
+    assert [key for key in params.RENAMED.values() if key.format("price") not in known] == []
+
+
+@pytest.mark.parametrize(
+    ("key", "replaced", "message_of"),
+    [
+        ("data.max_bad_share", "data.max_bad_rate", "set data.max_bad_rate instead"),
+        ("train.evaluations", "train.num_evals", "set train.num_evals instead"),
+        ("tasks.price.ladder", "tasks.price.baselines", "set tasks.price.baselines instead"),
+        (
+            "tasks.price.eval.least_mass",
+            "tasks.price.eval.min_mass",
+            "set tasks.price.eval.min_mass instead",
+        ),
+    ],
+)
+def test_an_old_name_is_one_line_that_gives_the_new_one(changed, key, replaced, message_of):
+    values = changed(key, 1)
+    *sections, last = replaced.split(".")
+    node = values
+    for section in sections:
+        node = node[section]
+    del node[last]
+    assert message(values) == f"params.yaml: {key}: is not a parameter any more; {message_of}"
 
 
 def test_every_mistake_is_told_at_once(changed):
@@ -400,3 +429,12 @@ def test_tasks_that_are_no_section_are_refused(composed, tasks):
     values = params.read_yaml(composed, "conf") | {"tasks": tasks}
     with pytest.raises(ParamsError, match=r"^params.yaml: tasks: "):
         params.validate(values, "params.yaml")
+
+
+def test_a_mistake_in_one_task_is_told_of_that_task_alone(changed):
+    values = changed("tasks.price.prompt.max_tokens", 1)
+    said = message(values)
+    assert said.startswith("params.yaml: tasks.price.prompt.max_tokens: is 1")
+    assert "samsum" not in said
+    values["tasks"]["price"] = None
+    assert message(values) == "params.yaml: tasks.price: is None, must be a section"

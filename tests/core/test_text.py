@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.tasks import text
+from finetune.core import text
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,24 @@ def test_anything_else_is_no_id(raw):
 def test_a_text_that_is_none_is_told(row, said):
     with pytest.raises(ValueError, match=said):
         text.text_field(row, "text")
+
+
+@pytest.mark.parametrize(
+    ("raw", "amount"),
+    [
+        ("1e3", 1000.0),
+        ("$1,299.00", 1299.0),
+        ("5 USD", 5.0),
+        ("5 €", "5 €"),
+        ("1.299,00", "1.299,00"),
+    ],
+)
+def test_an_amount_is_a_number_with_or_without_usd(raw, amount):
+    assert text.amount(raw, "price") == amount
+
+
+def test_an_amount_that_may_be_two_is_a_mistake():
+    with pytest.raises(
+        ValueError, match=r"cost is '1,299', which may be 1\.299 or 1299; write \$1,"
+    ):
+        text.amount("1,299", "cost")

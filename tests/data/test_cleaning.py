@@ -3,7 +3,9 @@ import pytest
 from finetune.core.errors import DataError
 from finetune.data import cleaning
 from finetune.data.cleaning import Split
-from finetune.tasks import price, summarization
+from finetune.tasks.price import rows as price
+from finetune.tasks.summarization import rows as summarization
+from finetune.tasks.summarization.rows import Row
 
 
 def raw(number: int, dialogue: object = "A: Hi.", summary: object = "A greets.") -> dict:
@@ -15,17 +17,17 @@ def raw(number: int, dialogue: object = "A: Hi.", summary: object = "A greets.")
     }
 
 
-def rows(*pairs: tuple[str, str]) -> list[dict]:
+def rows(*pairs: tuple[str, str]) -> list[Row]:
     """Clean rows of (dialogue, summary)."""
-    return [{"id": f"{n}", "dialogue": d, "summary": s} for n, (d, s) in enumerate(pairs)]
+    return [Row(id=f"{n}", dialogue=d, summary=s) for n, (d, s) in enumerate(pairs)]
 
 
-def clean(raw_rows: list[dict], max_bad_share: float = 0.5) -> Split:
-    return cleaning.clean(raw_rows, summarization, "samsum/train.json", max_bad_share)
+def clean(raw_rows: list[dict], max_bad_rate: float = 0.5) -> Split:
+    return cleaning.clean(raw_rows, summarization, "dialogue", "samsum/train.json", max_bad_rate)
 
 
 def ids(split: Split) -> list[str]:
-    return [row["id"] for row in split.rows]
+    return [row.id for row in split.rows]
 
 
 def test_bad_rows_are_set_aside_with_place_and_reason():
@@ -51,7 +53,7 @@ def test_bad_rows_are_set_aside_with_place_and_reason():
 
 
 @pytest.mark.parametrize(("bad", "fails"), [(0, False), (2, False), (3, True)])
-def test_more_than_the_allowed_share_of_bad_rows_is_a_mistake(bad, fails):
+def test_more_than_the_allowed_rate_of_bad_rows_is_a_mistake(bad, fails):
     mixed = [raw(n, summary=None if n < bad else "x") for n in range(20)]
     if not fails:
         assert clean(mixed, 0.1).counts["set_aside"] == bad
@@ -60,11 +62,11 @@ def test_more_than_the_allowed_share_of_bad_rows_is_a_mistake(bad, fails):
         clean(mixed, 0.1)
     assert str(raised.value) == (
         "samsum/train.json: row 0: summary is missing; 3 of 20 rows are bad, "
-        "more than data.max_bad_share (0.1) allows"
+        "more than data.max_bad_rate (0.1) allows"
     )
 
 
-def test_no_bad_row_is_allowed_where_the_share_is_0():
+def test_no_bad_row_is_allowed_where_the_rate_is_0():
     assert clean([raw(1)], 0).counts["set_aside"] == 0
     with pytest.raises(DataError, match="1 of 200 rows are bad"):
         clean([raw(0, summary=None), *(raw(n) for n in range(1, 200))], 0)
@@ -107,25 +109,25 @@ def test_what_is_odd_about_raw_rows_is_counted():
 
 def test_rows_without_input_or_target_are_dropped():
     split = Split(rows(("A: Hi.", "x"), ("", "x"), ("A: Bye.", "")))
-    cleaning.drop_unusable(split, summarization)
+    cleaning.drop_unusable(split)
     assert ids(split) == ["0"]
     assert (split.counts["dropped_empty"], split.counts["dropped_duplicates"]) == (2, 0)
 
 
 def test_repetitions_are_dropped_and_repeated_inputs_with_another_target_are_not():
     split = Split(rows(("a", "x"), ("b", "x"), ("a", "x"), ("a", "y"), ("a", "x")))
-    cleaning.drop_unusable(split, summarization)
+    cleaning.drop_unusable(split)
     assert ids(split) == ["0", "1", "3"]
     assert split.counts == {"dropped_empty": 0, "dropped_duplicates": 2}
 
 
 def test_a_description_may_cost_something_else_the_next_time():
     products = [
-        {"id": str(n), "text": "A lamp", "price": usd, "category": None}
+        price.Row(id=str(n), text="A lamp", price=usd, category=None)
         for n, usd in enumerate((9.99, 9.99, 19.99))
     ]
     split = Split(products)
-    cleaning.drop_unusable(split, price)
+    cleaning.drop_unusable(split)
     assert ids(split) == ["0", "2"]
 
 
@@ -140,15 +142,15 @@ def leaky() -> dict[str, Split]:
 
 def test_leaks_are_dropped_from_the_side_that_is_learned_from():
     splits = leaky()
-    cleaning.drop_leaks(splits, summarization)
-    assert [row["dialogue"] for row in splits["train"].rows] == ["own"]
-    assert [row["dialogue"] for row in splits["validation"].rows] == ["own too", "tv"]
+    cleaning.remove_leakage(splits)
+    assert [row.dialogue for row in splits["train"].rows] == ["own"]
+    assert [row.dialogue for row in splits["validation"].rows] == ["own too", "tv"]
     assert splits["test"].rows == leaky()["test"].rows
 
 
 def test_leaks_are_counted_as_rows_and_as_inputs_for_all_three_pairs():
     splits = leaky()
-    cleaning.drop_leaks(splits, summarization)
+    cleaning.remove_leakage(splits)
     assert splits["train"].counts == {
         "found_inputs_shared_with_validation": 2,
         "found_inputs_shared_with_test": 2,
@@ -161,8 +163,8 @@ def test_leaks_are_counted_as_rows_and_as_inputs_for_all_three_pairs():
 def test_a_source_without_validation_has_leaks_between_the_other_two():
     splits = leaky()
     del splits["validation"]
-    cleaning.drop_leaks(splits, summarization)
-    assert [row["dialogue"] for row in splits["train"].rows] == ["own", "tv"]
+    cleaning.remove_leakage(splits)
+    assert [row.dialogue for row in splits["train"].rows] == ["own", "tv"]
     assert splits["train"].counts["found_inputs_shared_with_test"] == 2
 
 
@@ -171,9 +173,9 @@ def test_an_answer_in_the_text_of_train_does_not_hide_a_leak():
     train = {"place": "line 1", "id": "1", "text": f"{question}10.00", "price": 9.99}
     test = {"place": "line 1", "id": "1", "text": question, "price": 9.99}
     splits = {
-        name: cleaning.clean([row], price, f"{name}.jsonl", 0.0)
+        name: cleaning.clean([row], price, "text", f"{name}.jsonl", 0.0)
         for name, row in (("train", train), ("test", test))
     }
-    cleaning.drop_leaks(splits, price)
+    cleaning.remove_leakage(splits)
     assert splits["train"].rows == []
     assert len(splits["test"].rows) == 1

@@ -5,15 +5,15 @@ import pytest
 from finetune.core.errors import DataError
 from finetune.data.cleaning import Split
 from finetune.data.splitting import limit, split_all, split_off_validation
-from finetune.tasks import summarization
+from finetune.tasks.summarization.rows import Row
 
 
 def train(count: int) -> dict[str, Split]:
-    return {"train": Split([{"id": str(n)} for n in range(count)])}
+    return {"train": Split([Row(id=str(n), dialogue="x", summary="x") for n in range(count)])}
 
 
 def ids(split: Split) -> list[int]:
-    return [int(row["id"]) for row in split.rows]
+    return [int(row.id) for row in split.rows]
 
 
 def split_off(count: int, share: float, seed: int = 7) -> tuple[list[int], list[int]]:
@@ -54,12 +54,12 @@ def test_train_must_keep_a_row(count):
 
 
 def drawn(texts, seed: int = 7, test: float = 0.2, validation: float = 0.1) -> dict[str, set]:
-    rows = [{"id": str(n), "dialogue": text, "summary": ""} for n, text in enumerate(texts)]
-    splits = split_all(Split(rows), summarization, test, validation, seed)
+    rows = [Row(id=str(n), dialogue=text, summary="") for n, text in enumerate(texts)]
+    splits = split_all(Split(rows), test, validation, seed)
     assert [split.counts["drawn_from_all"] for split in splits.values()] == [
         len(split.rows) for split in splits.values()
     ]
-    return {name: {row["dialogue"] for row in split.rows} for name, split in splits.items()}
+    return {name: {row.dialogue for row in split.rows} for name, split in splits.items()}
 
 
 def test_three_splits_are_drawn_from_one_in_their_shares():

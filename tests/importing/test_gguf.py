@@ -152,7 +152,7 @@ MATRIX = np.ones((96, 96), dtype=np.float32)
     ("change", "said"),
     [
         ({"architecture": "qwen2"}, "its architecture is qwen2; only llama can be imported"),
-        ({"llama__expert_count": 8}, "llama.expert_count is 8, which the import does not know"),
+        ({"llama__expert_count": 8}, "llama.expert_count is 8, which the import cannot convert"),
         ({"llama__block_count": None}, "the metadata lack llama.block_count"),
         ({"tokenizer__ggml__eos_token_id": None}, "lack tokenizer.ggml.eos_token_id"),
         ({"llama__block_count": 3}, "lacks the tensor blk.2.attn_k.weight"),

@@ -69,30 +69,30 @@ def test_they_are_what_a_cache_takes(load, tiny_model):
 
 def test_what_run_gives_is_what_is_used():
     given = run(eval_token_budget=700, cache_gb=0.25)
-    assert budgets.find(given, model(SMALL)) == Budgets(700, 250_000_000)
+    assert budgets.resolve(given, model(SMALL)) == Budgets(700, 250_000_000)
 
 
 def test_auto_comes_to_the_same_wherever_there_is_enough(monkeypatch):
-    found = set()
+    seen = set()
     for free in (2.1, 5, 13.7, 200):
         monkeypatch.setattr(budgets, "available_on", lambda *_, free=free: int(free * GIB))
-        found.add(budgets.find(run(), model(SMOLLM2)))
-    assert found == {Budgets(budgets.MAX_PROMPT_TOKENS["cpu"], GIB)}
+        seen.add(budgets.resolve(run(), model(SMOLLM2)))
+    assert seen == {Budgets(budgets.MAX_PROMPT_TOKENS["cpu"], GIB)}
 
 
 def test_auto_takes_less_where_there_is_less(monkeypatch):
     monkeypatch.setattr(budgets, "available_on", lambda *_: int(0.9 * GIB))
-    found = budgets.find(run(), model(LLAMA_8B))
-    assert found.cache_bytes == GIB // 4
-    activations = found.prompt_tokens * budgets.activation_bytes_per_token(model(LLAMA_8B))
+    resolved = budgets.resolve(run(), model(LLAMA_8B))
+    assert resolved.cache_bytes == GIB // 4
+    activations = resolved.prompt_tokens * budgets.activation_bytes_per_token(model(LLAMA_8B))
     assert 0.1 * GIB < activations < 0.25 * GIB
-    assert found.prompt_tokens.bit_count() == 1  # a power of two: a little more or less is no other
+    assert resolved.prompt_tokens.bit_count() == 1  # a power of two, for the same again and again
 
 
 def test_the_limit_of_run_counts(monkeypatch):
     seen = []
     monkeypatch.setattr(memory, "available", lambda limit: seen.append(limit) or 0)
-    assert budgets.find(run(memory_gb=3.0), model(SMALL)) == Budgets(1, 1)
+    assert budgets.resolve(run(memory_gb=3.0), model(SMALL)) == Budgets(1, 1)
     assert seen == [3.0]
 
 
@@ -105,7 +105,7 @@ def test_a_batch_keeps_to_both_budgets_and_to_that_of_logits():
     assert Budgets(100, column).max_rows(small, columns=5)(10) == 1  # one in any case
     wide = model(LlamaConfig(vocab_size=budgets.MAX_LOGITS // 3, num_hidden_layers=1))
     assert Budgets(100_000, GIB).max_rows(wide, columns=5)(10) == 3
-    assert Budgets(100_000, GIB).scored_tokens(wide) == 3
+    assert Budgets(100_000, GIB).max_logit_tokens(wide) == 3
 
 
 def test_metrics_name_them():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from finetune.inference.likelihood import negative_log_likelihoods
-from finetune.inference.reading import Reader
+from finetune.inference.prefill import Prefiller
 
 PAIRS = [
     ("Anna: Hi!", "Anna says hi."),
@@ -23,8 +23,8 @@ def encoded(base) -> tuple[list[list[int]], list[list[int]]]:
     return prompts, [[*ids, base.tokenizer.eos_token_id] for ids in references]
 
 
-def prefilled(base, prompts, room: int):
-    return Reader(base.model, prompts, 0).read(range(len(prompts)), room)
+def prefilled(base, prompts, extra_columns: int):
+    return Prefiller(base.model, prompts, 0).prefill(range(len(prompts)), extra_columns)
 
 
 @torch.inference_mode()
@@ -34,33 +34,35 @@ def own_loss(base, prompt: list[int], reference: list[int]) -> float:
     return loss.item() * len(reference)
 
 
-@pytest.mark.parametrize("room", [0, 40])
+@pytest.mark.parametrize("extra_columns", [0, 40])
 @pytest.mark.parametrize("token_budget", [1, 30, 1000])
-def test_it_is_the_loss_of_the_model_itself(base, token_budget, room):
+def test_it_is_the_loss_of_the_model_itself(base, token_budget, extra_columns):
     prompts, references = encoded(base)
-    found = negative_log_likelihoods(prefilled(base, prompts, room), references, token_budget)
+    nlls = negative_log_likelihoods(
+        prefilled(base, prompts, extra_columns), references, token_budget
+    )
     expected = [own_loss(base, *pair) for pair in zip(prompts, references, strict=True)]
-    assert found == pytest.approx(expected, rel=1e-4)
+    assert nlls == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_prompts_can_be_decoded_after_it_as_before(base):
     prompts, references = encoded(base)
-    reading = prefilled(base, prompts, room=40)
-    negative_log_likelihoods(reading, references, 30)
-    untouched = prefilled(base, prompts, room=40)
-    for each in (reading, untouched):
-        each.read(torch.tensor([[7]] * len(prompts)))
-    assert torch.equal(reading.logits, untouched.logits)
+    batch = prefilled(base, prompts, extra_columns=40)
+    negative_log_likelihoods(batch, references, 30)
+    untouched = prefilled(base, prompts, extra_columns=40)
+    for each in (batch, untouched):
+        each.extend(torch.tensor([[7]] * len(prompts)))
+    assert torch.equal(batch.logits, untouched.logits)
 
 
 def test_no_more_tokens_are_scored_at_once_than_the_budget_holds(base, monkeypatch):
     prompts, references = encoded(base)
-    reading = prefilled(base, prompts, room=40)
+    batch = prefilled(base, prompts, extra_columns=40)
     seen = []
-    forward = type(reading).forward
+    forward = type(batch).forward
     monkeypatch.setattr(
-        type(reading), "forward", lambda *args: seen.append(args[1].numel()) or forward(*args)
+        type(batch), "forward", lambda *args: seen.append(args[1].numel()) or forward(*args)
     )
-    negative_log_likelihoods(reading, references, 15)
+    negative_log_likelihoods(batch, references, 15)
     assert len(seen) > 1
     assert max(seen) <= max(15, *map(len, references))

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from finetune.core.schema import Lora
-from finetune.inference.merging import merged
+from finetune.inference.merging import merged_adapter
 from finetune.modeling import adapters
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
@@ -36,7 +36,7 @@ def has_merged(model) -> bool:
 def test_a_merged_adapter_says_what_it_said_before(attached):
     model = attached()
     before = logits(model)
-    with merged(model):
+    with merged_adapter(model):
         assert has_merged(model)
         torch.testing.assert_close(logits(model), before, rtol=1e-4, atol=1e-4)
 
@@ -44,7 +44,7 @@ def test_a_merged_adapter_says_what_it_said_before(attached):
 def test_afterwards_every_weight_is_as_it_was(attached):
     model = attached()
     before = {name: weights.clone() for name, weights in model.named_parameters()}
-    with pytest.raises(KeyError), merged(model):
+    with pytest.raises(KeyError), merged_adapter(model):
         raise KeyError
     assert not has_merged(model)
     assert all(torch.equal(weights, before[name]) for name, weights in model.named_parameters())
@@ -52,18 +52,18 @@ def test_afterwards_every_weight_is_as_it_was(attached):
 
 def test_quantized_weights_are_left_alone(attached):
     model = attached("nf4")
-    with merged(model):
+    with merged_adapter(model):
         assert not has_merged(model)
 
 
 def test_rounded_weights_are_left_alone(attached):
     model = attached().to(torch.bfloat16)
-    with merged(model):
+    with merged_adapter(model):
         assert not has_merged(model)
 
 
 def test_a_model_without_an_adapter_is_left_alone(load, tiny_model):
     model = load(tiny_model).model
     before = logits(model)
-    with merged(model):
+    with merged_adapter(model):
         assert torch.equal(logits(model), before)

@@ -11,7 +11,7 @@ from transformers import (
 
 from finetune.core.schema import Lora
 from finetune.inference import tree_attention
-from finetune.inference.reading import Reader
+from finetune.inference.prefill import Prefiller
 from finetune.modeling import adapters
 
 SIZES = {
@@ -35,10 +35,10 @@ def made(config: PreTrainedConfig) -> torch.nn.Module:
 
 @torch.inference_mode()
 def check(model: torch.nn.Module) -> None:
-    reading = Reader(model, PROMPTS, 0).read([2, 0, 1], room=len(PATHS))
-    assert tree_attention.supports(reading)
-    found = tree_attention.node_logits(reading, PATHS)
-    for of_row, row in zip(found, [2, 0, 1], strict=True):
+    assert tree_attention.supports(model)
+    batch = Prefiller(model, PROMPTS, 0).prefill([2, 0, 1], extra_columns=len(PATHS))
+    node_logits = tree_attention.node_logits(batch, PATHS)
+    for of_row, row in zip(node_logits, [2, 0, 1], strict=True):
         for logits, path in zip(of_row, PATHS, strict=True):
             alone = model(input_ids=torch.tensor([[*PROMPTS[row], *path]])).logits[0, -1]
             torch.testing.assert_close(logits, alone, rtol=1e-4, atol=1e-4)
@@ -69,11 +69,13 @@ def test_so_it_does_with_an_adapter_attached():
 @torch.inference_mode()
 def test_the_prompts_can_be_decoded_after_it_as_before():
     model = made(LlamaConfig(**SIZES))
-    reading, untouched = (Reader(model, PROMPTS, 0).read([0, 1, 2], len(PATHS)) for _ in range(2))
-    tree_attention.node_logits(reading, PATHS)
-    for each in (reading, untouched):
-        each.read(torch.tensor([[7]] * 3))
-    assert torch.equal(reading.logits, untouched.logits)
+    batch, untouched = (
+        Prefiller(model, PROMPTS, 0).prefill([0, 1, 2], len(PATHS)) for _ in range(2)
+    )
+    tree_attention.node_logits(batch, PATHS)
+    for each in (batch, untouched):
+        each.extend(torch.tensor([[7]] * 3))
+    assert torch.equal(batch.logits, untouched.logits)
 
 
 @pytest.mark.parametrize(
@@ -85,5 +87,4 @@ def test_the_prompts_can_be_decoded_after_it_as_before():
     ids=["sliding", "mpt"],
 )
 def test_models_that_do_not_attend_by_such_a_mask_are_known(config):
-    reading = Reader(made(config), PROMPTS, 0).read([0, 1, 2], room=len(PATHS))
-    assert not tree_attention.supports(reading)
+    assert not tree_attention.supports(made(config))

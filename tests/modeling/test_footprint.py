@@ -55,18 +55,18 @@ def test_a_step_grows_with_its_tokens_and_less_so_with_checkpointing(load, tiny_
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not model.training
     assert not any(p.grad is not None for p in model.parameters())
-    assert plain.fit(plain.of(1000)) == pytest.approx(1000, abs=1)
+    assert plain.max_tokens(plain.bytes_for(1000)) == pytest.approx(1000, abs=1)
 
 
 def test_shapes_are_measured_on_a_machine_with_a_gpu_too(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with FakeTensorMode():
-        assert footprint.peak(lambda: torch.zeros(1000), "cpu") == 4000
+        assert footprint.peak_bytes(lambda: torch.zeros(1000), "cpu") == 4000
 
 
-def test_more_learned_tokens_take_more(load, tiny_model):
+def test_more_target_tokens_take_more_memory(load, tiny_model):
     model = adapters.attach(load(tiny_model, "nf4").model, LORA)
     few, many = (footprint.measure(model, rate) for rate in (0.05, 0.5))
-    # A learned token holds at least its logits and their gradient, float32.
+    # A target token holds at least its logits and their gradient, float32.
     least = 0.45 * 2 * 4 * model.config.vocab_size
     assert many.per_token - few.per_token > least

@@ -8,7 +8,7 @@ from finetune.core.errors import ParamsError
 from finetune.core.schema import Lora, Method
 from finetune.modeling import adapters, precision
 from finetune.modeling.head import head_at
-from finetune.training.losses import CompletionLoss
+from finetune.training.losses import cross_entropy
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 
@@ -57,10 +57,10 @@ IDS = torch.tensor([[5, 6, 7, 8]])
 def test_training_and_inference_compute_the_adapter_alike(narrow):
     narrow.train()
     position = torch.tensor([[0], [3]])
-    with precision.computing(narrow, torch.bfloat16), head_at(narrow, position):
+    with precision.autocast(narrow, torch.bfloat16), head_at(narrow, position):
         trained = narrow(input_ids=IDS).logits[0]
     narrow.eval()
-    with torch.inference_mode(), precision.computing(narrow, torch.bfloat16):
+    with torch.inference_mode(), precision.autocast(narrow, torch.bfloat16):
         predicted = narrow(input_ids=IDS, logits_to_keep=1).logits[0, -1]
     assert torch.equal(trained, predicted)
 
@@ -69,7 +69,7 @@ def test_layers_of_an_adapter_read_their_input_as_it_is(narrow):
     seen = set()
     layer = narrow.base_model.model.model.layers[0].mlp.up_proj.lora_A["default"]
     layer.register_forward_pre_hook(lambda _, given: seen.add(given[0].dtype))
-    with torch.inference_mode(), precision.computing(narrow, torch.bfloat16):
+    with torch.inference_mode(), precision.autocast(narrow, torch.bfloat16):
         narrow(input_ids=IDS)
     assert seen == {torch.bfloat16}
 
@@ -77,9 +77,9 @@ def test_layers_of_an_adapter_read_their_input_as_it_is(narrow):
 def test_gradients_in_bfloat16_are_finite_and_of_full_width(narrow):
     narrow.train()
     position = torch.tensor([[0, 0], [2, 3]])
-    with precision.computing(narrow, torch.bfloat16), head_at(narrow, position):
+    with precision.autocast(narrow, torch.bfloat16), head_at(narrow, position):
         logits = narrow(input_ids=IDS).logits
-    CompletionLoss(None, 0.0)(logits, torch.tensor([8, 9])).backward()
+    cross_entropy(logits, torch.tensor([8, 9])).backward()
     gradients = [p.grad for p in narrow.parameters() if p.requires_grad]
     assert {g.dtype for g in gradients} == {torch.float32}
     assert all(g.isfinite().all() for g in gradients)

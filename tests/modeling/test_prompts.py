@@ -3,11 +3,11 @@ import pytest
 from finetune.core.errors import ModelError
 from finetune.core.schema import Prompt
 from finetune.modeling.prompts import DATE, PromptEncoder, Shot
-from finetune.tasks.kinds import kind
-from finetune.training.examples import IGNORED, encode
+from finetune.tasks.summarization.rows import Row
+from finetune.training.examples import IGNORE_INDEX, encode
 
 SHOTS = [Shot("Eva: Milk?", "Eva needs milk."), Shot("Joe: I am late.", "Joe is late.")]
-ROW = {"id": "1", "dialogue": "Anna: Hi Tom!\nTom: See you at 6.", "summary": "They meet at 6."}
+ROW = Row(id="1", dialogue="Anna: Hi Tom!\nTom: See you at 6.", summary="They meet at 6.")
 
 
 @pytest.fixture(params=["tiny_model", "digits_model"])
@@ -17,21 +17,21 @@ def encoder(request, load, prompt) -> PromptEncoder:
 
 
 def test_prompt_ids_are_the_same_for_training_and_inference(encoder):
-    asked = encoder.encode(ROW["dialogue"]).ids
-    (example,) = encode([ROW], kind("summarization"), encoder).examples
+    asked = encoder.encode(ROW.dialogue).ids
+    (example,) = encode([ROW], encoder).examples
     assert example["input_ids"][: len(asked)] == asked
-    assert example["labels"][: len(asked)] == [IGNORED] * len(asked)
+    assert example["labels"][: len(asked)] == [IGNORE_INDEX] * len(asked)
 
 
 def test_the_loss_falls_on_the_whole_completion_and_its_end_token(encoder):
-    (example,) = encode([ROW], kind("summarization"), encoder).examples
-    learned = [label for label in example["labels"] if label != IGNORED]
-    assert encoder.tokenizer.decode(learned[:-1]) == ROW["summary"]
+    (example,) = encode([ROW], encoder).examples
+    learned = [label for label in example["labels"] if label != IGNORE_INDEX]
+    assert encoder.tokenizer.decode(learned[:-1]) == ROW.summary
     assert learned[-1] == encoder.tokenizer.eos_token_id
 
 
 def test_a_prompt_begins_with_one_bos(encoder):
-    ids = encoder.encode(ROW["dialogue"]).ids
+    ids = encoder.encode(ROW.dialogue).ids
     assert ids[0] == encoder.tokenizer.bos_token_id
     assert ids.count(encoder.tokenizer.bos_token_id) == 1
 
@@ -69,7 +69,7 @@ def test_a_long_body_loses_its_end_but_neither_instruction_nor_cue(encoder):
     text = encoder.tokenizer.decode(encoded.ids)
     assert encoded.truncated
     assert len(encoded.ids) <= encoder.max_prompt_tokens
-    assert len(encoded.ids) > encoder.max_prompt_tokens - 8  # no more is cut than must be
+    assert len(encoded.ids) > encoder.max_prompt_tokens - 8  # no more is truncated than must be
     assert "Summarize." in text
     assert text.endswith("Summary:\n")
     assert "word0" in text
@@ -82,12 +82,12 @@ def test_prompt_and_completion_fit_the_context_of_the_model(load, tiny_model):
     assert len(encoder.encode("word " * 1000).ids) <= 256 - 16
 
 
-def test_a_long_completion_is_cut_and_counted(encoder):
-    row = ROW | {"summary": "word " * 100}
-    examples = encode([row, ROW], kind("summarization"), encoder)
-    labels = [label for label in examples.examples[0]["labels"] if label != IGNORED]
+def test_a_long_completion_is_truncated_and_counted(encoder):
+    row = ROW.model_copy(update={"summary": "word " * 100})
+    examples = encode([row, ROW], encoder)
+    labels = [label for label in examples.examples[0]["labels"] if label != IGNORE_INDEX]
     assert examples.completions_truncated == 1 + (
-        len(encoder.encode_completion(ROW["summary"]).ids) > 16
+        len(encoder.encode_completion(ROW.summary).ids) > 16
     )
     assert len(labels) == 16
     assert encoder.tokenizer.eos_token_id not in labels
@@ -120,24 +120,24 @@ def test_without_a_chat_template_examples_are_blocks_of_text(load, digits_model,
 
 
 def test_an_example_reads_as_a_row_is_trained(encoder):
-    (example,) = encode([ROW], kind("summarization"), encoder).examples
-    shown = encoder.encode("Hi", [Shot(ROW["dialogue"], ROW["summary"])])
+    (example,) = encode([ROW], encoder).examples
+    shown = encoder.encode("Hi", [Shot(ROW.dialogue, ROW.summary)])
     trained = example["input_ids"]
     assert shown.shots == 1
-    if len(encoder.encode_completion(ROW["summary"]).ids) < 16:  # not cut
+    if len(encoder.encode_completion(ROW.summary).ids) < 16:  # not truncated
         assert shown.ids[: len(trained)] == trained
 
 
 def test_the_question_is_what_it_is_without_examples(encoder):
-    asked = encoder.encode(ROW["dialogue"])
-    shown = encoder.encode(ROW["dialogue"], SHOTS[:1])
+    asked = encoder.encode(ROW.dialogue)
+    shown = encoder.encode(ROW.dialogue, SHOTS[:1])
     bos = 1  # stands at the beginning of all
     assert shown.ids[-len(asked.ids) + bos :] == asked.ids[bos:]
     assert (asked.shots, shown.shots) == (0, 1)
 
 
 def test_without_examples_ids_are_those_of_before(encoder):
-    assert encoder.encode(ROW["dialogue"], []) == encoder.encode(ROW["dialogue"])
+    assert encoder.encode(ROW.dialogue, []) == encoder.encode(ROW.dialogue)
 
 
 def test_examples_that_do_not_fit_the_context_go_the_last_ones_first(load, tiny_model, prompt):

@@ -36,7 +36,7 @@ def test_an_unknown_gpu_is_told_with_those_that_are_known():
 
 def test_this_machine_is_measured(monkeypatch):
     monkeypatch.setattr(machines, "available", lambda limit: 5 * 10**9)
-    monkeypatch.setattr(machines, "_multiplied", lambda: 100e9)
+    monkeypatch.setattr(machines, "_matmul_flops", lambda: 100e9)
     found = machines.of(None, 8)
     assert (found.device, found.flops) == ("cpu", 60e9)
     # What this process holds is free for the run's own process.

@@ -49,8 +49,8 @@ def test_steps_tokens_and_time_follow_from_rows_and_parameters(known, rows):
     shapes = skeleton.config(known.model)
     model = skeleton.build(shapes, known.method, known.lora, torch.float32, 0.2, False)
     # A forward pass and the gradients of its activations, at 10¹² operations a second.
-    assert found.seconds == pytest.approx(4 * model.multiplied * 80_000 / 1e12)
-    assert 0.2 * 64 * 1_800 < model.multiplied < model.parameters
+    assert found.seconds == pytest.approx(4 * model.matmul_parameters * 80_000 / 1e12)
+    assert 0.2 * 64 * 1_800 < model.matmul_parameters < model.parameters
     twice = plan.of(known, "samsum", Machine("", "cpu", round(16 * GB), 2e12, ""))
     assert twice.seconds == pytest.approx(found.seconds / 2)
 

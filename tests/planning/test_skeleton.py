@@ -54,7 +54,7 @@ def test_shapes_tell_what_the_model_itself_takes(load, tiny_model, checkpointing
     planned = skeleton.build(shapes, NF4, lora, torch.float32, 0.3, checkpointing)
     model = adapters.attach(load(tiny_model, "nf4").model, lora)
     real = footprint.measure(model, 0.3, checkpointing, skeleton.WIDTHS)
-    assert planned.step.of(2000) == pytest.approx(real.of(2000), rel=0.1)
+    assert planned.step.bytes_for(2000) == pytest.approx(real.bytes_for(2000), rel=0.1)
     assert planned.trainable == model.get_nb_trainable_parameters()[0]
 
 

@@ -8,13 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from finetune.core import params, paths
+from finetune.core.calibration import covered
 from finetune.core.files import write_json, write_jsonl, write_text, write_tsv
 from finetune.core.schema import Bootstrap, Params
-from finetune.reporting import material, page
-from finetune.scoring.distributions import covered
-from finetune.tasks import groups, scores
+from finetune.reporting import artifacts, page
+from finetune.reporting.artifacts import Kind
+from finetune.reporting.parts import Figure, KindQuality, KindReport, Series
+from finetune.scoring import groups, summary
+from finetune.scoring.baselines import Baseline, of_each
+from finetune.scoring.metrics import Flag, Grouping, Metric
+from finetune.stages import report
+from finetune.tasks import registry
 
 ROOT = Path(__file__).parents[2]
 RESAMPLES = Bootstrap(resamples=100, confidence=0.95, seed=1)
@@ -22,6 +29,44 @@ ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 # Text as a data set may hold it: the page must show it as text.
 HOSTILE = "<script>document.title = 'broken'</script>"
 ROWS = 24
+
+
+@pytest.fixture
+def kind() -> Kind:
+    """A kind that no task is of."""
+    error = Metric(
+        key="error",
+        columns=("absolute_error",),
+        title="mean error",
+        meaning="how far off an answer is",
+        unit="km",
+        higher_is_better=False,
+        in_readme=True,
+        in_groups=True,
+    )
+    guessed = Metric(key="guessed", columns=("guessed",), title="GUESSED", unit="%", decimals=1)
+    return Kind(
+        metrics=(error, guessed),
+        flags=(Flag("empty", "nothing was answered"), Flag("late", "it came too late")),
+        groupings=(Grouping("side", lambda row: (0, row["side"])),),
+        baselines=(
+            Baseline("nearest", "the nearest town", of_each(lambda row: 1)),
+            Baseline("best", "the best town", of_each(lambda row: 1), is_oracle=True),
+        ),
+        report=KindReport(
+            description="distances of towns",
+            series=(Series(label="letters of a town", value=lambda row: len(row["town"])),),
+            loss=lambda train: f"The squared distance, seed {train.seed}.",
+            quality=lambda name, of: KindQuality(
+                before_groups=[Figure("first", "", Markup("<svg></svg>"))],
+                after_groups=[Figure("last", name, Markup("<svg></svg>"))],
+                missing=["no map"],
+                examples=Markup("<b>towns</b>"),
+            ),
+            notes=lambda of: [f"{of.task} is far."],
+            remarks=lambda metrics: ["As the crow flies."],
+        ),
+    )
 
 
 @pytest.fixture
@@ -40,7 +85,7 @@ def folder(tmp_path) -> Path:
     trained = {"validation_loss": 1.25, "steps": 282, "run": {"seconds": 60.5, "device": "cpu"}}
     files = {
         "data": {"data": counts},
-        "ladder": {"ladder": {"lead3": scores(30.0), "longest3": scores(31.0)}},
+        "baselines": {"baselines": {"lead3": scores(30.0), "longest3": scores(31.0)}},
         "base": {"base": scores(20.0, prompt_truncated=3, empty=11)},
         "train": {"train": trained},
         "tuned": {**scores(40.125, prompt_truncated=3, hit_length_cap=2), "gain": gain},
@@ -89,9 +134,11 @@ def render(known) -> Callable[..., str]:
         root: Path, tasks: tuple[str, ...] = ("samsum", "price"), own: Params | None = None
     ) -> str:
         with chdir(root):
-            found = [material.read(task, known.tasks[task].kind) for task in tasks]
             shown = {task: known.tasks[task] for task in tasks}
-            sections = {"lora": known.lora, "train": known.train}
+            found = [
+                artifacts.read(task, report.kind(options.kind)) for task, options in shown.items()
+            ]
+            sections = {"lora": known.lora}
             if own:
                 sections |= {"model": own.model, "data": own.data}
             model = (own or known).model
@@ -143,24 +190,41 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
     for row in models["few_shot"]:
         row["shots"] = 2
     for name, predictions in models.items():
-        write_jsonl(paths.predictions(task, name), predictions)
-    write_tsv(
-        paths.groups(task),
-        list(groups.table(kind, rows, {n: models[n] for n in ("base", "tuned")}, RESAMPLES)),
+        write_jsonl(paths.scored(task, name), predictions)
+    scores = registry.scores(kind)
+    by_group = groups.table(
+        scores.GROUPINGS,
+        scores.METRICS,
+        scores.FLAGS,
+        rows,
+        {name: models[name] for name in ("base", "tuned")},
+        RESAMPLES,
     )
-    run = {"run": {"prompt_tokens": 4096, "cache_gb": 1.0}}
-    measured = {n: scores.metrics(kind, rows, RESAMPLES, {}) | run for n, rows in models.items()}
-    measured["tuned"]["gain"] = scores.gain(kind, models["base"], models["tuned"], RESAMPLES)
-    write_json(paths.metrics(task, "tuned"), {task: measured.pop("tuned")})
-    write_json(paths.metrics(task, "base"), {task: measured})
+    write_tsv(paths.groups(task), list(by_group))
 
-    ladder = {}
-    for name, (error, count) in RUNGS[kind].items():
+    def measured(predictions: list[dict], **protocol: object) -> dict:
+        return {
+            **summary.summary(scores.METRICS, scores.FLAGS, predictions, RESAMPLES, protocol),
+            "validation": summary.scores(scores.METRICS, predictions[:5]),
+        }
+
+    metrics = {
+        name: {**measured(predictions), **scores.details(predictions, RESAMPLES)}
+        for name, predictions in models.items()
+    }
+    gain = summary.gain(scores.METRICS, models["base"], models["tuned"], RESAMPLES)
+    write_json(paths.metrics(task, "tuned"), {task: {**metrics.pop("tuned"), "gain": gain}})
+    write_json(paths.metrics(task, "base"), {task: metrics})
+
+    baselines = {}
+    for name, (error, count) in BASELINES[kind].items():
         predictions = [_plain(row) for row in answers(rows, error)][:count]
-        write_jsonl(paths.ladder(task) / f"{name}.jsonl", predictions)
-        protocol = {"bound": True} if name == "oracle3" else {}
-        ladder[name] = scores.metrics(kind, predictions, RESAMPLES, protocol)
-    write_json(paths.metrics(task, "ladder"), {task: {"ladder": ladder}})
+        write_jsonl(paths.baselines(task) / f"{name}.jsonl", predictions)
+        remarks = {"oracle": True} if name == "oracle3" else {}
+        if count < ROWS:
+            remarks["source"] = "one person"
+        baselines[name] = measured(predictions, **remarks)
+    write_json(paths.metrics(task, "baselines"), {task: {"baselines": baselines}})
 
     trained = {"rows": ROWS, "steps": 40, "best_step": 20, "validation_loss": 1.5}
     run = {"device": "cpu", "minutes": 30.0, "peak_memory_gb": 1.5, "resumed_at_step": 0}
@@ -170,9 +234,9 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         write_tsv(paths.curves(task) / f"{name}.tsv", curve)
 
 
-# How far off each is, from 0 to 1; of rungs also how many rows they answer.
+# How far off each is, from 0 to 1; of baselines also how many rows they answer.
 MODELS = {"base": 0.9, "few_shot": 0.7, "tuned": 0.2}
-RUNGS = {
+BASELINES = {
     "summarization": {"lead3": (0.6, ROWS), "longest3": (0.5, ROWS), "oracle3": (0.1, ROWS)},
     "price": {"median": (0.6, ROWS), "boosting": (0.4, ROWS), "human": (0.3, ROWS // 2)},
 }
@@ -188,7 +252,7 @@ MODELS_ONLY = (
 
 
 def _plain(row: dict) -> dict:
-    """A rung's row: without what only models have."""
+    """A baseline's row: without what only models have."""
     return {name: value for name, value in row.items() if name not in MODELS_ONLY}
 
 

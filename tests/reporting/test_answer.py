@@ -1,13 +1,34 @@
-"""Words and tables of the answer; how it looks on the page is for test_page and test_browser."""
+"""Words of the results; how they look on the page is for test_page and test_browser."""
 
 import pytest
 
 from finetune.core.schema import Bootstrap
-from finetune.reporting import answer, numbers
-from finetune.reporting.material import Material
-from finetune.tasks.scores import METRICS
+from finetune.reporting import answer, leaderboard
+from finetune.reporting.artifacts import TaskArtifacts
 
 BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=1)
+
+
+def scores(error: float, n: int = 4, **protocol: object) -> dict:
+    ends = {"error": {"low": error - 1, "high": error + 1}}
+    return {"error": error, "n": n, "interval": ends, "protocol": protocol}
+
+
+@pytest.fixture
+def artifacts(kind) -> TaskArtifacts:
+    gain = {"error": {"mean": -65.0, "low": -70.0, "high": -60.0, "p": 0.001}}
+    return TaskArtifacts(
+        task="towns",
+        kind=kind,
+        metrics={
+            "baselines": {
+                "nearest": scores(30), "best": scores(1, oracle=True),
+                "human": scores(10, n=2, source="one person"),
+            },
+            "base": scores(90),
+            "tuned": {**scores(25), "gain": gain},
+        },
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -18,16 +39,36 @@ BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=1)
         ({}, "Published: measured otherwise, not comparable"),
     ],
 )
-def test_published_figures_are_not_beside_generated_rows_without_a_word(source, said):
-    assert answer.published_elsewhere(Material("chats", "summarization", source=source)) == said
+def test_published_figures_are_not_beside_generated_rows_without_a_word(kind, source, said):
+    of = TaskArtifacts(task="towns", kind=kind, source=source)
+    assert answer.published_elsewhere(of) == said
 
 
-@pytest.mark.parametrize(("p", "said"), [(1 / 1001, "≤ 0.001"), (0.032, "0.032")])
-def test_the_least_p_that_so_many_draws_can_give_is_a_bound(p, said):
-    gain = {"mae": {"mean": -5.0, "low": -6.0, "high": -4.0, "p": p}}
-    table = answer.gains(Material("price", "price", {"tuned": {"gain": gain}}), BOOTSTRAP)
-    assert table.rows == [["mean absolute error (USD)", "−5.00 [−6.00,\xa0−4.00]", said]]
+def test_an_error_that_falls_is_a_verdict_of_better(artifacts):
+    entries = leaderboard.entries(artifacts)
+    found = answer.verdict(artifacts, entries, BOOTSTRAP)
+    assert found.word == "better"
+    assert "the mean error fell from 90.00 to 25.00" in found.sentence
+    assert answer.change(artifacts).startswith("−65.00 km [−70.00")
+    del artifacts.metrics["tuned"]["gain"]
+    assert answer.verdict(artifacts, entries, BOOTSTRAP) is None
+    assert answer.change(artifacts) == ""
 
 
-def test_every_metric_has_a_meaning():
-    assert {name for metrics in METRICS.values() for name in metrics} == set(numbers.MEANINGS)
+def test_each_entry_has_a_note_for_those_who_do_not_know_its_name(artifacts):
+    entries = {entry.key: entry for entry in leaderboard.entries(artifacts)}
+    assert {key: answer._note(artifacts, entry) for key, entry in entries.items()} == {
+        "nearest": "the nearest town",
+        "best": "oracle: the best town",
+        "human": "2 of 4 rows only; one person",
+        "base": "the untuned model",
+        "tuned": "with its adapter",
+    }
+
+
+def test_remarks_of_the_kind_are_among_those_on_the_scores(artifacts):
+    entries = leaderboard.entries(artifacts)
+    weak, own, human = answer._notes(artifacts, entries, BOOTSTRAP)
+    assert weak.startswith("Untuned, the base model does worse than 1 of 1 baselines")
+    assert own == "towns is far."
+    assert human.startswith("human answers 2 of 4 rows; over these its score is 10.00")

@@ -75,8 +75,8 @@ def test_it_opens_offline_without_an_error_or_a_request(show, file):
     assert page.title() == "Did tuning help? samsum, price"
     # What stands in a row is read, not run.
     assert page.locator("script").count() == 0
-    dialogue = page.locator(".dialogue").first.inner_text()
-    assert "<script>document.title = 'broken'</script>" in dialogue
+    shown = page.locator(".input").first.inner_text()
+    assert "<script>document.title = 'broken'</script>" in shown
 
 
 def test_markup_that_came_through_all_the_same_loads_and_runs_nothing(show, file):

@@ -4,7 +4,8 @@ import pytest
 
 from finetune.core.schema import Model
 from finetune.reporting import facts
-from finetune.reporting.material import Material
+from finetune.reporting.artifacts import TaskArtifacts
+from finetune.scoring.metrics import Flag
 
 
 def plain(said: str) -> str:
@@ -31,25 +32,25 @@ def test_what_was_dropped_is_told_by_reason():
 def test_lengths_are_told_in_tokens():
     train = {"prompt_tokens_mean": 62.25, "prompt_tokens_max": 1024}
     train |= {"completion_tokens_mean": 2.0, "completion_tokens_max": 3}
-    said = "a prompt 62.2 (at most 1,024), an answer 2.0 (at most 3)."
+    said = "prompt 62.2 (at most 1,024), answer 2.0 (at most 3)."
     assert plain(facts.tokens(train)).endswith(said)
     assert facts.tokens({}) == ""
     shown = facts.training({**train, "steps": 4}, None)
     assert "prompt tokens mean" not in dict(shown)
 
 
-def test_what_went_wrong_is_counted_for_each_model_and_nothing_else_is():
+def test_flags_are_counted_for_each_model_and_nothing_else_is():
     metrics = {
-        "base": {"mae": 1.5, "n": 200, "empty": 11, "prompt_truncated": 0,
-                 "run": {"prompt_tokens": 4096}},
-        "tuned": {"n": 200, "hit_length_cap": 1, "empty_share": 0.5, "gain": {}},
-    }  # fmt: skip
-    table = facts.flags(metrics)
+        "base": {"mae": 1.5, "n": 200, "empty": 11, "prompt_truncated": 0, "others": 3},
+        "tuned": {"n": 200, "hit_length_cap": 1, "empty_rate": 0.5, "gain": {}},
+    }
+    names = ("prompt_truncated", "hit_length_cap", "empty", "unparsable")
+    table = facts.flags(metrics, [Flag(name, "") for name in names])
     assert table.head == ["rows with", "base model", "tuned"]
     assert [[plain(cell) for cell in row] for row in table.rows] == [
-        ["empty", "11 of 200 (5.5 %)", "–"],
         ["prompt truncated", "0", "–"],
         ["hit length cap", "–", "1 of 200 (0.5 %)"],
+        ["empty", "11 of 200 (5.5 %)", "–"],
     ]
 
 
@@ -83,9 +84,10 @@ def test_a_base_model_goes_by_the_hash_of_its_weights_or_its_revision(tmp_path):
     assert "not there" in dict(facts.base_model(model(name="gone")))["sha256"]
 
 
-def test_where_rows_came_from_is_told_whole():
+def test_where_rows_came_from_is_told_whole(kind):
     source = {"source": "files", "splits": {"test": {"rows": 1200, "sha256": "ab"}}}
-    found = dict(facts.source(Material("price", "price", source=source, adapter_sha256="cd")))
+    of = TaskArtifacts(task="towns", kind=kind, source=source, adapter_sha256="cd")
+    found = dict(facts.source(of))
     assert found["splits test sha256"] == "ab"
     assert found["splits test rows"] == "1,200"
     assert found["adapter sha256"] == "cd"
@@ -102,5 +104,5 @@ def test_where_rows_came_from_is_told_whole():
         ({}, ""),
     ],
 )
-def test_where_test_rows_came_from(source, said):
-    assert facts.origin(Material("t", "price", source=source)) == said
+def test_where_test_rows_came_from(kind, source, said):
+    assert facts.origin(TaskArtifacts(task="towns", kind=kind, source=source)) == said

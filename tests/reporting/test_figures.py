@@ -10,7 +10,7 @@ from finetune.reporting.dots import Line, Mark
 PAIRS = [(10.0, 12.0), (100.0, 90.0), (0.0, 5e6)]
 
 
-def line(label: str, score: float, role: str = "rung", **more: object) -> Line:
+def line(label: str, score: float, role: str = "baseline", **more: object) -> Line:
     return Line(label, "a note", f"{score}", (Mark(role, score, score, score),), **more)
 
 
@@ -61,7 +61,7 @@ def test_labels_are_text_whatever_they_hold():
 
 @pytest.mark.parametrize("note", ["short", "a note of more than a few characters"])
 def test_a_mark_beneath_its_label_is_nearer_to_it_than_to_the_next(note):
-    lines = [Line(label, note, "", (Mark("rung", 1.0, 1.0, 1.0),)) for label in "abc"]
+    lines = [Line(label, note, "", (Mark("baseline", 1.0, 1.0, 1.0),)) for label in "abc"]
     svg = parsed(dots.dots("n", "t", lines, "the axis", dots.NARROW))
     marks = sorted(float(mark.get("y")) for mark in svg.iter("use"))
     texts = [t for t in svg.iter("text") if t.get("x") == "0" and t.get("y")]

@@ -4,6 +4,8 @@ import shutil
 import pytest
 
 from finetune.core.files import read_json, read_jsonl, write_json, write_jsonl
+from finetune.reporting import page
+from finetune.reporting.artifacts import TaskArtifacts
 
 ELEMENT = re.compile(
     r"<script|<link(?! rel=\"icon\" href=\"data:,\")|<img|<iframe|@import|url\(http"
@@ -43,15 +45,28 @@ def test_every_section_speaks_of_every_task(html):
         assert part.count("<h3>samsum ") == part.count("<h3>price ") == 1
 
 
-def test_bounds_and_partial_rungs_are_marked_and_published_figures_set_apart(html):
+def test_oracles_and_partial_baselines_are_marked_and_published_figures_set_apart(html):
     said = text(html)
-    assert "oracle3 (bound)" in said
-    assert "bound: the best three lines" in said
-    assert "12 of 24 rows only" in said
-    assert "human answered 12 of 24 rows" in said
+    assert "oracle3 (oracle)" in said
+    assert "oracle: the best three lines" in said
+    assert "12 of 24 rows only; one person" in said
+    assert "human answers 12 of 24 rows" in said
     assert "Published, on real data: not comparable" in said
-    assert "best rung without a language model, longest3" in said
-    assert "best rung without a language model, boosting" in said
+    assert "the best baseline, longest3" in said
+    assert "the best baseline, boosting" in said
+
+
+def test_validation_scores_stand_beside_those_of_test(html):
+    assert text(html).count("over the validation rows, by which experiments are chosen") == 2
+
+
+def test_each_kind_has_its_own_part(html):
+    said = text(html)
+    assert "summaries of dialogues" in said
+    assert "From the best to the worst" in said
+    assert "prices of products" in said
+    assert "The worst misses of the tuned model" in said
+    assert "plus 2 times the expected error in 100 USD" in said
 
 
 def test_training_says_what_the_curve_shows(html):
@@ -71,7 +86,7 @@ def test_hashes_and_versions_are_given(html):
 @pytest.mark.parametrize(
     ("missing", "told"),
     [
-        ("metrics/price/ladder.json", "No rung of the ladder was run"),
+        ("metrics/price/baselines.json", "No baselines were run"),
         ("metrics/price/tuned.json", "have not been measured yet"),
         ("metrics/price/base.json", "have not been measured yet"),
         ("metrics/price/groups.tsv", "No groups.tsv was written"),
@@ -79,9 +94,9 @@ def test_hashes_and_versions_are_given(html):
         ("metrics/price/curves", "No curve of the validation loss"),
         ("metrics/price/data.json", "No counts of the data"),
         ("metrics/price", "No scores were written yet"),
-        ("predictions/price/few_shot.jsonl", "with examples in its prompt"),
-        ("predictions/price/tuned.jsonl", "No predictions of the tuned model"),
-        ("predictions/price/base.jsonl", "No row was predicted by both models"),
+        ("predictions/price/scored/few_shot.jsonl", "with examples in its prompt"),
+        ("predictions/price/scored/tuned.jsonl", "No predictions of the tuned model"),
+        ("predictions/price/scored/base.jsonl", "No row was predicted by both models"),
         ("predictions/price", "No predictions of the tuned model"),
         ("data/prepared/price", "No prepared rows"),
         ("data/raw/price", "data/raw was not there"),
@@ -104,16 +119,43 @@ def test_a_few_rows_are_enough(run_folder, render, count):
     assert f"of {count} rows" in text(render(run_folder))
 
 
+def test_a_kind_that_the_report_has_never_heard_of_has_its_page(kind, known):
+    rows = [{"id": i, "absolute_error": float(i)} for i in range(3)]
+    ends = {"error": {"low": 0.5, "high": 1.5}}
+    scores = {"error": 1.0, "n": 3, "empty": 1, "interval": ends}
+    gain = {"error": {"mean": 0.0, "low": -1.0, "high": 1.0, "p": 0.9}}
+    towns = TaskArtifacts(
+        task="towns",
+        kind=kind,
+        metrics={
+            "baselines": {"nearest": scores},
+            "base": scores,
+            "tuned": {**scores, "gain": gain},
+            "train": {"steps": 1},
+        },
+        predictions={"base": rows, "tuned": rows},
+        rows={"train": [{"town": "Ulm"}], "test": [{"town": "Hof"}]},
+    )
+    options = known.tasks["price"]
+    html = page.page([towns], {"towns": options}, {}, known.bootstrap, known.model, None)
+    said = text(html)
+    assert "No significant difference: the mean error went from 1.00 to 1.00 km" in said
+    for own in ("distances of towns", "towns is far.", "Letters of a town", "no map"):
+        assert own in said
+    assert "<b>towns</b>" in html
+    assert "mae 53.7" in said  # published, and none of its metrics
+
+
 def test_one_task_alone(finished, render):
     html = render(finished, ("price",))
     assert "samsum" not in html
     assert "<h3>price " in html
 
 
-def test_rows_without_category_distribution_or_spread(run_folder, render):
+def test_rows_without_groups_distribution_or_spread(run_folder, render):
     """Constant predictions, all in one price, by a model that gave no distribution."""
     for name in ("base", "tuned"):
-        file = run_folder / f"predictions/price/{name}.jsonl"
+        file = run_folder / f"predictions/price/scored/{name}.jsonl"
         rows = [
             {**row, "prediction": 50.0, "category": None, "absolute_error": 0.0, "reference": 50.0}
             for row in read_jsonl(file)
@@ -123,7 +165,7 @@ def test_rows_without_category_distribution_or_spread(run_folder, render):
     lines = [line for line in groups.read_text().splitlines(True) if "category" not in line]
     groups.write_text("".join(lines))
     said = text(render(run_folder, ("price",)))
-    assert "No row has a category" in said
+    assert "By category there are no groups to compare." in said
     assert "Predictions hold no `pit`" in said
 
 
@@ -139,7 +181,7 @@ def test_a_huge_error_still_fits(run_folder, render):
 
 
 def test_few_shot_may_be_off(run_folder, render):
-    (run_folder / "predictions/price/few_shot.jsonl").write_text("")
+    (run_folder / "predictions/price/scored/few_shot.jsonl").write_text("")
     file = run_folder / "metrics/price/base.json"
     metrics = read_json(file)
     del metrics["price"]["few_shot"]
@@ -148,10 +190,10 @@ def test_few_shot_may_be_off(run_folder, render):
 
 
 def test_the_first_lines_answer_for_each_task(html):
-    top = text(html).partition("The answer")[0]
+    top = text(html).partition("Results")[0]
     assert "better than the base model , ROUGE-1" in top
-    assert "the best rung without a model, boosting, has" in top
-    assert "another seed of training" in top
+    assert "the best baseline, boosting, has" in top
+    assert "variance between training seeds" in top
 
 
 def test_only_the_source_that_was_used_is_among_the_parameters(html):
@@ -180,7 +222,7 @@ def test_no_folder_of_the_one_who_made_it_is_shown(finished, known, render, tmp_
     model = known.model.model_copy(update={"name": f"{home}/a-model", "watch": f"{home}/a-model"})
     data = known.data.model_copy(update={"root": f"{home}/rows"})
     own = known.model_copy(update={"model": model, "data": data})
-    page = render(finished, own=own)
-    assert "someone" not in page
-    assert "The base model is …/a-model." in page
-    assert "…/rows" in page
+    html = render(finished, own=own)
+    assert "someone" not in html
+    assert "The base model is …/a-model." in html
+    assert "…/rows" in html

@@ -22,7 +22,7 @@ def test_a_closed_terminal_is_one_line(monkeypatch):
         raise EOFError
 
     monkeypatch.setattr("builtins.input", closed)
-    with pytest.raises(UserError, match="say which with --target"):
+    with pytest.raises(UserError, match="choose with --target"):
         choosing.ask(*QUESTION)
 
 
@@ -31,7 +31,7 @@ def test_without_a_terminal_the_option_and_the_candidates_are_named(monkeypatch)
     with pytest.raises(UserError) as raised:
         choosing.chooser(yes=False)(*QUESTION)
     assert str(raised.value) == (
-        "init: the target of price may be 'price', 'cost'; say which with --target (or --yes for "
+        "init: the target of price may be 'price', 'cost'; choose with --target (or --yes: "
         "the first)"
     )
 

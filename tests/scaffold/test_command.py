@@ -21,8 +21,8 @@ from finetune.core.errors import DataError, UserError
 from finetune.core.files import read_json, read_jsonl
 from finetune.scaffold import command
 from finetune.scaffold.command import Options
-from finetune.scaffold.guessing import Wishes
-from finetune.stages import fetch, ladder, prepare
+from finetune.scaffold.guessing import ColumnOptions
+from finetune.stages import baselines, fetch, prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,8 +43,8 @@ def init(repository, capsys):
     """Runs `init`; gives what it prints and the overrides of the command that it ends with."""
 
     def ran(path: Path, task: str = "mine", **options: object) -> tuple[str, list[str]]:
-        wishes = Wishes(**{key: options.pop(key) for key in list(options) if key in WISHES})
-        command.run(Path(), path, Options(task, wishes, **options))
+        columns = ColumnOptions(**{key: options.pop(key) for key in list(options) if key in WISHES})
+        command.run(Path(), path, Options(task, columns, **options))
         printed = capsys.readouterr().out
         *_, last = printed.splitlines()
         words = shlex.split(last)
@@ -100,7 +100,7 @@ def test_a_spreadsheet_s_export_becomes_a_price_task(init, german_csv, repositor
     assert "Artikel, Export (März).csv: line 101: price is '', must be a number of USD" in printed
     assert "price is '1.299,00 €', must be a number of USD" in printed
     assert "which may be 1.299 or 1299" in printed
-    assert "data.max_bad_share=0.02" in overrides
+    assert "data.max_bad_rate=0.02" in overrides
     read = params.validate_text(compose(repository, overrides), "conf")
     assert list(read.tasks) == ["mine"]
     files = read.tasks["mine"].source.files
@@ -109,6 +109,8 @@ def test_a_spreadsheet_s_export_becomes_a_price_task(init, german_csv, repositor
         "id": "Artikel-Nr", "text": "Beschreibung", "price": "Preis", "category": "Warengruppe",
     }  # fmt: skip
     assert (read.data.root, read.data.watch) == (str(german_csv.parent), str(german_csv))
+    shipped = params.validate_text(compose(repository, []), "conf").tasks["price"]
+    assert (read.tasks["mine"].train, read.tasks["mine"].eval) == (shipped.train, shipped.eval)
 
     counts = prepared(overrides)
     assert (counts["all"]["rows"], counts["all"]["set_aside"]) == (200, 3)
@@ -157,6 +159,8 @@ def test_nested_rows_with_several_references_become_a_summary_task(init, nested_
     }  # fmt: skip
     assert read.source.files.fields_by_split == {"test": {"summary": "references"}}
     assert read.prompt.instruction == "Summarize this dialogue in one sentence."
+    shipped = params.validate_text(compose(repository, []), "conf").tasks["samsum"]
+    assert (read.train, read.eval) == (shipped.train, shipped.eval)
 
     counts = prepared(overrides)
     assert counts["train"]["set_aside"] == 4
@@ -171,8 +175,8 @@ def test_nested_rows_with_several_references_become_a_summary_task(init, nested_
         "summary is missing: the row has no 'summary.text'",
         "dialogue is missing: the row has no 'thread.chat'",
     ]
-    ladder.run(params.for_stage("ladder", "mine"), "mine")
-    first = read_jsonl(paths.ladder("mine") / "lead1.jsonl")[0]
+    baselines.run(params.for_stage("baselines", "mine"), "mine")
+    first = read_jsonl(paths.baselines("mine") / "lead1.jsonl")[0]
     assert first["references"] == ["Tom says 101.", "It is 101."]
     assert first["rouge1"] > 0
 
@@ -235,20 +239,29 @@ def test_a_file_in_the_repository_is_given_relative_to_it(init, wide_parquet):
     [
         ({"task": "samsum"}, "--task: 'samsum' is taken; give the task another name"),
         ({"task": "embedded"}, "--task: 'embedded' is taken; give the task another name"),
-        ({"task": "../x"}, "--task: '../x' is no name of a task; a letter, then letters, digits"),
-        ({"task": "7up"}, "--task: '7up' is no name of a task"),
-        ({"task": ""}, "--task: '' is no name of a task"),
         (
-            {"wishes": Wishes(input="artcle")},
+            {"task": "../x"},
+            "--task: '../x' is not a valid name; use a letter, then letters, digits",
+        ),
+        ({"task": "7up"}, "--task: '7up' is not a valid name"),
+        ({"task": ""}, "--task: '' is not a valid name"),
+        (
+            {"columns": ColumnOptions(input="artcle")},
             "--input: articles.parquet has no 'artcle'; it has 'id', 'image', 'published', 'tags'",
         ),
-        ({"wishes": Wishes(target=["x"])}, "--target: articles.parquet has no 'x'; it has"),
-        ({"wishes": Wishes(id="id")}, "articles.parquet: id '0' stands in more than one row (75 "),
+        ({"columns": ColumnOptions(target=["x"])}, "--target: articles.parquet has no 'x'; it has"),
         (
-            {"wishes": Wishes(input="image", target=["highlights"])},
+            {"columns": ColumnOptions(id="id")},
+            "articles.parquet: id '0' stands in more than one row (75 ",
+        ),
+        (
+            {"columns": ColumnOptions(input="image", target=["highlights"])},
             "articles.parquet: row 1: dialogue is binary, must be text; 150 of 150 rows are bad; ",
         ),
-        ({"wishes": Wishes(kind="price")}, "no column holds amounts in USD, such as 12.5 or $1,2"),
+        (
+            {"columns": ColumnOptions(kind="price")},
+            "no column holds amounts in USD, such as 12.5 or $1,2",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_writes_nothing(repository, wide_parquet, options, said):
@@ -284,7 +297,7 @@ def test_a_config_is_overwritten_by_force_alone(init, wide_parquet):
     init(wide_parquet)
     file = Path("conf/task/mine.yaml")
     file.write_text("mine: 1\n")
-    assert "conf/task/mine.yaml: is there already; --force" in message(wide_parquet)
+    assert "conf/task/mine.yaml: exists already; --force" in message(wide_parquet)
     assert file.read_text() == "mine: 1\n"
     init(wide_parquet, force=True)
     assert "kind: summarization" in file.read_text()

@@ -1,16 +1,16 @@
 import pytest
 
+from finetune.columns.description import describe
 from finetune.core.errors import DataError, UserError
 from finetune.scaffold.choosing import refuse
-from finetune.scaffold.columns import describe
-from finetune.scaffold.guessing import Guess, Wishes, guess
+from finetune.scaffold.guessing import ColumnOptions, Guess, guess
 
 LONG = "A long text of many words, which goes on and on until somebody has read all of it."
 SHORT = "A text of some words."
 
 
-def guessed(row: dict, **wishes: object) -> Guess:
-    return guess(describe([row, row]), Wishes(**wishes), refuse)
+def guessed(row: dict, **options: object) -> Guess:
+    return guess(describe([row, row]), ColumnOptions(**options), refuse)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_names_and_contents_say_what_columns_are(row, kind, fields):
     [
         ({"text": LONG, "price": 5, "summary": SHORT}, "the kind of task may be 'summarization', "),
         ({"text": LONG, "one": SHORT, "two": SHORT}, "the target of summarization may be 'one', '"),
-        ({"text": LONG, "stars": 5}, "the target of price may be 'stars'; say which with --target"),
-        ({"a": LONG, "b": LONG, "price": 5}, "the input of price may be 'a', 'b'; say which with "),
+        ({"text": LONG, "stars": 5}, "the target of price may be 'stars'; choose with --target"),
+        ({"a": LONG, "b": LONG, "price": 5}, "the input of price may be 'a', 'b'; choose with "),
     ],
 )
 def test_a_choice_is_for_somebody_to_make(row, said):
@@ -65,7 +65,7 @@ def test_a_choice_is_for_somebody_to_make(row, said):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "found"),
+    ("options", "found"),
     [
         ({"kind": "price"}, ("price", {"text": "text", "price": "price"})),
         ({"target": ["price"]}, ("price", {"text": "text", "price": "price"})),
@@ -80,13 +80,13 @@ def test_a_choice_is_for_somebody_to_make(row, said):
         ),
     ],
 )
-def test_options_say_what_names_do_not(wishes, found):
+def test_options_say_what_names_do_not(options, found):
     row = {"n": 1, "text": LONG, "one": SHORT, "two": SHORT, "price": 5}
-    assert guessed(row, **wishes) == Guess(*found)
+    assert guessed(row, **options) == Guess(*found)
 
 
 @pytest.mark.parametrize(
-    ("row", "wishes", "said"),
+    ("row", "options", "said"),
     [
         ({"text": LONG}, {}, r"no column can be a target: .* there are 'text' \(text: A long"),
         ({"text": LONG, "on": True}, {"kind": "price"}, "no column holds amounts in USD, such as"),
@@ -94,6 +94,6 @@ def test_options_say_what_names_do_not(wishes, found):
         ({"text": LONG, "preis": "5,00 €"}, {"kind": "price"}, "no column holds amounts in USD"),
     ],
 )
-def test_a_file_without_input_or_target_is_a_mistake(row, wishes, said):
+def test_a_file_without_input_or_target_is_a_mistake(row, options, said):
     with pytest.raises(DataError, match=said):
-        guessed(row, **wishes)
+        guessed(row, **options)

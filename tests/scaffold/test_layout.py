@@ -42,8 +42,8 @@ def test_files_of_a_folder_are_splits_by_their_names(tmp_path, names, splits):
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (("train.csv",), "no file is called test.* (files that can be read: train.csv); a single"),
-        ((), "no file is called train.* or test.* (files that can be read: none)"),
+        (("train.csv",), "no file is called test.* (readable files: train.csv); or give"),
+        ((), "no file is called train.* or test.* (readable files: none)"),
         (("train.csv", "train.json", "test.csv"), "train.csv and train.json may both be train"),
     ],
 )

@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from finetune.core.schema import PriceScore
 from finetune.scoring.regression import price_error, r2, rmsle
 
-OPTIONS = PriceScore(hit_usd=40.0, hit_share=0.2)
+OPTIONS = {"hit_usd": 40.0, "hit_fraction": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -14,15 +13,15 @@ OPTIONS = PriceScore(hit_usd=40.0, hit_share=0.2)
         (10.0, 50.0, 40.0, 100),  # just within USD
         (9.0, 50.0, 41.0, 0),
         (90.0, 50.0, 40.0, 100),
-        (800.0, 1000.0, 200.0, 100),  # just within the share
+        (800.0, 1000.0, 200.0, 100),  # just within the fraction
         (1200.0, 1000.0, 200.0, 100),
         (799.0, 1000.0, 201.0, 0),
-        (1000.0, 799.0, 201.0, 0),  # a share of the price, not of the prediction
+        (1000.0, 799.0, 201.0, 0),  # a fraction of the price, not of the prediction
         (0.0, 0.0, 0.0, 100),
     ],
 )
-def test_a_hit_is_within_so_many_usd_or_a_share_of_the_price(prediction, price, error, hit):
-    found = price_error(prediction, price, OPTIONS)
+def test_a_hit_is_within_so_many_usd_or_a_fraction_of_the_price(prediction, price, error, hit):
+    found = price_error(prediction, price, **OPTIONS)
     assert (found["absolute_error"], found["hit"]) == (error, hit)
 
 
@@ -31,12 +30,12 @@ def test_a_hit_is_within_so_many_usd_or_a_share_of_the_price(prediction, price, 
 )
 def test_what_is_not_finite_has_no_error(prediction, price):
     with pytest.raises(ValueError, match="not finite"):
-        price_error(prediction, price, OPTIONS)
+        price_error(prediction, price, **OPTIONS)
 
 
 def test_a_negative_price_is_no_prediction():
     with pytest.raises(ValueError, match="negative"):
-        price_error(-1.0, 5.0, OPTIONS)
+        price_error(-1.0, 5.0, **OPTIONS)
 
 
 def test_scores_over_rows_are_those_of_scikit_learn():

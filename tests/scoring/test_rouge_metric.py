@@ -1,7 +1,7 @@
 import evaluate
 import pytest
 
-from finetune.scoring.rouge import MODULE
+from finetune.scoring import rouge_metric
 
 PREDICTIONS = ["the cats sat", "", "a dog"]
 REFERENCES = ["the cat sat on the mat", "the cat", "a dog"]
@@ -9,7 +9,7 @@ REFERENCES = ["the cat sat on the mat", "the cat", "a dog"]
 
 @pytest.fixture(scope="module")
 def metric() -> evaluate.Metric:
-    return evaluate.load(str(MODULE), keep_in_memory=True)
+    return evaluate.load(rouge_metric.__file__, keep_in_memory=True)
 
 
 def test_it_is_a_metric_of_evaluate_with_the_plain_mean_over_rows(metric):

@@ -71,7 +71,7 @@ def write(file: Path, text: str) -> None:
 def configure(**values: object) -> None:
     """Write params.yaml: files as the source, one row in ten may be bad, and keys of `data`."""
     everything = OmegaConf.load(ROOT / "params.yaml")
-    everything.data.update({"source": "files", "max_bad_share": 0.1, "validation_share": 0.2})
+    everything.data.update({"source": "files", "max_bad_rate": 0.1, "validation_fraction": 0.2})
     everything.data.update(values)
     Path("params.yaml").write_text(OmegaConf.to_yaml(everything), encoding="utf-8")
 

@@ -8,7 +8,7 @@ from finetune.core.schema import Lora, Run
 from finetune.modeling import adapters
 from finetune.modeling.footprint import Footprint
 from finetune.training import budget
-from finetune.training.budget import Budget, fitting, resolve
+from finetune.training.budget import Budget, choose, resolve
 
 MB = 10**6
 # A token takes 1 MB, or 0.1 with its layers' activations computed twice; memory is twice that.
@@ -35,58 +35,60 @@ def measure(checkpointing: bool) -> Footprint:
     ],
 )
 def test_auto_takes_what_fits_and_checkpoints_where_a_row_does_not(free_mb, longest, expected):
-    assert fitting("auto", longest, free_mb * MB, "cpu", measure) == expected
+    assert choose("auto", longest, free_mb * MB, "cpu", measure) == expected
 
 
 def test_a_little_more_memory_gives_the_same_budget():
-    found = {fitting("auto", 300, free * MB, "cpu", measure) for free in range(1_300, 2_400, 50)}
-    assert found == {Budget(512)}
+    budgets = {choose("auto", 300, free * MB, "cpu", measure) for free in range(1_300, 2_400, 50)}
+    assert budgets == {Budget(512)}
 
 
 def test_a_budget_that_is_asked_for_is_checkpointed_where_it_does_not_fit():
-    assert fitting(700, 300, 3_000 * MB, "cpu", measure) == Budget(700)
-    assert fitting(5_000, 300, 3_000 * MB, "cpu", measure) == Budget(5_000, True)
+    assert choose(700, 300, 3_000 * MB, "cpu", measure) == Budget(700)
+    assert choose(5_000, 300, 3_000 * MB, "cpu", measure) == Budget(5_000, True)
     with pytest.raises(ModelError, match=r"run.token_budget: 90000 tokens .* to 12500 or less"):
-        fitting(90_000, 300, 3_000 * MB, "cpu", measure)
+        choose(90_000, 300, 3_000 * MB, "cpu", measure)
 
 
 def test_a_row_that_does_not_fit_is_refused_with_what_would():
-    said = r"longest row has 800 tokens, .* lower prompt.max_tokens, so that .* 175 tokens or less"
-    with pytest.raises(ModelError, match=said) as told:
-        fitting("auto", 800, 100 * MB, "cpu", measure)
-    assert "\n" not in str(told.value)
+    message = (
+        r"longest row has 800 tokens, .* lower prompt.max_tokens, so that .* 175 tokens or less"
+    )
+    with pytest.raises(ModelError, match=message) as raised:
+        choose("auto", 800, 100 * MB, "cpu", measure)
+    assert "\n" not in str(raised.value)
     with pytest.raises(ModelError, match="are free: take a smaller model, or"):
-        fitting("auto", 800, 60 * MB, "cpu", measure)
+        choose("auto", 800, 60 * MB, "cpu", measure)
 
 
 def test_a_resumed_run_keeps_its_budget_while_it_fits(tmp_path, caplog):
-    assert resolve(tmp_path, "auto", lambda: Budget(512), was_too_large=False) == Budget(512)
-    assert resolve(tmp_path, "auto", lambda: Budget(1024), was_too_large=False) == Budget(512)
+    assert resolve(tmp_path, "auto", lambda: Budget(512), ran_out_of_memory=False) == Budget(512)
+    assert resolve(tmp_path, "auto", lambda: Budget(1024), ran_out_of_memory=False) == Budget(512)
     assert caplog.text == ""
-    assert resolve(tmp_path, "auto", lambda: Budget(256), was_too_large=False) == Budget(256)
+    assert resolve(tmp_path, "auto", lambda: Budget(256), ran_out_of_memory=False) == Budget(256)
     assert "resumes with 256 tokens a micro-batch where it began with 512" in caplog.text
-    found = resolve(tmp_path, "auto", lambda: Budget(512, True), was_too_large=False)
-    assert found == Budget(512, True)  # less memory than 256 without checkpointing
+    resumed = resolve(tmp_path, "auto", lambda: Budget(512, True), ran_out_of_memory=False)
+    assert resumed == Budget(512, True)  # less memory than 256 without checkpointing
 
 
 def test_a_forced_change_resumes_and_says_so(tmp_path, caplog):
-    resolve(tmp_path, "auto", lambda: Budget(1024), was_too_large=False)
+    resolve(tmp_path, "auto", lambda: Budget(1024), ran_out_of_memory=False)
     with caplog.at_level(logging.WARNING):
-        assert resolve(tmp_path, 512, lambda: Budget(512), was_too_large=False) == Budget(512)
+        assert resolve(tmp_path, 512, lambda: Budget(512), ran_out_of_memory=False) == Budget(512)
     assert "resumes with 512 tokens a micro-batch where it began with 1024" in caplog.text
     assert "up to rounding" in caplog.text
 
 
-def test_a_budget_that_was_too_large_is_halved(tmp_path):
-    resolve(tmp_path, "auto", lambda: Budget(512), was_too_large=False)
+def test_a_budget_that_ran_out_of_memory_is_halved(tmp_path):
+    resolve(tmp_path, "auto", lambda: Budget(512), ran_out_of_memory=False)
     for expected in (Budget(256), Budget(128), Budget(128, True)):
-        found = resolve(tmp_path, "auto", lambda: Budget(512), was_too_large=True)
-        assert found == expected
+        resumed = resolve(tmp_path, "auto", lambda: Budget(512), ran_out_of_memory=True)
+        assert resumed == expected
 
 
 def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
     def fails(error: Exception) -> None:
-        with budget.halved_if_too_large(tmp_path, Budget(1024)):
+        with budget.halve_on_out_of_memory(tmp_path, Budget(1024)):
             raise error
 
     with pytest.raises(RuntimeError):
@@ -95,8 +97,8 @@ def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
     with pytest.raises(torch.OutOfMemoryError):
         fails(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."))
     assert "resumes with 512 tokens a micro-batch" in caplog.text
-    found = resolve(tmp_path, "auto", lambda: Budget(1024), was_too_large=False)
-    assert found == Budget(512)
+    resumed = resolve(tmp_path, "auto", lambda: Budget(1024), ran_out_of_memory=False)
+    assert resumed == Budget(512)
 
 
 def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monkeypatch):
@@ -114,7 +116,7 @@ def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monk
         logging_steps=None,
         usd_per_hour=None,
     )
-    found = budget.find(options, model, torch.float32, examples)
+    estimated = budget.estimate(options, model, torch.float32, examples)
     assert asked == [("cpu", 3.5)]
-    assert found.tokens < 1024
+    assert estimated.tokens < 1024
     assert not any(p.grad is not None for p in model.parameters())

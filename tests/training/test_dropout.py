@@ -4,13 +4,13 @@ from torch import nn
 
 from finetune.core.schema import Lora
 from finetune.modeling import adapters
-from finetune.training.dropout import Draws, RowDropout, draw_by_row
+from finetune.training.dropout import DropoutKeys, RowDropout, use_row_dropout
 
 
 def dropped(keys, lengths, layer=0, columns=9, p=0.4) -> torch.Tensor:
-    draws = Draws()
-    draws.keys, draws.lengths = keys, lengths
-    return RowDropout(p, layer, draws).train()(torch.ones(len(keys), columns, 50))
+    dropout_keys = DropoutKeys()
+    dropout_keys.by_row, dropout_keys.lengths = keys, lengths
+    return RowDropout(p, layer, dropout_keys).train()(torch.ones(len(keys), columns, 50))
 
 
 def test_a_row_is_dropped_alike_whatever_its_neighbours_and_padding():
@@ -34,14 +34,14 @@ def test_what_is_kept_is_scaled_so_that_the_mean_stays():
 
 
 def test_in_evaluation_nothing_is_dropped():
-    layer = RowDropout(0.5, 0, Draws()).eval()
+    layer = RowDropout(0.5, 0, DropoutKeys()).eval()
     assert torch.equal(layer(torch.ones(2, 3, 4)), torch.ones(2, 3, 4))
 
 
 def test_every_dropout_of_an_adapter_is_replaced(load, tiny_model):
     lora = Lora(r=2, alpha=4.0, dropout=0.1, target_modules="all-linear")
     model = adapters.attach(load(tiny_model).model, lora)
-    draw_by_row(model)
+    use_row_dropout(model)
     layers = [m for m in model.modules() if isinstance(m, RowDropout)]
     assert len(layers) == 14  # seven linear layers in each of two blocks
     assert len({layer.layer for layer in layers}) == 14

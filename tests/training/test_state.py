@@ -24,29 +24,29 @@ def test_the_folder_is_under_the_main_repository_and_named_by_what_goes_in(monke
 
 
 def test_other_code_is_another_run(tmp_path):
-    (tmp_path / "src/room").mkdir(parents=True)
-    (tmp_path / "src/room/a.py").write_text("x = 1\n")
+    (tmp_path / "src/package").mkdir(parents=True)
+    (tmp_path / "src/package/a.py").write_text("x = 1\n")
     (tmp_path / "src/b.py").write_text("")
-    deps = ["src/room", "src/b.py", "data/prepared", "${model.watch}"]
+    deps = ["src/package", "src/b.py", "data/prepared", "${model.watch}"]
     (tmp_path / "dvc.yaml").write_text(
         yaml.safe_dump({"stages": {"train": {"foreach": "x", "do": {"deps": deps}}}})
     )
-    before = state.code_identity(tmp_path / "dvc.yaml", "train")
-    assert {"src/room/a.py", "src/b.py", "torch"} < before.keys()
-    assert before == state.code_identity(tmp_path / "dvc.yaml", "train")
-    (tmp_path / "src/room/a.py").write_text("x = 2\n")
-    assert before != state.code_identity(tmp_path / "dvc.yaml", "train")
+    before = state.code_identity(tmp_path / "dvc.yaml", "train", "price")
+    assert {"src/package/a.py", "src/b.py", "torch"} < before.keys()
+    assert before == state.code_identity(tmp_path / "dvc.yaml", "train", "price")
+    (tmp_path / "src/package/a.py").write_text("x = 2\n")
+    assert before != state.code_identity(tmp_path / "dvc.yaml", "train", "price")
 
 
-def test_a_state_is_one_process_own_and_gone_when_it_has_served(tmp_path):
+def test_a_state_is_locked_by_one_process_and_removed_after_success(tmp_path):
     folder = tmp_path / ".runstate" / "samsum-1"
-    with state.alone(folder):
+    with state.locked(folder):
         folder.mkdir()
         with pytest.raises(Timeout), FileLock(folder.with_suffix(".lock"), timeout=0):
             pass
     assert not folder.exists()
     folder.mkdir()
-    with pytest.raises(KeyboardInterrupt), state.alone(folder):
+    with pytest.raises(KeyboardInterrupt), state.locked(folder):
         raise KeyboardInterrupt
     assert folder.exists()
 
@@ -57,12 +57,12 @@ def test_the_latest_checkpoint_counts_by_number_not_by_name(tmp_path):
     assert state.last_checkpoint(tmp_path) == latest
 
 
-def test_a_checkpoint_that_a_kill_cut_short_is_passed_over(tmp_path):
+def test_an_incomplete_checkpoint_is_removed(tmp_path):
     complete = checkpoint(tmp_path, 5)
-    cut = checkpoint(tmp_path, 10, complete=False)
+    incomplete = checkpoint(tmp_path, 10, complete=False)
     (tmp_path / "checkpoint-15").mkdir()
     assert state.last_checkpoint(tmp_path) == complete
-    assert not cut.exists()
+    assert not incomplete.exists()
 
 
 def test_without_checkpoints_a_run_starts_anew(tmp_path):
@@ -71,7 +71,7 @@ def test_without_checkpoints_a_run_starts_anew(tmp_path):
 
 @pytest.mark.parametrize("small", [2, 2**20])
 def test_a_changed_file_changes_the_identity_of_a_folder(tmp_path, monkeypatch, small):
-    monkeypatch.setattr(state, "SMALL", small)
+    monkeypatch.setattr(state, "MAX_HASHED_BYTES", small)
     (tmp_path / "weights").write_text("abc")
     before = state.file_identity(tmp_path)
     (tmp_path / "weights").write_text("abcd")

@@ -11,21 +11,20 @@ from finetune.core.schema import Lora, Run, Train
 from finetune.modeling import adapters
 from finetune.training import trainer
 from finetune.training.budget import Budget
-from finetune.training.dropout import draw_by_row
-from finetune.training.losses import CompletionLoss
-from finetune.training.trainer import Setup, length, train
+from finetune.training.dropout import use_row_dropout
+from finetune.training.losses import cross_entropy
+from finetune.training.trainer import Setup, num_steps_and_rows, train
 
 OPTIONS = Train(
     epochs=2.0,
     max_steps=None,
     batch_size=4,
     learning_rate=0.01,
-    warmup_share=0.1,
+    warmup_ratio=0.1,
     schedule="cosine",
     weight_decay=0.0,
     max_grad_norm=1.0,
-    evaluations=3,
-    number_loss=0.0,
+    num_evals=3,
     seed=5,
     deterministic=False,
 )
@@ -53,6 +52,18 @@ def examples(count: int, seed: int) -> list[dict[str, list[int]]]:
         answer = ids[:1] * int(torch.randint(1, 9, (1,), generator=generator))
         made.append({"input_ids": ids + answer, "labels": [-100] * size + answer})
     return made
+
+
+def setup_of(model, **changed) -> Setup:
+    defaults = {
+        "model": model,
+        "pad_id": 0,
+        "dtype": torch.float32,
+        "loss": cross_entropy,
+        "budget": WHOLE,
+        "dropout_keys": use_row_dropout(model),
+    }
+    return Setup(**(defaults | changed))
 
 
 class Killed(Exception):
@@ -83,9 +94,7 @@ class Fit:
 
         with self.monkeypatch.context() as patch:
             patch.setattr(trainer, "StepTrainer", Watched)
-            setup = Setup(
-                model, 0, torch.float32, CompletionLoss(None, 0.0), budget, draw_by_row(model)
-            )
+            setup = setup_of(model, budget=budget)
             done = train(setup, options, run, examples(18, 1), examples(6, 2), run_state, "test")
         return done, {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
 
@@ -141,8 +150,8 @@ def test_a_checkpoint_is_saved_between_evaluations_too(fit, tmp_path):
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_what_is_learned_does_not_depend_on_the_cut(fit, tmp_path, dropout):
-    options = OPTIONS.model_copy(update={"batch_size": 16, "evaluations": 1, "learning_rate": 1e-3})
+def test_what_is_learned_does_not_depend_on_the_micro_batches(fit, tmp_path, dropout):
+    options = OPTIONS.model_copy(update={"batch_size": 16, "num_evals": 1, "learning_rate": 1e-3})
     lora = LORA.model_copy(update={"dropout": dropout})
     whole, weights = fit(tmp_path / "whole", options, lora, quantization="none")
     for budget in (Budget(1), Budget(40), Budget(77), Budget(1, gradient_checkpointing=True)):
@@ -169,7 +178,7 @@ def test_validation_loss_is_the_mean_over_tokens_whatever_batches_they_are_in(fi
 
 def test_the_adapter_of_the_best_validation_loss_is_kept_not_the_last(fit, tmp_path):
     diverging = OPTIONS.model_copy(
-        update={"learning_rate": 0.9, "schedule": "constant_with_warmup", "evaluations": 9}
+        update={"learning_rate": 0.9, "schedule": "constant_with_warmup", "num_evals": 9}
     )
     run, _ = fit(tmp_path, diverging)
     losses = [entry["eval_loss"] for entry in run.history if "eval_loss" in entry]
@@ -177,16 +186,15 @@ def test_the_adapter_of_the_best_validation_loss_is_kept_not_the_last(fit, tmp_p
     assert min(losses) < losses[-1]
 
 
-class Poison(CompletionLoss):
+class Poison:
     """A loss that stops being a number, or whose gradient does, at its third call."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(None, 0.0)
         self.what, self.calls = what, 0
 
     def __call__(self, logits, targets):
         self.calls += 1
-        loss = super().__call__(logits, targets)
+        loss = cross_entropy(logits, targets)
         if self.calls < 3:
             return loss
         if self.what == "loss":
@@ -201,11 +209,13 @@ def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 ):
     set_seed(1)
     model = adapters.attach(load(tiny_model, "nf4").model, LORA)
-    setup = Setup(model, 0, torch.float32, Poison(what), WHOLE, draw_by_row(model))
+    setup = setup_of(model, loss=Poison(what))
     often = RUN.model_copy(update={"save_minutes": 1e-9})
-    with pytest.raises(ModelError, match=f"the {what} of optimizer step 3 is not a finite") as told:
+    with pytest.raises(
+        ModelError, match=f"the {what} of optimizer step 3 is not a finite"
+    ) as raised:
         train(setup, OPTIONS, often, examples(18, 1), examples(6, 2), tmp_path, "test")
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(raised.value)
     assert (tmp_path / "checkpoint-2/trainer_state.json").is_file()
 
 
@@ -241,9 +251,7 @@ def test_checkpointing_computes_16_bit_layers_with_dropout_again_alike(load, tin
     for budget in (WHOLE, Budget(10_000, gradient_checkpointing=True)):
         set_seed(5)
         model = adapters.attach(load(tiny_model).model.to(torch.bfloat16), LORA)
-        setup = Setup(
-            model, 0, torch.bfloat16, CompletionLoss(None, 0.0), budget, draw_by_row(model)
-        )
+        setup = setup_of(model, dtype=torch.bfloat16, budget=budget)
         options = OPTIONS.model_copy(update={"max_steps": 1})
         folder = tmp_path / str(budget.gradient_checkpointing)
         train(setup, options, RUN, examples(8, 1), examples(2, 2), folder, "test")
@@ -257,4 +265,4 @@ def test_checkpointing_computes_16_bit_layers_with_dropout_again_alike(load, tin
 )
 def test_a_run_is_as_long_as_epochs_and_max_steps_say(epochs, max_steps, expected):
     options = OPTIONS.model_copy(update={"epochs": epochs, "max_steps": max_steps})
-    assert length(options, examples=100) == expected
+    assert num_steps_and_rows(options, examples=100) == expected

@@ -1,1 +1,1 @@
-"""What `make check` holds the repository to."""
+"""Consistency checks of the repository, run by `finetune check`."""

@@ -1,4 +1,4 @@
-"""dvc.lock and the committed metrics: are they those of the current code and parameters?"""
+"""Whether dvc.lock and the committed metrics belong to the current code and parameters."""
 
 import re
 import shutil
@@ -7,11 +7,17 @@ import sys
 import tempfile
 from pathlib import Path
 
+import yaml
+
+from finetune.core.files import read_text
+
 UP_TO_DATE = "Data and pipelines are up to date."
 
 
 def problems(root: Path) -> list[str]:
-    """What `dvc repro` would run in a fresh clone that holds the files of the working tree."""
+    """Stages that `dvc repro` would run in a fresh clone with the files of the working tree."""
+    if gone := _gone(root):
+        return [f"dvc.lock: {', '.join(gone)}: no such stage any more; delete what it says of it"]
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         copy_working_tree(root, clone)
@@ -22,21 +28,36 @@ def problems(root: Path) -> list[str]:
             text=True,
             check=False,
         )
-    said = done.stdout + done.stderr
-    if UP_TO_DATE in said:
+    output = done.stdout + done.stderr
+    if UP_TO_DATE in output:
         return []
-    # A stage whose inputs the clone lacks cannot even be run dry: DVC then fails at it, by name.
-    stages = re.findall(r"(?:Running stage|failed to reproduce) '([^']+)'", said)
+    # A dry run fails at a stage without inputs in the clone, and names it.
+    stages = re.findall(r"(?:Running stage|failed to reproduce) '([^']+)'", output)
     if stages:
         return [
-            f"dvc.lock: {', '.join(stages)} would run again: code, parameters or metrics are not "
-            "those of the locked run; run `dvc repro`, then commit dvc.lock and metrics/"
+            f"dvc.lock: {', '.join(stages)} would run again: code, parameters or metrics differ "
+            "from those of the locked run; run `dvc repro`, then commit dvc.lock and metrics/"
         ]
-    return [f"dvc.lock: `dvc repro --dry --allow-missing` says: {' '.join(said.split())[:500]}"]
+    return [f"dvc.lock: `dvc repro --dry --allow-missing` says: {' '.join(output.split())[:500]}"]
+
+
+def _gone(root: Path) -> list[str]:
+    """The entries of dvc.lock that are of no stage of dvc.yaml: DVC keeps them for good."""
+    stages = yaml.safe_load(read_text(root / "dvc.yaml"))["stages"]
+    lock = root / "dvc.lock"
+    locked = (yaml.safe_load(read_text(lock)) or {}) if lock.is_file() else {}
+    file = root / "params.yaml"
+    tasks = (yaml.safe_load(read_text(file)) or {}).get("tasks", {}) if file.is_file() else {}
+    known = {
+        name
+        for stage, entry in stages.items()
+        for name in ([f"{stage}@{task}" for task in tasks] if "foreach" in entry else [stage])
+    }
+    return [name for name in locked.get("stages", {}) if name not in known]
 
 
 def copy_working_tree(root: Path, clone: Path) -> None:
-    """A clone with the files as they stand: tracked ones, and new ones that Git does not ignore."""
+    """Clone `root`, with the current content of tracked and of new, not ignored files."""
     subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -1,4 +1,4 @@
-"""params.yaml against conf/: is it what conf/ composes to, and does every config file work?"""
+"""Whether params.yaml is the composition of conf/, and every config file composes and validates."""
 
 import itertools
 import re
@@ -10,12 +10,12 @@ from finetune.core import params
 from finetune.core.errors import ParamsError
 from finetune.core.files import read_text
 
-# A command in a config file's header: up to a wide blank, a remark in brackets, or the line's end.
+# A command in a config file's header, up to two blanks, a remark in parentheses or the line's end.
 COMMAND = re.compile(
     r"(?P<make>\bmake [\w-]+ && )?\bdvc exp run(?P<options>(?: \S+)+?)(?=\s{2,}|\s+\(|\s*$)",
     re.MULTILINE,
 )
-MODEL = "models/embedded"  # a model folder that is always there
+MODEL = "models/embedded"  # a model folder that always exists
 
 
 def problems(root: Path) -> list[str]:
@@ -36,32 +36,32 @@ def differences(root: Path) -> list[str]:
         f"{key}: conf={shown(composed.get(key, nothing))} "
         f"params.yaml={shown(written.get(key, nothing))}"
         for key in dict.fromkeys([*composed, *written])
-        # By their text: 1, 1.0 and true are equal, and three different things in a file.
+        # By their text: 1, 1.0 and true are equal in Python, but different in YAML.
         if repr(composed.get(key, nothing)) != repr(written.get(key, nothing))
     ]
 
 
 def broken_files(root: Path) -> list[str]:
     """Config files whose header names no command, or one that does not compose or validate."""
-    found = []
+    messages = []
     for file in sorted((root / "conf").rglob("*.yaml")):
         where = str(file.relative_to(root))
         commands = header_commands(read_text(file))
         if not commands:
-            found.append(f"{where}: its header names no `dvc exp run` command that uses it")
+            messages.append(f"{where}: its header names no `dvc exp run` command that uses it")
         for overrides in commands:
             try:
                 params.validate_text(compose(root, overrides), where)
             except ParamsError as error:
-                found.append(f"{where}: `{' '.join(overrides)}`: {error}")
-    return found
+                messages.append(f"{where}: `{' '.join(overrides)}`: {error}")
+    return messages
 
 
 def header_commands(text: str) -> list[list[str]]:
-    """The overrides of each command in a config file's header; a sweep gives one list a value.
+    """The overrides of each command in a config file's header; one list per value of a sweep.
 
-    A folder of the user's, `DIR`, is filled in with one that is there; so is a model that the
-    command first has to make.
+    The placeholder `DIR` is replaced by an existing folder, and so is a model that a preceding
+    `make` would create.
     """
     from dvc.utils.hydra import get_hydra_sweeps
 

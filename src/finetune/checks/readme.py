@@ -1,4 +1,4 @@
-"""The README's table of results: is it that of the committed metrics?"""
+"""Whether the README's short table of results shows the committed metrics."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from finetune.core import params
 from finetune.core.errors import UserError
 from finetune.core.files import read_text
 from finetune.reporting import tables
+from finetune.tasks import registry
 
 START, END = (
     "<!-- results: `finetune readme` writes this from metrics/ -->",
@@ -14,14 +15,14 @@ START, END = (
 
 
 def problems(root: Path) -> list[str]:
-    """One line, if the README says something else than metrics/."""
+    """One line, if the README does not show the metrics of metrics/."""
     text = read_text(root / "README.md")
     try:
         current = with_results(text, root)
     except UserError as error:
         return [str(error)]
     if current != text:
-        return ["README.md: its results are not those of metrics/; run `finetune readme`"]
+        return ["README.md: its results differ from metrics/; run `finetune readme`"]
     return []
 
 
@@ -31,16 +32,17 @@ def with_results(text: str, root: Path) -> str:
     Raises:
         UserError: a marker is missing, or the metrics of a task are.
     """
-    before, found, rest = text.partition(START)
-    _, ended, after = rest.partition(END)
-    if not (found and ended):
+    before, start, rest = text.partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
         raise UserError(f"README.md: lacks {START!r} or {END!r}")
     parts = []
     for task, options in params.read(root / "params.yaml").tasks.items():
         metrics = tables.read_complete(root / "metrics", task)
+        declared = registry.scores(options.kind).METRICS
         parts += [
             f"**{task}**",
-            tables.results(metrics, options.kind),
-            *tables.remarks(metrics, options.kind),
+            tables.short_results(metrics, declared),
+            tables.gain_remark(metrics, declared),
         ]
     return f"{before}{START}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"

@@ -1,9 +1,12 @@
 """dvc.yaml against the code: does a stage declare every module it imports, every section it reads?
 
-A stage that does not would be "up to date" after an edit that changes what it computes.
+A stage that does not would be "up to date" after an edit that changes what it computes. What is
+asked of `tasks.registry` counts as an import of that file of every kind; a stage of one task
+declares its own kind's, `src/finetune/tasks/${item.kind}/rows.py`.
 """
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,43 +16,61 @@ from finetune.core.params import UNDECLARED
 
 PACKAGE = "finetune"
 COMMAND = "python -m "
+TASKS = Path("src/finetune/tasks")
+# Not declared: it finds the files that are declared.
+REGISTRY = TASKS / "registry.py"
+# Needs no declaration: it says what parameters may be, and what they are stands under params.
+OPTIONS = "options"
 
 
 def problems(root: Path) -> list[str]:
     """What dvc.yaml under `root` misses, one line each."""
     stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    found = []
+    lines: list[str] = []
     for name, entry in stages.items():
         stage = entry.get("do", entry)
         command = stage["cmd"]
         if not command.startswith(COMMAND):
-            found.append(f"dvc.yaml: stage {name}: cmd is {command!r}, must be {COMMAND}MODULE …")
+            lines.append(f"dvc.yaml: stage {name}: cmd is {command!r}, must be {COMMAND}MODULE …")
             continue
         if "${" in command:
-            found.append(
+            lines.append(
                 f"dvc.yaml: stage {name}: cmd is {command!r}, must hold no ${{…}}: the shell would "
                 "run what a task's name in params.yaml says; a stage knows its task by DVC_STAGE"
             )
         module = command.removeprefix(COMMAND).split()[0]
-        found += _deps(root, name, stage, module)
-        found += _params(root, name, stage, module)
-    return found
+        lines += _deps(root, name, stage, module, is_of_task="foreach" in entry)
+        lines += _params(root, name, stage, module)
+    return lines
 
 
-def _deps(root: Path, name: str, stage: dict[str, Any], module: str) -> list[str]:
+def _deps(root: Path, name: str, stage: dict[str, Any], module: str, is_of_task: bool) -> list[str]:
     declared = [Path(dep) for dep in stage.get("deps", []) if not dep.startswith("${")]
-    imported = {file.relative_to(root) for file in imports(root / "src", module)}
+    files = {file.relative_to(root) for file in imports(root / "src", module)} - {REGISTRY}
+    if is_of_task:
+        files = {_of_own_kind(file) for file in files}
+    needed = {file for file in files if not _is_of_kind(file) or file.stem != OPTIONS}
     missing = [
         f"dvc.yaml: stage {name}: deps miss {file}, which its code imports"
-        for file in sorted(imported)
+        for file in sorted(needed)
         if not any(file.is_relative_to(dep) for dep in declared)
     ]
     needless = [
         f"dvc.yaml: stage {name}: deps list {dep}, which its code does not import"
         for dep in declared
-        if dep.parts[:1] == ("src",) and not any(file.is_relative_to(dep) for file in imported)
+        if dep.parts[:1] == ("src",) and not any(file.is_relative_to(dep) for file in files)
     ]
     return missing + needless
+
+
+def _is_of_kind(file: Path) -> bool:
+    """Whether a file stands in a kind's folder."""
+    return file.parent.parent == TASKS
+
+
+def _of_own_kind(file: Path) -> Path:
+    """A file of some kind as the stage of a task names it: that of its own kind."""
+    return TASKS / "${item.kind}" / file.name if _is_of_kind(file) else file
 
 
 def _params(root: Path, name: str, stage: dict[str, Any], module: str) -> list[str]:
@@ -64,22 +85,24 @@ def _params(root: Path, name: str, stage: dict[str, Any], module: str) -> list[s
 def imports(source: Path, module: str) -> set[Path]:
     """The files of all project modules that a module imports, itself included, following imports.
 
-    Imports inside functions count as well. A package's `__init__.py` counts where it holds code.
+    Imports inside functions count as well, those for type checkers alone do not. A package's
+    `__init__.py` counts where it holds code. `registry.rows(…)` counts as an import of `rows.py` of
+    every kind, but for options.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
         for package in _parents(name):
             file = source / Path(*package.split(".")) / "__init__.py"
-            if file.is_file() and file not in found and _has_code(file):
-                found.add(file)
+            if file.is_file() and file not in files and _has_code(file):
+                files.add(file)
                 waiting += _imported_names(source, file)
         file = _file(source, name)
-        if file not in found and file.name != "__init__.py":
-            found.add(file)
+        if file not in files and file.name != "__init__.py":
+            files.add(file)
             waiting += _imported_names(source, file)
-    return found
+    return files
 
 
 def reads(file: Path) -> set[str]:
@@ -92,7 +115,7 @@ def reads(file: Path) -> set[str]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    found = set()
+    keys_read: set[str] = set()
     for node in ast.walk(tree):
         if id(node) in inner:
             continue  # the longest chain holds it
@@ -103,8 +126,8 @@ def reads(file: Path) -> set[str]:
             keys = chain[1:] or ["params"]
             if keys[0] == "task":
                 keys = ["tasks", "${key}", *keys[1:]]
-            found.add(".".join(keys))
-    return found
+            keys_read.add(".".join(keys))
+    return keys_read
 
 
 def _chain(node: ast.AST) -> list[str]:
@@ -119,14 +142,33 @@ def _chain(node: ast.AST) -> list[str]:
 
 def _imported_names(source: Path, file: Path) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _run_time(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.append(node.module)
             # `from package import module` imports the module, `from module import name` does not.
             names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Call) and len(chain := _chain(node.func)) == 2:
+            names += _of_all_kinds(source, *chain)
     return [n for n in names if n.split(".")[0] == PACKAGE and _file(source, n).is_file()]
+
+
+def _run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under `if TYPE_CHECKING`."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and _chain(node.test) == ["TYPE_CHECKING"]:
+            continue
+        yield node
+        yield from _run_time(node)
+
+
+def _of_all_kinds(source: Path, name: str, concern: str) -> list[str]:
+    """The modules that a call such as `registry.rows` may give."""
+    if name != "registry" or concern == OPTIONS:
+        return []
+    folders = sorted(file.parent for file in (source.parent / TASKS).glob(f"*/{concern}.py"))
+    return [f"{PACKAGE}.tasks.{folder.name}.{concern}" for folder in folders]
 
 
 def _file(source: Path, module: str) -> Path:

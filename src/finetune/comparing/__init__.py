@@ -1,1 +1,1 @@
-"""Is one revision better than another? Predictions out of Git and DVC, paired row by row."""
+"""Paired comparisons of two or more revisions, from their predictions in Git and DVC."""

@@ -1,7 +1,7 @@
-"""What a revision ran with and what it predicted: from the workspace, or through Git and DVC."""
+"""Parameters and predictions of a revision, from the workspace or from Git and DVC."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from finetune.composition import flat, flatten, shown
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json, read_text
-from finetune.core.params import UNDECLARED, read_yaml
+from finetune.core.params import UNDECLARED, new_key, read_yaml
 
 WORKSPACE = "workspace"
-# What predictions come out of, in its order.
-STAGES = ("fetch", "prepare", "train", "evaluate")
+# The stages that predictions are made by, in their order.
+STAGES = ("fetch", "prepare", "train", "predict", "evaluate")
 
 Row = dict[str, Any]
-# Of the outs of a run, by their paths, as dvc.lock has them.
+# MD5 hashes of a run's outs by path, as dvc.lock has them.
 Hashes = dict[str, str | None]
 
 
@@ -32,13 +32,13 @@ class Run:
 
 
 def read(root: Path, name: str) -> Run:
-    """A run by the name of a commit, branch, tag or experiment, or `workspace`.
+    """The run of a commit, branch, tag or experiment, or of the `workspace`.
 
     Raises:
-        UserError: there is no such revision, or its files are neither here nor in a remote.
+        UserError: there is no such revision, or its files are in neither the cache nor a remote.
     """
     if not name:
-        # DVC would take it for the workspace.
+        # DVC would read the workspace.
         raise UserError("compare: an empty name of a revision; a variable may not be set")
     text_of = _workspace(root) if name == WORKSPACE else _revision(root, name)
     params, kinds, written = _made_with(name, text_of)
@@ -50,9 +50,14 @@ def _rows(name: str, task: str, text_of: Callable[[str], str], written: Hashes) 
     """The tuned predictions of a task.
 
     Raises:
-        UserError: the file is not what a run wrote.
+        UserError: the file was changed after the run that wrote it.
     """
-    path = paths.predictions(task, "tuned").as_posix()
+    path = paths.scored(task, "tuned").as_posix()
+    if path not in written:
+        if paths.predictions(task, "tuned", "validation").as_posix() in written:
+            raise UserError(f"{name}: predictions of {task} are not scored yet; run `dvc repro`")
+        # Before scoring was a stage of its own, one file had both predictions and scores.
+        path = paths.predictions(task, "tuned").as_posix()
     text = text_of(path)
     if written.get(path, md5 := hashlib.md5(text.encode()).hexdigest()) != md5:
         raise UserError(
@@ -65,10 +70,10 @@ def _rows(name: str, task: str, text_of: Callable[[str], str], written: Hashes) 
 
 
 def check(root: Path) -> None:
-    """See that what the workspace holds was made with its parameters, and to the end.
+    """Check that the workspace's predictions are those of its parameters, and of a complete run.
 
     Raises:
-        UserError: params.yaml was edited, or the last run was stopped.
+        UserError: params.yaml was edited, or the last run was interrupted.
     """
     _made_with(WORKSPACE, _workspace(root))
 
@@ -76,10 +81,10 @@ def check(root: Path) -> None:
 def _made_with(
     name: str, text_of: Callable[[str], str]
 ) -> tuple[dict[str, object], dict[str, str], Hashes]:
-    """The parameters by dotted key, each task's kind, and what the last run wrote.
+    """The parameters by dotted key, the kind of each task, and the hashes of the last run's outs.
 
     Raises:
-        UserError: the predictions are not of these parameters, or older than their data.
+        UserError: the predictions are of other parameters, or older than their inputs.
     """
     params = flat(text_of("params.yaml"), f"params.yaml of {name}")
     kinds = {
@@ -87,7 +92,7 @@ def _made_with(
         for key, value in params.items()
         if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
     }
-    # As params.yaml is read: PyYAML would make text of a number such as 1e-06.
+    # Parsed as params.yaml is: PyYAML would read a number such as 1e-06 as a string.
     stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
     written = {
         out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
@@ -95,16 +100,30 @@ def _made_with(
     for task in kinds:
         _check_params(name, task, params, stages)
         _check_order(name, task, stages, written)
-    # What the machine was set to makes no two runs different.
+    params = _renamed(params, list(kinds))
+    # Settings of the machine are no difference between runs.
     params = {key: value for key, value in params.items() if not key.startswith(f"{UNDECLARED}.")}
     return params, kinds, written
 
 
+def _renamed(params: dict[str, object], tasks: Sequence[str]) -> dict[str, object]:
+    """The parameters with keys of earlier versions renamed to their present ones."""
+    named = {new_key(key) or key: value for key, value in params.items()}
+    for task in tasks:
+        if any(key.startswith(f"tasks.{task}.train.") for key in params):
+            continue
+        # All tasks then were trained alike.
+        for key, value in list(named.items()):
+            if key.startswith("train."):
+                named.setdefault(f"tasks.{task}.{key}", value)
+    return named
+
+
 def _check_params(name: str, task: str, params: dict[str, object], stages: dict[str, Any]) -> None:
-    """See that the predictions were made with the parameters that stand beside them.
+    """Check that a task's predictions were made with the revision's own parameters.
 
     Raises:
-        UserError: they were not; `params.yaml` was edited, or a run was stopped.
+        UserError: they were not; `params.yaml` was edited, or a run was interrupted.
     """
     for stage in STAGES:
         locked = stages.get(f"{stage}@{task}", {}).get("params", {}).get("params.yaml", {})
@@ -118,10 +137,10 @@ def _check_params(name: str, task: str, params: dict[str, object], stages: dict[
 
 
 def _check_order(name: str, task: str, stages: dict[str, Any], written: Hashes) -> None:
-    """See that the predictions were made from what the stages before them wrote last.
+    """Check that a task's predictions were made from the latest outs of the stages before them.
 
     Raises:
-        UserError: they were not; a run was stopped between the two.
+        UserError: they were not; a run was interrupted in between.
     """
     for stage in STAGES:
         for dep in stages.get(f"{stage}@{task}", {}).get("deps", []):
@@ -167,8 +186,10 @@ def _revision(root: Path, name: str) -> Callable[[str], str]:
         try:
             return files.read_text(path, encoding="utf-8")
         except RemoteMissingDepsError as error:
-            said = " ".join(str(error).split())
-            raise UserError(f"{name}: {path} is in a remote that cannot be read: {said}") from None
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"{name}: {path} is in a remote that cannot be read: {reason}"
+            ) from None
         except UnicodeDecodeError:
             raise UserError(
                 f"{name}: {path} is not UTF-8; was it written by `dvc repro`?"

@@ -1,44 +1,50 @@
-"""How much of a difference is luck: runs of one configuration that differ in one parameter only."""
+"""The spread of scores over runs that differ in one parameter only, such as the seed."""
 
+import fnmatch
 import itertools
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from scipy import stats
 
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import lacking
 from finetune.composition import shown
 from finetune.core.errors import UserError
-from finetune.tasks.scores import METRICS, Metric
+from finetune.scoring.metrics import Metric
+from finetune.tasks import registry
 
-# Scores that floating point alone keeps apart are the same.
+# Scores that differ by rounding only are equal; relative.
 TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Runs that agree in all parameters but one; `values` are those of that one, run by run."""
+    """Runs that agree in all parameters but one; `values` are its values, one for each run."""
 
     runs: tuple[Run, ...]
     values: tuple[object, ...]
 
     @property
     def name(self) -> str:
-        """The names of its runs."""
+        """The names of its runs, comma-separated."""
         return ", ".join(run.name for run in self.runs)
 
 
 @dataclass(frozen=True)
 class Spread:
-    """A score over the runs of a configuration; `sd` is the sample's, None for a single run."""
+    """A score over the runs of a configuration; `sd` is the sample standard deviation or None."""
 
     task: str
-    score: str
+    metric: Metric
     configuration: Configuration
     scores: tuple[float, ...]
+
+    @property
+    def score(self) -> str:
+        """The metric's key."""
+        return self.metric.key
 
     @property
     def mean(self) -> float:
@@ -51,9 +57,9 @@ class Spread:
 
 @dataclass(frozen=True)
 class Difference:
-    """The difference of two configurations' means, and what the spread alone could make of it.
+    """The difference of two configurations' mean scores, after - before.
 
-    `margin` is half the interval of the difference from the pooled spread (Student's t).
+    `margin` is half the width of its confidence interval, by Student's t with pooled variance.
     """
 
     before: Spread
@@ -67,15 +73,17 @@ class Difference:
 
 
 def parameter(runs: Sequence[Run], name: str) -> str:
-    """The full key of a parameter that the user named in short, such as `seed` or `train.seed`.
+    """The full key of a parameter, such as `train.seed` for `seed` or `train.seed`.
 
     Raises:
-        UserError: there is none, or it is the same in all runs.
+        UserError: there is no such parameter, or its value is the same in all runs.
     """
     keys = dict.fromkeys(key for run in runs for key in run.params)
-    # Of `train.seed`, `data.seed` and `bootstrap.seed`, a run's luck is the one of training.
-    candidates = [name, f"train.{name}"]
-    key = next((key for key in candidates if key in keys), None)
+    # Of `train.seed`, `data.seed` and `bootstrap.seed`, `seed` means the first, or a task's own.
+    own = [key for key in keys if fnmatch.fnmatchcase(key, f"tasks.*.train.{name}")]
+    candidates = [key for key in (name, f"train.{name}", *own) if key in keys]
+    differ = [key for key in candidates if len({repr(run.params.get(key)) for run in runs}) > 1]
+    key = next(iter([*differ, *candidates]), None)
     if key is None:
         raise UserError(f"--over {name}: no such parameter; give it in full, such as train.seed")
     if len({repr(run.params.get(key)) for run in runs}) < 2:
@@ -88,14 +96,14 @@ def parameter(runs: Sequence[Run], name: str) -> str:
 
 
 def configurations(runs: Sequence[Run], key: str) -> list[Configuration]:
-    """The runs, grouped by all other parameters, in the order in which they come first.
+    """The runs, grouped by all other parameters, in the order of each group's first run.
 
     Raises:
-        UserError: two of a group have one value: the same run twice says nothing of the spread.
+        UserError: two runs of a group have the same value, so are the same run.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        others = {name: value for name, value in run.params.items() if name != key}
+        others = {name: value for name, value in run.params.items() if not _is_of(name, key)}
         group = groups.setdefault(repr(sorted(others.items())), [])
         for same in group:
             if same.params.get(key) == run.params.get(key):
@@ -110,57 +118,57 @@ def configurations(runs: Sequence[Run], key: str) -> list[Configuration]:
     ]
 
 
-def spreads(found: Sequence[Configuration]) -> list[Spread]:
-    """Each score of each task that all runs have, for each configuration.
+def _is_of(name: str, key: str) -> bool:
+    """Whether a parameter is `key`, or a task's own that takes `key` of the section `train`."""
+    return name == key or (key.startswith("train.") and fnmatch.fnmatchcase(name, f"tasks.*.{key}"))
+
+
+def spreads(compared: Sequence[Configuration]) -> list[Spread]:
+    """A spread for each score of each task that all runs have, and for each configuration.
 
     Raises:
-        UserError: there is no such task.
+        UserError: no task is in all runs.
     """
-    first, *others = [run for each in found for run in each.runs]
+    first, *others = [run for each in compared for run in each.runs]
     tasks = [t for t in first.kinds if not any(t in lacking(first, other) for other in others)]
     if not tasks:
         raise UserError(f"{', '.join(run.name for run in [first, *others])}: no task is in all")
     return [
-        Spread(task, score, each, tuple(_score(run, task, metric) for run in each.runs))
+        Spread(task, metric, each, tuple(metric.score(run.predictions[task]) for run in each.runs))
         for task in tasks
-        for score, metric in METRICS[first.kinds[task]].items()
+        for metric in registry.scores(first.kinds[task]).METRICS
         if all(
             metric.compares(first.predictions[task], run.predictions[task])
             for run in [first, *others]
         )
-        for each in found
+        for each in compared
     ]
 
 
-def differences(found: Sequence[Spread], confidence: float) -> list[Difference]:
-    """Every other configuration against the first, score by score.
+def differences(all_spreads: Sequence[Spread], confidence: float) -> list[Difference]:
+    """Each other configuration compared with the first, score by score.
 
-    The margins hold together: with `confidence` none of them is passed by luck (Bonferroni).
+    The margins are Bonferroni-corrected: `confidence` is that of all intervals together.
     """
-    groups = itertools.groupby(found, key=lambda each: (each.task, each.score))
+    groups = itertools.groupby(all_spreads, key=lambda each: (each.task, each.score))
     pairs = [
         (before, after)
         for before, *others in (list(group) for _, group in groups)
         for after in others
         if len(before.scores) + len(after.scores) > 2
     ]
-    single = 1 - (1 - confidence) / max(1, len(pairs))
+    corrected = 1 - (1 - confidence) / max(1, len(pairs))
     return [
         Difference(
-            before, after, after.mean - before.mean, _margin(before.scores, after.scores, single)
+            before, after, after.mean - before.mean, _margin(before.scores, after.scores, corrected)
         )
         for before, after in pairs
     ]
 
 
 def _margin(before: Sequence[float], after: Sequence[float], confidence: float) -> float:
-    """Half of the interval of the difference of means, both with one variance."""
+    """Half the width of the confidence interval of a difference of means, with pooled variance."""
     freedom = len(before) + len(after) - 2
     squares = sum((len(s) - 1) * statistics.variance(s) for s in (before, after) if len(s) > 1)
     error = (squares / freedom * (1 / len(before) + 1 / len(after))) ** 0.5
     return float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
-
-
-def _score(run: Run, task: str, metric: Metric) -> float:
-    columns = map(np.asarray, metric.values(run.predictions[task]))
-    return float(metric.statistic(*columns, axis=-1))

@@ -1,4 +1,4 @@
-"""Comparisons as a person reads them in a terminal or a pull request, and as a program does."""
+"""Comparisons as tables for a terminal or a pull request, and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from finetune.comparing.runs import Run
 from finetune.comparing.seeds import Configuration, Difference, Spread
 from finetune.comparing.verdicts import Comparison, changed_params, incomparable_scores, lacking
 from finetune.composition import shown
+from finetune.scoring.metrics import Metric
 
 Changes = dict[str, tuple[object, object]]
 
@@ -16,16 +17,16 @@ Changes = dict[str, tuple[object, object]]
 def comparisons(
     reference: Run,
     others: Sequence[Run],
-    found: Sequence[Sequence[Comparison]],
+    compared: Sequence[Sequence[Comparison]],
     confidence: float,
     style: str,
 ) -> str:
-    """For each of the others: the parameters that differ, and a row for each score.
+    """For each of the other runs its changed parameters and a table with a row for each score.
 
     `style` is tabulate's: `simple` for a terminal, `github` for Markdown.
     """
     parts = []
-    for other, rows in zip(others, found, strict=True):
+    for other, rows in zip(others, compared, strict=True):
         parts.append(f"{'## ' if style == 'github' else ''}{reference.name} → {other.name}")
         parts.append(_changes(changed_params(reference, other), style))
         missing = lacking(reference, other)
@@ -47,7 +48,7 @@ def comparisons(
                 f"{each.verdict} {each.detail}".strip(),
             ]
             for each in rows
-            for decimals in [_decimals(each.before, each.after)]
+            for decimals in [_decimals(each.metric)]
         ]
         interval = f"difference [{100 * confidence:g} %]"
         headers = ["task", "score", reference.name, other.name, interval, "p", "p (Holm)", "rows"]
@@ -55,24 +56,26 @@ def comparisons(
             tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
         )
     parts.append(
-        "Intervals are of each score by itself. A verdict needs one that holds no zero, and a "
-        "small p (Holm), which is corrected for all that is compared here."
+        "Intervals are not corrected for multiple comparisons. A verdict requires one without zero "
+        "and a small p (Holm), which is Holm-adjusted for all comparisons shown here."
     )
     return "\n\n".join(parts)
 
 
 def _left_out(runs: Sequence[Run]) -> list[str]:
-    """A sentence on scores that are something else in one run than in the first; none if none."""
+    """A sentence on the scores that cannot be compared with the first run's; empty without any."""
     first, *others = runs
-    apart = dict.fromkeys(score for run in others for score in incomparable_scores(first, run))
-    if not apart:
+    incomparable = dict.fromkeys(
+        score for run in others for score in incomparable_scores(first, run)
+    )
+    if not incomparable:
         return []
-    return [f"Not compared, because tokens are not the same: {', '.join(apart)}."]
+    return [f"Not compared, because tokens are not the same: {', '.join(incomparable)}."]
 
 
-def _decimals(*scores: float) -> int:
-    """One more where scores are small, such as RMSLE and R²."""
-    return 3 if max(map(abs, scores)) < 10 else 2
+def _decimals(metric: Metric) -> int:
+    """Decimals to show: at least two, since differences are small."""
+    return max(2, metric.decimals)
 
 
 def _number(value: float, decimals: int, sign: str = "") -> str:
@@ -80,9 +83,9 @@ def _number(value: float, decimals: int, sign: str = "") -> str:
 
 
 def as_json(
-    reference: Run, others: Sequence[Run], found: Sequence[Sequence[Comparison]]
+    reference: Run, others: Sequence[Run], compared: Sequence[Sequence[Comparison]]
 ) -> dict[str, Any]:
-    """All of it, for programs."""
+    """The same as `comparisons`, as JSON."""
     return {
         "reference": reference.name,
         "comparisons": [
@@ -110,19 +113,19 @@ def as_json(
                     for each in rows
                 ],
             }
-            for other, rows in zip(others, found, strict=True)
+            for other, rows in zip(others, compared, strict=True)
         ],
     }
 
 
 def spread(
     key: str,
-    found: Sequence[Spread],
+    spreads: Sequence[Spread],
     differences: Sequence[Difference],
     confidence: float,
     style: str,
 ) -> str:
-    """A row for each score of each configuration, and one for each difference between two."""
+    """A table of each score of each configuration, and one of the differences between them."""
     rows = [
         [
             each.task,
@@ -133,20 +136,22 @@ def spread(
             "" if each.sd is None else _number(each.sd, decimals),
             f"{_number(min(each.scores), decimals)} … {_number(max(each.scores), decimals)}",
         ]
-        for each in found
-        for decimals in [_decimals(*each.scores)]
+        for each in spreads
+        for decimals in [_decimals(each.metric)]
     ]
     headers = ["task", "score", "runs", key, "mean", "sd", "range"]
     parts = [tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)]
-    configurations = list({each.configuration.name: each.configuration for each in found}.values())
+    configurations = list(
+        {each.configuration.name: each.configuration for each in spreads}.values()
+    )
     parts += _left_out([run for each in configurations for run in each.runs])
-    parts += _set_apart(configurations, key, style)
+    parts += _changed_from_first(configurations, key, style)
     if not differences and len(configurations) > 1:
         parts.append(
-            f"No configuration has two runs, so nothing tells how far {key} alone moves a score."
+            f"No configuration has two runs, so the spread of scores over {key} is unknown."
         )
     if differences:
-        compared = [
+        rows = [
             [
                 each.before.task,
                 each.before.score,
@@ -158,17 +163,17 @@ def spread(
                 else f"more than the spread over {key}",
             ]
             for each in differences
-            for decimals in [_decimals(*each.before.scores)]
+            for decimals in [_decimals(each.before.metric)]
         ]
         headers = ["task", "score", "from", "to", f"difference [{100 * confidence:g} %]", ""]
-        parts.append(tabulate(compared, headers=headers, tablefmt=style, disable_numparse=True))
+        parts.append(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True))
     return "\n\n".join(parts)
 
 
 def spread_as_json(
-    key: str, found: Sequence[Spread], differences: Sequence[Difference]
+    key: str, spreads: Sequence[Spread], differences: Sequence[Difference]
 ) -> dict[str, Any]:
-    """The same, for programs."""
+    """The same as `spread`, as JSON."""
     return {
         "over": key,
         "spreads": [
@@ -181,7 +186,7 @@ def spread_as_json(
                 "mean": each.mean,
                 "sd": each.sd,
             }
-            for each in found
+            for each in spreads
         ],
         "differences": [
             {
@@ -198,8 +203,8 @@ def spread_as_json(
     }
 
 
-def _set_apart(configurations: Sequence[Configuration], key: str, style: str) -> list[str]:
-    """The parameters in which each configuration differs from the first."""
+def _changed_from_first(configurations: Sequence[Configuration], key: str, style: str) -> list[str]:
+    """For each other configuration a table of the parameters that differ from the first."""
     first, *others = configurations
     parts = []
     for other in others:
@@ -212,7 +217,7 @@ def _set_apart(configurations: Sequence[Configuration], key: str, style: str) ->
 def _changes(changes: Changes, style: str) -> str:
     if not changes:
         return "No parameter differs."
-    # A rule of the table must not stand within it.
+    # A | in a value would end its cell in Markdown.
     rows = [
         [key, *(shown(value).replace("|", "\\|") for value in pair)]
         for key, pair in changes.items()

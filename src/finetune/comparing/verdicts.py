@@ -1,4 +1,4 @@
-"""Paired comparisons of two runs, score by score, and what they say in words."""
+"""Paired comparisons of two runs, score by score, and their verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,21 +11,21 @@ from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap
 from finetune.scoring import paired
 from finetune.scoring.bootstrap import Interval, paired_gain
-from finetune.tasks.scores import METRICS
+from finetune.scoring.metrics import Metric
+from finetune.tasks import registry
 
 
 @dataclass(frozen=True)
 class Comparison:
     """One score of one task under two runs, over the same `n` rows.
 
-    `difference` is after - before with its interval; `p` is the paired test's, `p_holm` the same
-    corrected for all that is compared in one call. `verdict` follows `p_holm` and the interval: a
-    difference is called one only where both show it.
+    `difference` is after - before with its interval; `p` is the paired test's p-value, `p_holm` the
+    Holm-adjusted one, over all comparisons of one call. `verdict` is `better` or `worse` only if
+    `p_holm` is significant and the interval excludes zero.
     """
 
     task: str
-    score: str
-    higher_is_better: bool
+    metric: Metric
     before_name: str
     after_name: str
     before: float
@@ -38,72 +38,77 @@ class Comparison:
     verdict: str = ""
     detail: str = ""
 
+    @property
+    def score(self) -> str:
+        """The metric's key."""
+        return self.metric.key
+
 
 def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[list[Comparison]]:
-    """For each of the others its comparisons with the reference, over all tasks that both have.
+    """For each of the other runs its comparisons with the reference, over the tasks of both.
 
-    P-values are corrected for the number of comparisons. Those in which no row differs do not
-    count: swapping rows' sides could never make a find of them (Tarone 1990).
+    P-values are Holm-adjusted. Comparisons in which no row differs do not count: no permutation of
+    them could be significant (Tarone 1990).
 
     Raises:
-        UserError: two did not predict the same rows, were not scored alike, or share no task; or so
-            much is compared that the test has too few draws to find anything.
+        UserError: two runs predicted other rows, were scored by other rules, or share no task; or
+            for so many comparisons the test has too few resamples for any significant result.
     """
     pairs = [
-        (other, task, score)
+        (other, task, metric)
         for other in others
         for task in check_comparable(reference, other)
-        for score in compared_scores(reference, other, task)
+        for metric in compared_metrics(reference, other, task)
     ]
-    columns = [_columns(task, score, reference, other) for other, task, score in pairs]
-    counting = [number for number, (old, new) in enumerate(columns) if old != new]
+    columns = [_columns(task, metric, reference, other) for other, task, metric in pairs]
+    countable = [number for number, (old, new) in enumerate(columns) if old != new]
     level = 1 - options.confidence
-    # The smallest p-value that so many draws can give, after the correction, must not hide a find.
-    if len(counting) / (options.resamples + 1) >= level:
+    # The smallest p-value that so many resamples can give must be significant after the adjustment.
+    if len(countable) / (options.resamples + 1) >= level:
         raise UserError(
-            f"bootstrap.resamples: {options.resamples} are too few to tell anything apart in "
-            f"{len(counting)} comparisons at {options.confidence:g}; set more than "
-            f"{len(counting) / level:.0f} in conf/config.yaml"
+            f"bootstrap.resamples: {options.resamples} are too few for a significant result in "
+            f"{len(countable)} comparisons at {options.confidence:g}; set more than "
+            f"{len(countable) / level:.0f} in conf/config.yaml"
         )
-    single = 1 - level / max(1, len(counting))
-    found = [
-        _one(task, score, reference, other, values, options, single)
-        for (other, task, score), values in zip(pairs, columns, strict=True)
+    corrected_confidence = 1 - level / max(1, len(countable))
+    compared = [
+        _compare_metric(task, metric, reference, other, values, options, corrected_confidence)
+        for (other, task, metric), values in zip(pairs, columns, strict=True)
     ]
-    corrected = paired.holm([found[number].p for number in counting])
-    for number, p in zip(counting, corrected, strict=True):
-        found[number] = replace(found[number], p_holm=p)
-    judged = [_judged(each, level) for each in found]
+    adjusted = paired.holm([compared[number].p for number in countable])
+    for number, p in zip(countable, adjusted, strict=True):
+        compared[number] = replace(compared[number], p_holm=p)
+    judged = [_with_verdict(each, level) for each in compared]
     return [
         [each for each, (owner, _, _) in zip(judged, pairs, strict=True) if owner is other]
         for other in others
     ]
 
 
-def compared_scores(before: Run, after: Run, task: str) -> list[str]:
-    """The scores that are better one way, and that mean the same in the predictions of both."""
+def compared_metrics(before: Run, after: Run, task: str) -> list[Metric]:
+    """The metrics with a better direction, defined alike in the predictions of both runs."""
     return [
-        name
-        for name, metric in METRICS[before.kinds[task]].items()
+        metric
+        for metric in registry.scores(before.kinds[task]).METRICS
         if metric.higher_is_better is not None
         and metric.compares(before.predictions[task], after.predictions[task])
     ]
 
 
 def incomparable_scores(before: Run, after: Run) -> list[str]:
-    """The scores that both have and that mean something else in each: `samsum perplexity`."""
+    """The scores that both runs have, but defined differently, such as `samsum perplexity`."""
     return [
-        f"{task} {name}"
+        f"{task} {metric.key}"
         for task, kind in before.kinds.items()
         if after.kinds.get(task) == kind
-        for name, metric in METRICS[kind].items()
+        for metric in registry.scores(kind).METRICS
         if all(metric.is_of(run.predictions[task]) for run in (before, after))
         and not metric.compares(before.predictions[task], after.predictions[task])
     ]
 
 
 def lacking(reference: Run, other: Run) -> list[str]:
-    """The tasks of the reference that the other does not have, or has as another kind."""
+    """The tasks of the reference that the other run lacks, or has with another kind."""
     return [task for task, kind in reference.kinds.items() if other.kinds.get(task) != kind]
 
 
@@ -115,10 +120,10 @@ def changed_params(before: Run, after: Run) -> dict[str, tuple[object, object]]:
 
 
 def check_comparable(before: Run, after: Run) -> list[str]:
-    """The tasks that both have.
+    """The tasks that both runs have.
 
     Raises:
-        UserError: none, or one with other rows or other scoring rules.
+        UserError: there is none, or one has other rows or other scoring rules.
     """
     tasks = [task for task in before.kinds if task not in lacking(before, after)]
     if not tasks:
@@ -130,14 +135,14 @@ def check_comparable(before: Run, after: Run) -> list[str]:
 
 
 def _check_rows(task: str, before: Run, after: Run) -> None:
-    # Predictions of earlier versions do not say what was asked.
+    # Predictions of earlier versions lack the hash of the input.
     both = (before.predictions[task], after.predictions[task])
-    told = all("input_hash" in row for rows in both for row in rows)
+    has_hashes = all("input_hash" in row for rows in both for row in rows)
     rows = [
         {
             row["id"]: (
                 row.get("references", row["reference"]),
-                row["input_hash"] if told else None,
+                row["input_hash"] if has_hashes else None,
             )
             for row in predictions
         }
@@ -167,31 +172,28 @@ def _check_scoring(task: str, before: Run, after: Run) -> None:
 Columns = tuple[list[list[float]], list[list[float]]]
 
 
-def _columns(task: str, score: str, before: Run, after: Run) -> Columns:
-    metric = METRICS[before.kinds[task]][score]
+def _columns(task: str, metric: Metric, before: Run, after: Run) -> Columns:
     order = {row["id"]: row for row in after.predictions[task]}
     old = metric.values(before.predictions[task])
     return old, metric.values([order[row["id"]] for row in before.predictions[task]])
 
 
-def _one(
+def _compare_metric(
     task: str,
-    score: str,
+    metric: Metric,
     before: Run,
     after: Run,
     columns: Columns,
     options: Bootstrap,
-    single: float,
+    corrected_confidence: float,
 ) -> Comparison:
-    """`single` is the confidence that this comparison, one of many, must reach by itself."""
-    metric = METRICS[before.kinds[task]][score]
+    """`corrected_confidence` is that of a single comparison, corrected for their number."""
     old, new = columns
     difference = paired_gain(old, new, options, metric.statistic)
     rows = len(old[0])
     return Comparison(
         task=task,
-        score=score,
-        higher_is_better=metric.higher_is_better,
+        metric=metric,
         before_name=before.name,
         after_name=after.name,
         before=float(metric.statistic(*map(np.asarray, old), axis=-1)),
@@ -199,17 +201,18 @@ def _one(
         difference=difference,
         p=paired.p_value(old, new, options, metric.statistic),
         n=rows,
-        rows_needed=paired.rows_needed(difference, rows, options.confidence, single),
+        rows_needed=paired.rows_needed(difference, rows, options.confidence, corrected_confidence),
     )
 
 
-def _judged(found: Comparison, level: float) -> Comparison:
-    ends = found.difference
-    if found.p_holm < level and not ends.low <= 0 <= ends.high:
-        is_better = (found.difference.mean > 0) == found.higher_is_better
-        return replace(found, verdict="better" if is_better else "worse")
-    detail = f"at n = {found.n}"
-    if found.rows_needed is not None and found.rows_needed > found.n:
-        needed = float(f"{found.rows_needed:.2g}")
+def _with_verdict(compared: Comparison, level: float) -> Comparison:
+    """The comparison with its verdict at a significance level."""
+    interval = compared.difference
+    if compared.p_holm < level and not interval.low <= 0 <= interval.high:
+        is_better = (interval.mean > 0) == compared.metric.higher_is_better
+        return replace(compared, verdict="better" if is_better else "worse")
+    detail = f"at n = {compared.n}"
+    if compared.rows_needed is not None and compared.rows_needed > compared.n:
+        needed = float(f"{compared.rows_needed:.2g}")
         detail += f"; about n = {needed:,.0f} would be needed to see a difference this small"
-    return replace(found, verdict="cannot be told apart", detail=detail)
+    return replace(compared, verdict="cannot be told apart", detail=detail)

@@ -15,18 +15,23 @@ import psutil
 
 from finetune.core import killed, params
 from finetune.core.errors import one_line
+from finetune.core.restore import outs_restored
 
 
-def main(run: Callable[..., None]) -> None:
-    """Run one stage; a user's mistake is one line and exit code 2, with nothing written."""
+def main(run: Callable[..., None], name: str | None = None) -> None:
+    """Run one stage; a user's mistake is one line and exit code 2, with nothing written.
+
+    Its name in dvc.yaml is the module's, unless it is given.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)
-    stage = Path(sys.argv[0]).stem
+    stage = name or Path(sys.argv[0]).stem
     task = sys.argv[1] if len(sys.argv) > 1 else task_of(stage, os.environ.get("DVC_STAGE", ""))
-    with one_line(f"finetune: {stage}@{task}" if task else f"finetune: {stage}", stage):
+    name_in_messages = f"finetune: {stage}@{task}" if task else f"finetune: {stage}"
+    with one_line(name_in_messages, stage), outs_restored(os.environ.get("DVC_STAGE", "")):
         end_by_signals()
         declared = params.for_stage(stage, task)
         with killed.watched(stage, task):
@@ -38,8 +43,8 @@ def task_of(stage: str, address: str) -> str | None:
 
     None for the address of another stage, and of one that is not run for each task.
     """
-    found = re.fullmatch(rf"(?:.*:)?{stage}@(.*)", address, re.DOTALL)
-    return found[1] if found else None
+    match = re.fullmatch(rf"(?:.*:)?{stage}@(.*)", address, re.DOTALL)
+    return match[1] if match else None
 
 
 def end_by_signals() -> None:
@@ -71,6 +76,9 @@ def _end_with(dvc: psutil.Process) -> None:
 
 
 def _end(number: int, _: FrameType | None) -> None:
+    # A second one, such as DVC's end after that of its process group, must not cut the end short.
+    for other in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)
     # Not print(): the signal may have come in the midst of one.
     os.write(2, f"finetune: stopped by {signal.Signals(number).name}\n".encode())
     raise SystemExit(128 + number)

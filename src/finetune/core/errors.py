@@ -1,4 +1,4 @@
-"""Mistakes of a user: told in one line, without a traceback, with exit code 2."""
+"""Errors that a user can fix: reported in one line, without a traceback, with exit code 2."""
 
 import contextlib
 import errno
@@ -10,40 +10,39 @@ from collections.abc import Iterator
 EXIT_CODE = 2
 INTERRUPTED = 130  # as a shell has it for SIGINT
 
-# Words of another's message that a line of ours takes over.
-MOST_CHARACTERS = 400
+# Messages of other libraries are truncated to this length.
+MAX_CHARACTERS = 400
 
-# What a person can do about an error of the operating system.
+# Remedies by the `errno` of an error of the operating system.
 REMEDIES = {
     errno.ENOSPC: "free some disk space, then run the same command again",
     errno.EDQUOT: "free some of your disk quota, then run the same command again",
     errno.EACCES: "see its permissions and owner (`ls -ld`)",
     errno.EPERM: "see its permissions, owner and attributes (`ls -ld`, `lsattr -d`)",
     errno.EROFS: "the file system is mounted read-only",
-    errno.EISDIR: "a folder stands where a file belongs: move it away",
-    errno.ENOTDIR: "a file stands where a folder belongs: move it away",
-    errno.ENOTEMPTY: "something else writes there: end it, then run the same command again",
+    errno.EISDIR: "there is a folder where a file is expected: move it away",
+    errno.ENOTDIR: "there is a file where a folder is expected: move it away",
+    errno.ENOTEMPTY: "another process writes there: end it, then run the same command again",
     errno.ENAMETOOLONG: "shorten the name, or work in a folder with a shorter path",
-    errno.ELOOP: "its symbolic links lead to each other: mend them",
-    errno.ENOENT: "`dvc repro` makes what the pipeline writes, `dvc pull` fetches it",
+    errno.ELOOP: "its symbolic links form a loop: fix them",
+    errno.ENOENT: "`dvc repro` makes outputs of the pipeline, `dvc pull` downloads them",
     errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
-    errno.EIO: "the disk fails: see the system's log",
+    errno.EIO: "the disk reports a failure: see the system's log",
 }
 
-# What bounds the memory of a stage.
+# Parameters that limit the memory of a stage.
 MEMORY_KEYS = {
     "train": "run.token_budget",
     "base": "run.eval_token_budget and run.cache_gb",
-    "evaluate": "run.eval_token_budget and run.cache_gb",
+    "predict": "run.eval_token_budget and run.cache_gb",
 }
 
-
-# Of torch's message when main memory has no room.
+# In torch's message when an allocation of main memory fails.
 CPU_ALLOCATOR = "DefaultCPUAllocator: can't allocate"
 
 
 class UserError(Exception):
-    """What is wrong, where (file and line, or key), and what to do, in one line."""
+    """An error that a user can fix; its message says what is wrong, where, and what to do."""
 
 
 class ParamsError(UserError):
@@ -55,11 +54,11 @@ class DataError(UserError):
 
 
 class HubError(UserError):
-    """The Hugging Face hub cannot be reached, or refuses."""
+    """The Hugging Face hub cannot be reached, or denies access."""
 
 
 class FileError(UserError):
-    """A file of the pipeline, or of its configuration, that is damaged."""
+    """A damaged file of the pipeline or of its configuration."""
 
 
 class ModelError(UserError):
@@ -68,10 +67,10 @@ class ModelError(UserError):
 
 @contextlib.contextmanager
 def one_line(who: str, stage: str | None = None) -> Iterator[None]:
-    """End the process with one line on whatever a user can mend, and on Ctrl-C.
+    """End the process with a one-line message on errors that a user can fix, and on Ctrl-C.
 
-    Other exceptions are mistakes of this code, and go through. `who` opens the line; `stage` is the
-    stage that runs, if one does.
+    Any other exception is a bug of this code and propagates. `who` is the prefix of the line,
+    `stage` the running stage, if any.
     """
     try:
         yield
@@ -79,15 +78,15 @@ def one_line(who: str, stage: str | None = None) -> Iterator[None]:
         print(f"{who}: stopped by Ctrl-C; the same command runs it again", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        said = explained(error, stage)
-        if said is None:
+        message = explained(error, stage)
+        if message is None:
             raise
-        print(" ".join(f"{who}: {said}".splitlines()), file=sys.stderr)
+        print(" ".join(f"{who}: {message}".splitlines()), file=sys.stderr)
         sys.exit(EXIT_CODE)
 
 
 def explained(error: Exception, stage: str | None = None) -> str | None:
-    """One line on an error that a user can mend; None for one that is a mistake of this code."""
+    """A one-line message for an error that a user can fix; None for a bug of this code."""
     if isinstance(error, UserError):
         return str(error)
     if is_out_of_memory(error):
@@ -100,31 +99,31 @@ def explained(error: Exception, stage: str | None = None) -> str | None:
         return f"byte {error.start} of a file is not UTF-8; convert or restore it"
     if isinstance(error, UnicodeEncodeError):
         return (
-            f"a text holds half a character (position {error.start}), which no file can: mend it "
-            "in the data"
+            f"a text holds an unpaired surrogate (position {error.start}), which UTF-8 cannot "
+            "encode: fix it in the data"
         )
-    if type(error).__name__ == "SafetensorError":  # its package is not imported by every stage
+    if type(error).__name__ == "SafetensorError":  # not every stage imports safetensors
         return f"weights cannot be read or written: {squeezed(error)}; is the disk full?"
     return None
 
 
 def squeezed(error: BaseException | str) -> str:
-    """Another's message on one line, no longer than a line should be."""
+    """A message on one line, truncated to `MAX_CHARACTERS`."""
     text = " ".join(str(error).split())
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} …"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 
 def _system(error: OSError) -> str:
-    if error.errno is None or error.strerror is None:  # of a library, such as one for the network
+    if error.errno is None or error.strerror is None:  # of a library, such as a network client
         return f"{type(error).__name__}: {squeezed(error)}"
     named = [str(name) for name in (error.filename, error.filename2) if name is not None]
     where = " → ".join(name if len(name) <= 200 else f"{name[:200]}…" for name in named)
-    remedy = REMEDIES.get(error.errno, "see to it, then run the same command again")
+    remedy = REMEDIES.get(error.errno, "fix it, then run the same command again")
     return f"{where or 'a file'}: {squeezed(error.strerror)}; {remedy}"
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """CUDA out of memory, or an allocation that main memory had no room for."""
+    """Whether an allocation of GPU or main memory failed."""
     return isinstance(error, MemoryError) or _on_gpu(error) or CPU_ALLOCATOR in str(error)
 
 
@@ -133,15 +132,15 @@ def _on_gpu(error: Exception) -> bool:
 
 
 def _out_of_memory(error: Exception, stage: str | None) -> str:
-    """What was asked for, what is free, and what to set."""
+    """The message: memory requested and free, and the parameter to lower."""
     text = squeezed(error)
-    asked = re.search(r"(?:tried to|unable to) allocate ([\d.]+) ?(\w+)", text, re.IGNORECASE)
+    requested = re.search(r"(?:tried to|unable to) allocate ([\d.]+) ?(\w+)", text, re.IGNORECASE)
     free = re.search(r"of which ([\d.]+ \w+) is free", text)
     numbers = []
-    if asked:
-        amount, unit = asked.groups()
-        wanted = f"{int(amount) / 2**30:.2f} GiB" if unit == "bytes" else f"{amount} {unit}"
-        numbers.append(f"{wanted} were asked for")
+    if requested:
+        amount, unit = requested.groups()
+        size = f"{int(amount) / 2**30:.2f} GiB" if unit == "bytes" else f"{amount} {unit}"
+        numbers.append(f"{size} were requested")
     if free:
         numbers.append(f"{free[1]} are free")
     keys = MEMORY_KEYS.get(stage or "")

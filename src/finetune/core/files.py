@@ -1,8 +1,8 @@
 """Reading and writing files: atomic writes, JSON lines, hashes.
 
-What is written stands in a temporary file or folder beside its place first, `.NAME.RANDOM.partial`,
-which Git and DVC ignore. Its writer holds a lock on it: one without is what a kill left, and the
-next write of the same name removes it.
+A write goes to a temporary file or folder beside the target first, `.NAME.RANDOM.partial`, which
+Git and DVC ignore. The writer holds a lock on it: an unlocked one was left by a killed process, and
+the next write to the same target removes it.
 """
 
 import contextlib
@@ -28,22 +28,19 @@ CONFLICT = re.compile(r"^<<<<<<< .*", re.MULTILINE)
 
 def mode(folder: bool = False) -> int:
     """The permissions that the user's umask gives a new file or folder."""
-    umask = os.umask(0o077)  # there is no other way to read it
+    umask = os.umask(0o077)  # the only way to read it
     os.umask(umask)
     return (0o777 if folder else 0o666) & ~umask
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees half of it."""
-    with _named(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _temporary(path, is_folder=False) as new:
-            new.write_text(text, encoding="utf-8", newline="\n")
-            new.replace(path)
+    """Write a file atomically: a reader sees the old content or the new."""
+    with replaced_file(path) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Indented JSON, keys in the order given."""
+    """Write indented JSON, keys in the order given."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -51,7 +48,7 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        FileError: it is none, or holds a conflict of Git.
+        FileError: it is not JSON, or holds a merge conflict of Git.
     """
     return parse_json(read_text(path), str(path))
 
@@ -76,14 +73,14 @@ def _decoded(data: bytes, path: Path) -> str:
 
 
 def parse_json(text: str, where: str, line: int = 1) -> Any:
-    """The value of a JSON text, which stands in `where` from that line on.
+    """The value of a JSON text that begins at a line of the file `where`.
 
     Raises:
-        FileError: it is none.
+        FileError: it is not JSON.
     """
     try:
         return json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError also for a number of 5,000 digits
+    except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
         refuse_conflict(text, where, line)
         if isinstance(error, json.JSONDecodeError):
             line, what = line + error.lineno - 1, error.msg
@@ -96,21 +93,21 @@ def parse_json(text: str, where: str, line: int = 1) -> Any:
 
 
 def refuse_conflict(text: str, where: str, line: int = 1) -> None:
-    """See that a text holds no conflict that Git left in it; its first line is number `line`.
+    """Check that a text holds no merge conflict of Git; its first line is number `line`.
 
     Raises:
         FileError: it does.
     """
-    if found := CONFLICT.search(text):
-        at = line + text.count("\n", 0, found.start())
+    if marker := CONFLICT.search(text):
+        at = line + text.count("\n", 0, marker.start())
         raise FileError(
-            f"{where}: line {at}: a conflict of Git ({found.group():.60}); resolve it, or take one "
-            f"side (`git checkout --ours` or `--theirs`), then `dvc repro`"
+            f"{where}: line {at}: a conflict of Git ({marker.group():.60}); resolve it, or take "
+            f"one side (`git checkout --ours` or `--theirs`), then `dvc repro`"
         )
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """One JSON object a line; what is no JSON becomes a number or text of it."""
+    """Write JSON lines; decimals become numbers, other values without a JSON type text."""
     write_text(path, "".join(line(row) + "\n" for row in rows))
 
 
@@ -119,7 +116,7 @@ def line(row: dict[str, Any]) -> str:
     text = json.dumps(row, ensure_ascii=False, default=_plain)
     try:
         text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair: no text, but still JSON when escaped
+    except UnicodeEncodeError:  # an unpaired surrogate, which JSON can escape
         return json.dumps(row, default=_plain)
     return text
 
@@ -132,9 +129,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON lines file that this project wrote.
 
     Raises:
-        FileError: a line is no JSON.
+        FileError: a line is not JSON.
     """
-    # As bytes: text may hold U+2028 and the like, which are no line ends in JSON lines.
+    # As bytes: in text mode U+2028 and the like would end a line, in JSON lines they do not.
     with path.open("rb") as file:
         return [
             parse_json(_decoded(line, path).removesuffix("\n"), str(path), number)
@@ -142,20 +139,21 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
         ]
 
 
-def write_tsv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """A table with tabs between its columns, which are the keys of its rows."""
+def write_tsv(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> None:
+    """A table with tabs between its columns: the keys of its rows, or `columns` of no rows."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), delimiter="\t", lineterminator="\n")
+    names = list(rows[0] if rows else columns)
+    writer = csv.DictWriter(text, names, delimiter="\t", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_text(path, text.getvalue())
 
 
 def read_tsv(path: Path) -> list[dict[str, str]]:
-    """The rows of such a table, every value as text.
+    """The rows of a tab-separated table, every value as text.
 
     Raises:
-        FileError: it holds a conflict of Git.
+        FileError: it holds a merge conflict of Git.
     """
     text = read_text(path)
     refuse_conflict(text, str(path))
@@ -163,19 +161,29 @@ def read_tsv(path: Path) -> list[dict[str, str]]:
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's bytes."""
+    """The SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def short_hash(path: Path) -> str:
-    """The first twelve digits of it: enough to tell two files apart in a table of metrics."""
+    """The first twelve digits of `sha256`: enough to distinguish files in a table of metrics."""
     return sha256(path)[:12]
 
 
 @contextlib.contextmanager
+def replaced_file(path: Path) -> Iterator[Path]:
+    """A new file to write into, which replaces `path` when the block ends without an error."""
+    with _named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _temporary(path, is_folder=False) as new:
+            yield new
+            new.replace(path)
+
+
+@contextlib.contextmanager
 def replaced_folder(path: Path) -> Iterator[Path]:
-    """A new folder to write into, which takes the place of `path` once the block ends well."""
+    """A new folder to write into, which replaces `path` when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path), _temporary(path, is_folder=True) as new:
         yield new
@@ -189,7 +197,7 @@ def replaced_folder(path: Path) -> Iterator[Path]:
 
 
 def _swap(new: Path, path: Path, old: Path) -> None:
-    # Aside first, not removed: a kill in between leaves one of the two whole.
+    # Renamed first, not removed: a kill in between leaves one of the two complete.
     try:
         if path.exists():
             path.rename(old)
@@ -202,13 +210,13 @@ def _swap(new: Path, path: Path, old: Path) -> None:
 
 @contextlib.contextmanager
 def _temporary(path: Path, is_folder: bool) -> Iterator[Path]:
-    """A new file or folder beside `path`; removed at the end, if it is still there."""
+    """A new, locked file or folder beside `path`; removed at the end unless it was renamed."""
     _sweep(path)
     with contextlib.ExitStack() as held:
         while True:
             new = _made(path, is_folder)
             held.callback(_remove, new)
-            # A sweep may have met it before it was locked: then it is gone, and another is made.
+            # Another process may have swept it before it was locked: then another one is made.
             if held.enter_context(_kept_from_sweeps(new)) and new.exists():
                 break
         new.chmod(mode(is_folder))
@@ -225,16 +233,16 @@ def _made(path: Path, is_folder: bool) -> Path:
 
 
 def _sweep(path: Path) -> None:
-    """Remove what killed writes of `path` left, and bring back what one had moved aside."""
+    """Remove temporaries of killed writes to `path`, and restore a folder that one had renamed."""
     pattern = re.compile(rf"\.{re.escape(path.name)}\.\w+(\.old)?{re.escape(PARTIAL)}")
     for left in sorted(path.parent.iterdir()):
-        found = pattern.fullmatch(left.name)
-        if not found or left.is_symlink():
+        match = pattern.fullmatch(left.name)
+        if not match or left.is_symlink():
             continue
-        # An OSError: another process is at it, or works on it, or the file system has no locks.
+        # OSError: another process removed or holds it, or the file system has no locks.
         with contextlib.suppress(OSError), _opened(left) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if found[1] and not path.exists():
+            if match[1] and not path.exists():
                 left.rename(path)
             else:
                 _remove(left)
@@ -242,9 +250,9 @@ def _sweep(path: Path) -> None:
 
 @contextlib.contextmanager
 def _kept_from_sweeps(path: Path) -> Iterator[bool]:
-    """Hold a file or folder, if it is there, until the end or this process's death.
+    """Lock a file or folder, if it exists, for the block, or until this process dies.
 
-    False if a sweep is at it. A file system without locks is never swept.
+    False if another process is sweeping it. A file system without locks is never swept.
     """
     if not path.exists():
         yield False
@@ -278,7 +286,7 @@ def _remove(path: Path) -> None:
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Have an error of the operating system name `path`, not a temporary one or none at all."""
+    """Let an error of the operating system name `path`, not a temporary file or nothing."""
     try:
         yield
     except OSError as error:

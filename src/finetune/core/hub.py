@@ -1,4 +1,4 @@
-"""Ask the Hugging Face hub for commits, and tell its errors in one line with what to do.
+"""Commits and access rights on the Hugging Face hub, and its errors as one-line messages.
 
 Its client reads HF_ENDPOINT, HF_TOKEN and HF_HUB_OFFLINE from the environment when it is imported.
 """
@@ -9,22 +9,23 @@ from typing import Literal
 from finetune.core.errors import HubError
 
 RepoType = Literal["model", "dataset"]
-# Who asks for one commit is at a prompt; the client's own default waits for minutes.
+# For interactive use: the client's own default is minutes.
 TIMEOUT_SECONDS = 20
 
 
 def current_commit(repo: str, repo_type: RepoType) -> str:
-    """The full SHA of the commit that the branch `main` of a repository is at now.
+    """The full SHA of the current commit on the branch `main` of a repository.
 
     Raises:
-        HubError: the hub cannot be reached, or does not know or show the repository.
+        HubError: the hub cannot be reached, or the repository does not exist or is not
+            visible to this account.
     """
     from huggingface_hub import HfApi
 
     try:
         sha = HfApi().repo_info(repo, repo_type=repo_type, timeout=TIMEOUT_SECONDS).sha
     except Exception as error:
-        # Its clients raise dozens of types, of three HTTP libraries.
+        # The client raises dozens of types, from three HTTP libraries.
         raise HubError(reason(error, repo, repo_type) or f"{repo}: {one_line(error)}") from error
     if sha is None:
         raise HubError(f"{repo}: the hub names no commit of it")
@@ -32,7 +33,7 @@ def current_commit(repo: str, repo_type: RepoType) -> str:
 
 
 def refusal(repo: str, repo_type: RepoType) -> str | None:
-    """Why this account may not read a repository's files, in one line; None where it may."""
+    """Why this account cannot read a repository's files, in one line; None if it can."""
     from huggingface_hub import HfApi
 
     try:
@@ -43,7 +44,7 @@ def refusal(repo: str, repo_type: RepoType) -> str | None:
 
 
 def reason(error: BaseException, repo: str, repo_type: RepoType) -> str | None:
-    """What about the hub made something fail, and what to do; None where it was not the hub."""
+    """The hub's part in an error, and what to do about it; None if the hub did not cause it."""
     from huggingface_hub import constants, errors
 
     page = f"{constants.ENDPOINT}/{'datasets/' if repo_type == 'dataset' else ''}{repo}"
@@ -66,7 +67,7 @@ def reason(error: BaseException, repo: str, repo_type: RepoType) -> str | None:
             case errors.LocalEntryNotFoundError() if constants.HF_HUB_OFFLINE:
                 return _offline(repo)
             case errors.RemoteEntryNotFoundError():
-                return None  # a file that the repository lacks: who asked for it knows what for
+                return None  # a missing file: only the caller knows what it is for
             case errors.HfHubHTTPError():
                 if cause.response.status_code == 401:
                     return f"{repo}: the hub refuses HF_TOKEN; make a new one in the hub's settings"
@@ -86,19 +87,19 @@ def _offline(repo: str) -> str:
 
 
 def has_token() -> bool:
-    """A token is set, in the environment or by `hf auth login`."""
+    """Whether a token is set, in the environment or by `hf auth login`."""
     from huggingface_hub import get_token
 
     return get_token() is not None
 
 
 def one_line(error: BaseException) -> str:
-    """An error's type and the beginning of its message."""
+    """An error's type and message, truncated to 300 characters."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, what it was raised from, and so on: libraries wrap what the hub's client raises."""
+    """An error and its chain of causes: libraries wrap the exceptions of the hub's client."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -1,6 +1,6 @@
-"""Notes that running stages leave on disk, for the next command to say how a killed one ended.
+"""Notes of running stages on disk, from which the next command reports how a killed one ended.
 
-A process that the kernel kills for want of memory ends without a word; DVC says "exited with -9".
+A process killed by the kernel's out-of-memory killer prints nothing; DVC only reports exit code -9.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from finetune.core.memory import oom_kills
 
 log = logging.getLogger(__name__)
 
-# Notes older than this tell nobody anything: the stage came from the run cache, or is gone.
+# Older notes are ignored: since then the stage was restored from the run cache, or removed.
 DAYS = 7
 SECONDS_BETWEEN_NOTES = 1.0
 
@@ -31,15 +31,15 @@ _ran_out_of_memory = False
 
 
 def folder() -> Path:
-    """Where stages leave their notes; DVC_ROOT is the main repository, in the queue too."""
+    """Where stages leave their notes; DVC_ROOT is the main repository also in queued runs."""
     return Path(os.environ.get("DVC_ROOT", ".")) / ".runstate" / "running"
 
 
 @contextlib.contextmanager
 def watched(stage: str, task: str | None) -> Iterator[None]:
-    """Leave a note while the block runs; first say what became of an earlier run of the stage.
+    """Keep a note on disk while the block runs; first report an earlier run that was killed.
 
-    Whatever ends the block from within Python removes the note: only a kill leaves it.
+    The note is removed however Python leaves the block, so that only a killed process leaves one.
     """
     global _file, _ran_out_of_memory
     name = f"{stage}@{task}" if task else stage
@@ -47,7 +47,7 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
     for file, note in _notes_of_killed():
         if note["stage"] == name:
             log.warning(f"finetune: {_message(note)}")
-            _ran_out_of_memory |= _kernel_did_it(note) is True
+            _ran_out_of_memory |= _was_oom_killed(note) is True
             file.unlink(missing_ok=True)
     me = psutil.Process()
     _notes.clear()
@@ -68,15 +68,15 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
 
 
 def ran_out_of_memory() -> bool:
-    """Whether the last run of the stage that runs now was killed for want of memory.
+    """Whether the kernel's out-of-memory killer ended the last run of the current stage.
 
-    As far as the kernel's count tells, which is of all processes of the machine.
+    Inferred from the kernel's count, which covers all processes of the machine.
     """
     return _ran_out_of_memory
 
 
 def note(**values: Any) -> None:
-    """Add to the note of the stage that runs, such as the step it is at; nothing outside of one."""
+    """Add to the note of the current stage, such as its step; does nothing outside of a stage."""
     global _written_at
     if _file is None:
         return
@@ -84,7 +84,7 @@ def note(**values: Any) -> None:
     _notes.update(values)
     if is_new or time.monotonic() - _written_at >= SECONDS_BETWEEN_NOTES:
         _written_at = time.monotonic()
-        with contextlib.suppress(OSError):  # a note is not worth a run
+        with contextlib.suppress(OSError):  # a failure to write a note must not fail the run
             write_json(_file, _notes)
 
 
@@ -102,7 +102,7 @@ def _notes_of_killed() -> list[tuple[Path, dict[str, Any]]]:
             is_recent = time.time() - file.stat().st_mtime < DAYS * 86_400
             _message(note)
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # damaged, or gone since
+            continue  # damaged, or removed since
         if is_ours and is_recent:
             notes.append((file, note))
     return notes
@@ -111,14 +111,14 @@ def _notes_of_killed() -> list[tuple[Path, dict[str, Any]]]:
 def _runs(pid: int, started: float) -> bool:
     try:
         process = psutil.Process(pid)
-        is_same = abs(process.create_time() - started) < 1  # not another that got its number
+        is_same = abs(process.create_time() - started) < 1  # not another process with a reused id
         return is_same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _kernel_did_it(note: dict[str, Any]) -> bool | None:
-    """Whether memory ran out; None where there is no count, or one that began anew since."""
+def _was_oom_killed(note: dict[str, Any]) -> bool | None:
+    """Whether memory ran out; None if there is no count, or it was reset since."""
     now, then = oom_kills(), note["oom_kills"]
     if now is None or then is None or now < then:
         return None
@@ -126,13 +126,13 @@ def _kernel_did_it(note: dict[str, Any]) -> bool | None:
 
 
 def _message(note: dict[str, Any]) -> str:
-    said, todo = "was killed (not by the kernel for want of memory)", ""
-    if (killed_by_kernel := _kernel_did_it(note)) is not False:
+    event, remedy = "was killed (not by the kernel for want of memory)", ""
+    if (killed_by_kernel := _was_oom_killed(note)) is not False:
         how = "was killed by the kernel" if killed_by_kernel else "was killed, most likely"
-        said = f"{how} because memory ran out"
+        event = f"{how} because memory ran out"
         keys = "run.token_budget" if "step" in note else "run.eval_token_budget or run.cache_gb"
-        todo = f"; set {keys} lower, or run.memory_gb to what it may use"
+        remedy = f"; set {keys} lower, or run.memory_gb to what it may use"
     where = f" in step {note['step']} of {note['steps']}" if "step" in note else ""
     budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""
     resumes = "; the same command resumes it from its last checkpoint" if "step" in note else ""
-    return f"{note['stage']}: the last run {said}{where}{budget}{todo}{resumes}"
+    return f"{note['stage']}: the last run {event}{where}{budget}{remedy}{resumes}"

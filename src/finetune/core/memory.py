@@ -1,4 +1,4 @@
-"""How much memory there is to be had: of the machine, of its cgroup, of the process, of the GPU."""
+"""Available memory: of the machine, its cgroups, the process and the GPU."""
 
 import contextlib
 import ctypes
@@ -10,32 +10,32 @@ from pathlib import Path
 import psutil
 
 GB = 10**9
-# A cgroup without a limit says "max" (v2) or a number near 2**63 (v1).
+# A cgroup without a limit reports "max" (v2) or a number near 2**63 (v1).
 UNLIMITED = 2**60
 
 
 def available(limit_gb: float | None = None) -> int:
-    """Bytes of main memory that this process can still take before something kills it.
+    """Bytes of main memory that this process can still allocate.
 
-    The least of what the machine has free, what the cgroups (v1 or v2) and the limits of the
-    process (RLIMIT_AS, RLIMIT_DATA) leave, and what is left of `limit_gb` (`run.memory_gb`).
+    The minimum of the machine's free memory, the headroom of the cgroups (v1 or v2) and of the
+    process limits (RLIMIT_AS, RLIMIT_DATA), and the rest of `limit_gb` (`run.memory_gb`).
     """
     process = psutil.Process()
     used = process.memory_info()
-    found = [psutil.virtual_memory().available, *cgroup_headroom()]
+    headrooms = [psutil.virtual_memory().available, *cgroup_headroom()]
     for kind, held in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
         soft, _ = resource.getrlimit(kind)
         if soft != resource.RLIM_INFINITY:
-            found.append(soft - getattr(used, held, used.vms))
+            headrooms.append(soft - getattr(used, held, used.vms))
     if limit_gb is not None:
-        found.append(int(limit_gb * GB) - used.rss)
-    return max(0, min(found))
+        headrooms.append(int(limit_gb * GB) - used.rss)
+    return max(0, min(headrooms))
 
 
 def available_on(device: str, limit_gb: float | None = None) -> int:
     """Bytes that tensors on a device can still take: `available` on the CPU, else free GPU memory.
 
-    What torch holds of the GPU without using it counts as free.
+    GPU memory that torch has reserved but not allocated counts as free.
     """
     if device == "cpu":
         return available(limit_gb)
@@ -49,7 +49,7 @@ def available_on(device: str, limit_gb: float | None = None) -> int:
 def cgroup_headroom(
     proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> Iterator[int]:
-    """Bytes that each cgroup above this process still allows; nothing where there is no limit.
+    """The headroom in bytes of each cgroup of this process that has a limit.
 
     Page cache that the kernel can drop at once counts as free.
     """
@@ -59,7 +59,7 @@ def cgroup_headroom(
         _, controllers, path = line.split(":", 2)
         if controllers and "memory" not in controllers.split(","):
             continue
-        # v1 has a hierarchy for memory of its own, v2 one for all.
+        # v1 has a separate hierarchy for memory, v2 a single one.
         top = root / "memory" if controllers else root
         names = (
             ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
@@ -67,7 +67,7 @@ def cgroup_headroom(
             else ("memory.max", "memory.current", "inactive_file")
         )
         folder = top / path.lstrip("/")
-        # In a container the path may be that of the host: then the top is the container's own.
+        # In a container the path may be the host's: then the root is the container's own cgroup.
         for group in (folder, *folder.parents) if folder.is_dir() else (top,):
             yield from _headroom(group, *names)
             if group == top:
@@ -87,7 +87,7 @@ def _headroom(group: Path, limit: str, usage: str, cache: str) -> Iterator[int]:
 
 
 def trim_heap() -> None:
-    """Give free pages of the heap back to the system, those in its midst too (glibc)."""
+    """Return all free pages of the heap to the system (glibc)."""
     trim = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "malloc_trim", None)
     if trim:
         trim(0)
@@ -96,9 +96,9 @@ def trim_heap() -> None:
 def oom_kills(
     vmstat: Path = Path("/proc/vmstat"), events: Path = Path("/sys/fs/cgroup/memory.events")
 ) -> int | None:
-    """How many processes the kernel has killed for want of memory so far; None if it does not say.
+    """The number of out-of-memory kills by the kernel so far; None if it keeps no count.
 
-    Counted by the machine since it started, and by the cgroup of a container.
+    Counted since the machine started, or for the cgroup of a container.
     """
     counts = []
     for file in (vmstat, events):

@@ -1,13 +1,14 @@
 """`params.yaml`, read and validated; a stage sees only the sections that dvc.yaml gives it.
 
 The file is composed from `conf/` (see `finetune params`) and committed. Every stage validates all
-of it before it starts, so that a mistake in `lora` is told by the first stage that runs.
+of it before it starts, so that a mistake in `lora` is reported by the first stage that runs.
 """
 
 import fnmatch
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -15,24 +16,41 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from finetune.core import kinds
 from finetune.core.errors import FileError, ParamsError, squeezed
 from finetune.core.files import read_text, refuse_conflict
-from finetune.core.schema import Params, PriceTask, Section, SummarizationTask
+from finetune.core.schema import Params, Section, Task, check_task_names
 
 # Parameters that had another name: the old one, `*` for any task, to the key that replaces it.
 RENAMED = {
     "train.micro_batch_size": "run.token_budget",
     "tasks.*.eval.batch_size": "run.eval_token_budget",
     "report.usd_per_hour": "run.usd_per_hour",
+    "data.max_bad_share": "data.max_bad_rate",
+    "data.test_share": "data.test_fraction",
+    "data.validation_share": "data.validation_fraction",
+    "train.warmup_share": "train.warmup_ratio",
+    "train.evaluations": "train.num_evals",
+    "train.number_loss": "tasks.price.train.number_loss",
+    "tasks.*.ladder": "tasks.{}.baselines",
+    "tasks.*.eval.floor": "tasks.{}.eval.prune_below",
+    "tasks.*.eval.least_mass": "tasks.{}.eval.min_mass",
+    "tasks.*.score.hit_share": "tasks.{}.score.hit_fraction",
 }
+
+
+def new_key(key: str) -> str | None:
+    """The key that replaces a parameter that goes by another name now; None for any other."""
+    for old, new in RENAMED.items():
+        if fnmatch.fnmatchcase(key, old):
+            return new.format(key.split(".")[1]) if "{}" in new else new
+    return None
 
 
 def renamed(key: str) -> str | None:
     """What to say of a parameter that goes by another name now; None for any other."""
-    for old, new in RENAMED.items():
-        if fnmatch.fnmatchcase(key, old):
-            return f"is not a parameter any more; set {new} instead"
-    return None
+    new = new_key(key)
+    return f"is not a parameter any more; set {new} instead" if new else None
 
 
 def read(path: Path) -> Params:
@@ -72,25 +90,96 @@ def read_yaml(text: str, where: str) -> dict[str, Any]:
 
 
 def validate(values: Any, where: str) -> Params:
-    """The parameters of a plain dictionary; `where` names its origin in messages."""
+    """The parameters of a plain dictionary; `where` names its origin in messages.
+
+    Each task is validated by its kind's own `options.py`.
+
+    Raises:
+        ParamsError: a key is unknown or its value not allowed; the message names all such keys.
+    """
+    tasks, mistakes = _tasks(values)
+    # Those of a kind are validated by it alone: the others would lack their kinds' parameters.
+    whole = values if tasks is None else {**values, "tasks": tasks}
     try:
-        return Params.model_validate(values)
+        params = Params.model_validate(whole)
     except ValidationError as error:
-        # A field of two types gives an error for each; one message a key says enough.
-        told = {
-            key: _what(key, detail, values)
-            for detail in error.errors()
-            for key in _old_keys(detail)
-        }
-        mistakes = "; ".join(_joined(key, what) for key, what in told.items())
-        raise ParamsError(f"{where}: {mistakes}") from None
+        details = [d for d in error.errors() if not (mistakes and d["loc"][:1] == ("tasks",))]
+        mistakes |= _mistakes(details, (), values)
+        raise _refused(where, mistakes) from None
+    if mistakes:
+        raise _refused(where, mistakes)
+    return params
 
 
-def _key(detail: ErrorDetails) -> str:
+def _refused(where: str, mistakes: dict[str, str]) -> ParamsError:
+    lines = [_joined(key, what) for key, what in mistakes.items()]
+    return ParamsError(f"{where}: {'; '.join(lines)}")
+
+
+def _tasks(values: Any) -> tuple[dict[str, Task] | None, dict[str, str]]:
+    """The tasks, each as its kind's own type, and what is wrong with them by key.
+
+    None where that is for the validation of the whole to say.
+    """
+    sections = values.get("tasks") if isinstance(values, dict) else None
+    if not isinstance(sections, dict):
+        return None, {}
+    try:
+        check_task_names(sections)
+    except ValueError:
+        return None, {}
+    tasks: dict[str, Task] = {}
+    mistakes: dict[str, str] = {}
+    for name, section in sections.items():
+        if not isinstance(section, dict):
+            mistakes[f"tasks.{name}"] = f"is {section!r:.60}, must be a section"
+            continue
+        try:
+            tasks[name] = _task_model(section).model_validate(section)
+            _check_baselines(tasks[name])
+        except ValidationError as error:
+            mistakes |= _mistakes(error.errors(), ("tasks", name), values)
+        except ParamsError as error:
+            key, _, what = str(error).partition(": ")
+            mistakes[f"tasks.{name}.{key}"] = what
+    return tasks, mistakes
+
+
+def _task_model(section: dict[str, Any]) -> type[Task]:
+    """The type of a task's parameters, by its kind."""
+    kind = section.get("kind")
+    if kind is None:
+        raise ParamsError("kind: is missing")
+    return cast(type[Task], kinds.load(str(kind), "options").Task)
+
+
+def _check_baselines(task: Task) -> None:
+    known = [baseline.name for baseline in kinds.load(task.kind, "baselines").BASELINES]
+    for name in task.baselines:
+        if name not in known:
+            raise ParamsError(f"baselines: {name!r} is none of {', '.join(known)}")
+
+
+def _mistakes(
+    details: Sequence[ErrorDetails], place: tuple[str, ...], values: Any
+) -> dict[str, str]:
+    """What is wrong by key; `place` is the section that was validated.
+
+    A field of two types gives an error for each; one message a key says enough.
+    """
+    mistakes = {
+        key: _what(key, _key(detail, place), detail, values)
+        for detail in details
+        for key in _old_keys(_key(detail, place), detail)
+    }
+    # Where an old name stands, that says it all: the new one is missing because of it.
+    replaced = {new for key in mistakes if (new := new_key(key))}
+    return {key: what for key, what in mistakes.items() if key not in replaced}
+
+
+def _key(detail: ErrorDetails, place: tuple[str, ...]) -> str:
     """`tasks.price.eval.estimate`: the location without the names of union members."""
-    location = [str(part) for part in detail["loc"]]
-    if location[:1] == ["tasks"] and len(location) > 2:
-        del location[2]  # the kind that chose the member of the union
+    location = [*place, *(str(part) for part in detail["loc"])]
     return ".".join(part for part in location if part not in ("str", "list[str]"))
 
 
@@ -100,44 +189,40 @@ def _joined(key: str, what: str) -> str:
     return f"{key}{'.' if is_named else ': '}{what}" if key else what
 
 
-def _old_keys(detail: ErrorDetails) -> list[str]:
+def _old_keys(key: str, detail: ErrorDetails) -> list[str]:
     """The key of a mistake; of a section that is gone as a whole, its keys that were renamed."""
-    key, given = _key(detail), detail["input"]
+    given = detail["input"]
     is_section = detail["type"] == "extra_forbidden" and isinstance(given, dict)
     inner = [f"{key}.{name}" for name in given] if is_section else []
     return [name for name in inner if renamed(name)] or [key]
 
 
-def _what(key: str, detail: ErrorDetails, values: Any) -> str:
+def _what(key: str, where: str, detail: ErrorDetails, values: Any) -> str:
+    """What is wrong with a key, whose mistake stands at `where`."""
     match detail["type"]:
         case "value_error":
             return str(detail["ctx"]["error"])
         case "missing":
             return "is missing"
-        case "extra_forbidden" if said := renamed(key):
-            return said
+        case "extra_forbidden" if message := renamed(key):
+            return message
         case "extra_forbidden":
-            return f"is not a parameter; known here: {', '.join(_siblings(detail, values))}"
-        case "union_tag_not_found":
-            return "kind: is missing"
-        case "union_tag_invalid":
-            return f"kind: is {detail['ctx']['tag']!r}, must be {detail['ctx']['expected_tags']}"
+            return f"is not a parameter; known here: {', '.join(_siblings(where, values))}"
         case _:
             # "Input should be a valid integer", "String should match pattern …"
-            said = detail["msg"].partition(" should ")[2] or detail["msg"]
-            return f"is {detail['input']!r}, must {said}"
+            message = detail["msg"].partition(" should ")[2] or detail["msg"]
+            return f"is {detail['input']!r}, must {message}"
 
 
-def _siblings(detail: ErrorDetails, values: Any) -> list[str]:
+def _siblings(key: str, values: Any) -> list[str]:
     """The names that the section of an unknown key does know."""
     model: Any = Params
-    for part in _key(detail).split(".")[:-1]:
+    for part in key.split(".")[:-1]:
         values = values.get(part) if isinstance(values, dict) else None
         if model is Params and part == "tasks":
             model = dict
         elif model is dict:
-            kind = values.get("kind") if isinstance(values, dict) else None
-            model = PriceTask if kind == "price" else SummarizationTask
+            model = _task_model(values or {})
         else:
             annotation = model.model_fields[part].annotation
             members = [annotation, *getattr(annotation, "__args__", ())]
@@ -151,6 +236,15 @@ class UndeclaredParameter(AttributeError):
 
 # What every stage may read without declaring it: no result depends on it beyond rounding.
 UNDECLARED = "run"
+
+
+class StageParams(Params):
+    """The parameters that a stage may read, as type checkers see them; `Declared` at run time."""
+
+    @property
+    def task(self) -> Task:
+        """The task that the stage runs for."""
+        raise NotImplementedError
 
 
 class Declared:
@@ -183,7 +277,7 @@ class Declared:
         )
 
 
-def for_stage(stage: str, task: str | None, root: Path = Path()) -> Declared:
+def for_stage(stage: str, task: str | None, root: Path = Path()) -> StageParams:
     """Validate `params.yaml` under `root`, and give what dvc.yaml declares for `stage`.
 
     Raises:
@@ -195,7 +289,8 @@ def for_stage(stage: str, task: str | None, root: Path = Path()) -> Declared:
         raise ParamsError(_unpinned(params.model.name, root))
     if task is not None and task not in params.tasks:
         raise ParamsError(f"tasks: no task {task!r}; known: {', '.join(params.tasks)}")
-    return Declared(params, stage, declared_keys(root / "dvc.yaml", stage, task), task)
+    keys = declared_keys(root / "dvc.yaml", stage, task)
+    return cast(StageParams, Declared(params, stage, keys, task))
 
 
 def _unpinned(model: str, root: Path) -> str:
@@ -229,6 +324,6 @@ def declared_keys(dvc_yaml: Path, stage: str, task: str | None) -> list[str]:
     except yaml.YAMLError as error:
         raise ParamsError(f"{dvc_yaml}: cannot be read: {squeezed(error)}") from None
     if "foreach" in entry and task is None:
-        raise ParamsError(f"which task? python -m finetune.stages.{stage} TASK")
+        raise ParamsError(f"which task? {entry['do']['cmd']} TASK")
     keys = entry.get("do", entry).get("params", [])
     return [key.replace("${key}", task or "*") for key in keys]

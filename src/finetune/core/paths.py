@@ -11,7 +11,7 @@ def raw(task: str) -> Path:
 
 
 def guesses(task: str) -> Path:
-    """The folder of others' answers to test rows, one file a rung; not every source has them."""
+    """The folder of third-party predictions for test rows, one file a baseline; may be missing."""
     return raw(task) / "guesses"
 
 
@@ -20,14 +20,20 @@ def prepared(task: str) -> Path:
     return Path("data/prepared") / task
 
 
-def predictions(task: str, name: str) -> Path:
-    """Predictions of a model: `base`, `few_shot` or `tuned`."""
-    return Path("predictions") / task / f"{name}.jsonl"
+def predictions(task: str, name: str, split: str = "test") -> Path:
+    """Predictions of a model: `base`, `few_shot` or `tuned`, not yet scored."""
+    folder = Path("predictions") / task
+    return (folder if split == "test" else folder / split) / f"{name}.jsonl"
 
 
-def ladder(task: str) -> Path:
-    """The folder of the rungs' predictions."""
-    return Path("predictions") / task / "ladder"
+def scored(task: str, name: str) -> Path:
+    """The same predictions for test rows, with the scores of each row."""
+    return Path("predictions") / task / "scored" / f"{name}.jsonl"
+
+
+def baselines(task: str) -> Path:
+    """The folder of the baselines' predictions for test rows, scored."""
+    return Path("predictions") / task / "baselines"
 
 
 def metrics(task: str, name: str) -> Path:
@@ -38,6 +44,11 @@ def metrics(task: str, name: str) -> Path:
 def groups(task: str) -> Path:
     """The table of scores by groups of rows."""
     return Path("metrics") / task / "groups.tsv"
+
+
+def plot(task: str, name: str) -> Path:
+    """A table that `dvc plots` draws."""
+    return Path("metrics") / task / f"{name}.tsv"
 
 
 def curves(task: str) -> Path:
@@ -51,5 +62,5 @@ def adapter(task: str) -> Path:
 
 
 def without_folders(name: str) -> str:
-    """A model's or folder's name for others to read: an absolute path may hold a user's name."""
+    """The name to publish: of an absolute path, which may hold a user's name, the last part."""
     return f"…/{Path(name).name}" if Path(name).is_absolute() else name

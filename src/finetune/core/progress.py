@@ -1,13 +1,13 @@
-"""Progress bars with a time to go; in a log, a line now and then instead of a bar."""
+"""Progress bars with the remaining time; in a log, an occasional line instead."""
 
 import sys
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import NoReturn, TypeVar, overload
 
 from tqdm import tqdm
 
 Item = TypeVar("Item")
-# Seconds between lines where there is no terminal to redraw one on.
+# Seconds between lines without a terminal.
 LOG_INTERVAL = 15.0
 
 
@@ -18,10 +18,14 @@ def progress(
     return bar(items, what, unit, total)
 
 
+@overload
+def bar(items: None, what: str, unit: str, total: int | None = None) -> "tqdm[NoReturn]": ...
+@overload
+def bar(items: Iterable[Item], what: str, unit: str, total: int | None = None) -> "tqdm[Item]": ...
 def bar(
     items: Iterable[Item] | None, what: str, unit: str, total: int | None = None
-) -> "tqdm[Item]":
-    """The bar itself, for work that is not a plain loop."""
+) -> "tqdm[Item] | tqdm[NoReturn]":
+    """The bar itself; without `items` it is advanced by hand with `update`."""
     is_terminal = sys.stderr.isatty()
     return tqdm(
         items,
@@ -32,6 +36,6 @@ def bar(
         maxinterval=10.0 if is_terminal else LOG_INTERVAL,
         dynamic_ncols=is_terminal,
         ascii=None if is_terminal else True,
-        # What takes under two seconds needs no bar, and a log no line.
+        # Nothing is shown for shorter work.
         delay=0.5 if is_terminal else 2.0,
     )

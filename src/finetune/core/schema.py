@@ -1,16 +1,26 @@
 """What `params.yaml` may hold: its sections, typed, with what each value must be.
 
-`finetune.core.params` reads a file into these and hands a stage those that dvc.yaml declares for it.
+`finetune.core.params` reads a file into these, and hands a stage those that dvc.yaml declares.
+A kind of task has parameters of its own: see `Task`, and `options.py` in the kind's folder.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
 # The names of linear layers in the architectures that people fine-tune.
 TARGET_MODULES = (
@@ -28,6 +38,7 @@ class Section(BaseModel):
 Split = Literal["train", "validation", "test"]
 # What a source calls the split that `prepare` is to draw all three from.
 ALL = "all"
+SplitName = Split | Literal["all"]
 
 
 def _are_enough(splits: dict[str, str]) -> dict[str, str]:
@@ -44,11 +55,11 @@ def _are_enough(splits: dict[str, str]) -> dict[str, str]:
     return splits
 
 
-Splits = Annotated[dict[Split | Literal["all"], str], AfterValidator(_are_enough)]
+Splits = Annotated[dict[SplitName, str], AfterValidator(_are_enough)]
 # Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
 Fields = dict[str, str | list[str]]
 # What differs in some split; null where it has no such field.
-FieldsBySplit = dict[Split, dict[str, str | list[str] | None]]
+FieldsBySplit = dict[SplitName, dict[str, str | list[str] | None]]
 
 
 class Hub(Section):
@@ -78,7 +89,7 @@ class Files(Section):
     """Files in one folder of `data.root`; `fields` maps our names to theirs.
 
     `delimiter` stands between the cells of CSV files. `guesses` are files of answers that need not
-    be there, each by the name of its rung.
+    be there, each by the name of its baseline.
     """
 
     folder: str
@@ -98,36 +109,46 @@ class TaskSource(Section):
     licence: str
 
 
-def _check_fields(
-    source: TaskSource, needed: set[str], optional: set[str], several: str | None = None
-) -> None:
-    """See that `source` maps every needed field, and none that its kind does not know.
+@dataclass(frozen=True)
+class RowFields:
+    """The fields of a kind's raw rows, by name.
 
-    Only the field `several` may be a list of paths.
+    `input` is the one that the model reads. Of `required` and `optional` ones, `several` may be
+    mapped to a list of columns, whose texts are then a list.
+    """
+
+    input: str
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
+
+
+def _check_fields(source: TaskSource, fields: RowFields) -> None:
+    """See that `source` maps every required field, and none that its kind does not know.
 
     Raises:
         ValueError: it does not; the message names the key.
     """
-    known = needed | optional
+    known = {"id", *fields.required, *fields.optional}
     for name, spec in (("files", source.files), ("hub", source.hub)):
         if spec is None:
             continue
         key = f"source.{name}.fields"
-        for where, fields in ((key, spec.fields), *_by_split(key, spec)):
-            unknown = fields.keys() - known
+        for where, mapping in ((key, spec.fields), *_by_split(key, spec)):
+            unknown = mapping.keys() - known
             if unknown:
                 raise ValueError(
                     f"{where}: {', '.join(sorted(unknown))} is not a field of a row; "
                     f"known: {', '.join(sorted(known))}"
                 )
-            for field, path in fields.items():
-                if isinstance(path, list) and field != several:
+            for field, path in mapping.items():
+                if isinstance(path, list) and field not in fields.several:
                     raise ValueError(f"{where}.{field}: is a list, must be one path")
                 if path is not None and not (path and all(path)):
                     raise ValueError(f"{where}.{field}: is {path!r}, must name a column")
         for split in spec.splits:
             own = spec.fields_by_split.get(split, {})
-            lacking = {f for f in needed if {**spec.fields, **own}.get(f) is None}
+            lacking = {f for f in fields.required if {**spec.fields, **own}.get(f) is None}
             if lacking:
                 raise ValueError(
                     f"{key}: lacks {' and '.join(sorted(lacking))} for {split}; say where it stands"
@@ -150,10 +171,8 @@ class Prompt(Section):
     max_completion_tokens: Count
 
 
-class SummaryScore(Section):
-    """Scoring options of summaries."""
-
-    stemmer: bool
+class Score(Section):
+    """How predictions are scored; a kind adds its own options."""
 
 
 class Eval(Section):
@@ -163,8 +182,8 @@ class Eval(Section):
     seed: Seed
 
 
-class SummaryEval(Eval):
-    """How the model is asked for a summary.
+class TextEval(Eval):
+    """How a model is asked for a text.
 
     `beams` belongs to `beam`; `samples` and `temperature` to `mbr`, `temperature` to `sample` too.
     """
@@ -175,26 +194,6 @@ class SummaryEval(Eval):
     temperature: Annotated[float, Field(gt=0)]
 
 
-class PriceEval(Eval):
-    """How the model is asked for a price: the point `estimate` of its distribution over prices.
-
-    `top_k` belongs to `top_k_mean`; paths of digits less likely than `floor` are not followed. With
-    less than `least_mass` of the probability on prices, a row has no answer.
-    """
-
-    estimate: Literal["greedy", "top_k_mean", "median"]
-    top_k: Count
-    floor: Annotated[float, Field(ge=0, lt=0.1)]
-    least_mass: Annotated[float, Field(ge=0, le=1)]
-
-
-class PriceScore(Section):
-    """Scoring options of prices: what counts as a hit."""
-
-    hit_usd: Annotated[float, Field(gt=0)]
-    hit_share: Annotated[float, Field(gt=0)]
-
-
 class Published(Section):
     """A figure of somebody else's, with where it stands and how it was measured."""
 
@@ -202,46 +201,6 @@ class Published(Section):
     source: str
     protocol: str
     scores: Annotated[dict[str, float], Field(min_length=1)]
-
-
-SummaryRung = Literal["lead1", "lead3", "longest3", "lexrank", "oracle3"]
-PriceRung = Literal[
-    "mean", "median", "category_median", "ridge", "svr", "random_forest", "boosting", "neighbours"
-]
-
-
-class SummarizationTask(Section):
-    """A data set of dialogues, or other texts, with summaries."""
-
-    kind: Literal["summarization"]
-    source: TaskSource
-    prompt: Prompt
-    ladder: list[SummaryRung]
-    published: list[Published]
-    eval: SummaryEval
-    score: SummaryScore
-
-    @model_validator(mode="after")
-    def _fields_are_known(self) -> Self:
-        _check_fields(self.source, {"dialogue", "summary"}, {"id"}, several="summary")
-        return self
-
-
-class PriceTask(Section):
-    """A data set of descriptions with a price in USD."""
-
-    kind: Literal["price"]
-    source: TaskSource
-    prompt: Prompt
-    ladder: list[PriceRung]
-    published: list[Published]
-    eval: PriceEval
-    score: PriceScore
-
-    @model_validator(mode="after")
-    def _fields_are_known(self) -> Self:
-        _check_fields(self.source, {"text", "price"}, {"id", "category"})
-        return self
 
 
 class Rows(Section):
@@ -275,9 +234,9 @@ class Data(Section):
     watch: str
     embedded: Embedded
     limit: Limit
-    max_bad_share: Share
-    test_share: Annotated[float, Field(gt=0, lt=0.5)]
-    validation_share: Annotated[float, Field(gt=0, lt=0.5)]
+    max_bad_rate: Fraction
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     seed: int
 
     @model_validator(mode="after")
@@ -326,20 +285,42 @@ class Lora(Section):
 
 
 class Train(Section):
-    """The optimization."""
+    """The optimization of one task; a kind may add parameters of its loss."""
 
     epochs: Annotated[float, Field(gt=0)]
     max_steps: Count | None
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_share: Annotated[float, Field(ge=0, lt=1)]
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
     schedule: Literal["cosine", "linear", "constant_with_warmup"]
     weight_decay: Annotated[float, Field(ge=0)]
     max_grad_norm: Annotated[float, Field(gt=0)]
-    evaluations: Count
-    number_loss: Annotated[float, Field(ge=0)]
+    num_evals: Count
     seed: int
     deterministic: bool
+
+
+class Task(Section):
+    """A data set of some kind, and what is done with it; `options.py` of a kind extends this.
+
+    `baselines` are names of those in the kind's `baselines.py`.
+    """
+
+    fields: ClassVar[RowFields]
+
+    kind: str
+    source: TaskSource
+    prompt: Prompt
+    baselines: list[str]
+    published: list[Published]
+    train: Train
+    eval: Eval
+    score: Score
+
+    @model_validator(mode="after")
+    def _fields_are_known(self) -> Self:
+        _check_fields(self.source, type(self).fields)
+        return self
 
 
 class Bootstrap(Section):
@@ -400,10 +381,7 @@ def check_task_names(names: Iterable[object]) -> None:
 class Params(Section):
     """All of `params.yaml`."""
 
-    tasks: Annotated[
-        dict[str, Annotated[SummarizationTask | PriceTask, Field(discriminator="kind")]],
-        Field(min_length=1),
-    ]
+    tasks: Annotated[dict[str, SerializeAsAny[Task]], Field(min_length=1)]
     data: Data
     model: Model
     method: Method

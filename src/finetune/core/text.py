@@ -1,7 +1,16 @@
-"""Line ends and blanks of texts, the same for every kind."""
+"""Checks and normalization of texts, amounts and ids of raw rows, for all kinds of tasks."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# An amount as people in the US write it: "$5", "1,299.00", "$1,299", "1,299.00 USD".
+_WRITTEN = re.compile(
+    r"(?P<sign>\$|US\$|USD)?\s?(?P<digits>\d+|\d{1,3}(?:,\d{3})+)(?P<cents>\.\d*)?(?P<after>\s?USD)?"
+)
 
 
-def text_field(row: dict, name: str) -> str:
+def text_field(row: Mapping[str, Any], name: str) -> str:
     """A field that must be text.
 
     Raises:
@@ -15,15 +24,15 @@ def text_field(row: dict, name: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name} holds half a character at position {error.start}") from None
+        raise ValueError(f"{name} holds an unpaired surrogate at position {error.start}") from None
     return value
 
 
-def id_field(row: dict) -> str:
+def id_field(row: Mapping[str, Any]) -> str:
     """The row's id as text.
 
     Raises:
-        ValueError: it is missing, empty or no text or integer.
+        ValueError: it is missing, empty, or neither text nor an integer.
     """
     value = row.get("id")
     if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() == "":
@@ -32,6 +41,27 @@ def id_field(row: dict) -> str:
 
 
 def normalized(text: str) -> str:
-    """`\\n` as the only line end, no blanks at the ends of lines or of the text."""
+    """The text with `\\n` as its only line end and without blanks around lines or the text."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return "\n".join(line.strip() for line in lines).strip()
+
+
+def amount(text: str, name: str) -> float | str:
+    """The amount that a text says, such as `12.5`, `$1,299.00` or `1,299.00 USD`; else the text.
+
+    Raises:
+        ValueError: it may be two amounts: `1,299` alone is 1.299 where the comma is a decimal mark.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        written = _WRITTEN.fullmatch(text.strip())
+    if not written:
+        return text
+    digits, cents = written["digits"], written["cents"] or ""
+    if digits.count(",") == 1 and not (cents or written["sign"] or written["after"]):
+        raise ValueError(
+            f"{name} is {text!r}, which may be {digits.replace(',', '.')} or "
+            f"{digits.replace(',', '')}; write ${digits}, or the number without a comma"
+        )
+    return float(digits.replace(",", "") + cents)

@@ -1,53 +1,57 @@
 """From raw rows to the three splits that a model may see: what `prepare` does, in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from finetune.core import paths
 from finetune.core.errors import DataError
 from finetune.core.schema import ALL
 from finetune.data import cleaning, splitting
-from finetune.data.cleaning import Row, Split
-from finetune.tasks.kinds import Kind
+from finetune.data.cleaning import Split
+from finetune.tasks.registry import RawRow, Rows
 
 
 @dataclass(frozen=True)
 class Rules:
     """What may be wrong with rows before it is a mistake, and how a source is split that is not."""
 
-    max_bad_share: float
-    test_share: float
-    validation_share: float
+    max_bad_rate: float
+    test_fraction: float
+    validation_fraction: float
     seed: int
 
 
 def prepare(
-    raw: Mapping[str, list[Row]], files: Mapping[str, str], kind: Kind, rules: Rules
+    raw: Mapping[str, Sequence[RawRow]],
+    files: Mapping[str, str],
+    kind: Rows,
+    input_field: str,
+    rules: Rules,
 ) -> dict[str, Split]:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
 
-    `files` names each raw split in messages. A split that was drawn has no peculiarities of its
-    own: those are counted in `all`, whose rows are gone from it.
+    `files` names each raw split in messages, `input_field` the field that the model reads. A split
+    that was drawn has no peculiarities of its own: those are counted in `all`, which then is empty.
 
     Raises:
         DataError: too many rows of a split are bad, two have one id, or train is too small.
     """
     splits = {
-        name: cleaning.clean(rows, kind, files[name], rules.max_bad_share)
+        name: cleaning.clean(rows, kind, input_field, files[name], rules.max_bad_rate)
         for name, rows in raw.items()
     }
     # A test split that came as one is left as it is, whatever is odd about its rows.
     for name in (ALL, "train", "validation"):
         if name in splits:
-            cleaning.drop_unusable(splits[name], kind)
+            cleaning.drop_unusable(splits[name])
     if ALL in splits:
         splits |= splitting.split_all(
-            splits[ALL], kind, rules.test_share, rules.validation_share, rules.seed
+            splits[ALL], rules.test_fraction, rules.validation_fraction, rules.seed
         )
         splits[ALL].rows = []
     elif "validation" not in splits:
-        splitting.split_off_validation(splits, rules.validation_share, rules.seed)
-    cleaning.drop_leaks(splits, kind)
+        splitting.split_off_validation(splits, rules.validation_fraction, rules.seed)
+    cleaning.remove_leakage(splits)
     return splits
 
 
@@ -59,7 +63,11 @@ def check_rows(task: str, splits: Mapping[str, Split]) -> None:
     """
     for name in paths.SPLITS:
         if not splits[name].rows:
-            more = ", or raise data.test_share and data.validation_share" if ALL in splits else ""
+            more = (
+                ", or raise data.test_fraction and data.validation_fraction"
+                if ALL in splits
+                else ""
+            )
             raise DataError(
                 f"{task}: no rows are left in {name}; see what was dropped in its file{more}"
             )

@@ -6,6 +6,7 @@ about those, with the file and line at hand. Files may come with somebody's answ
 """
 
 import importlib
+import importlib.util
 import itertools
 import logging
 import random
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from finetune.core import hub
 from finetune.core.errors import DataError
 from finetune.core.files import sha256
-from finetune.core.schema import Embedded, Files, Guesses, Hub, TaskSource
+from finetune.core.schema import Embedded, Files, Guesses, Hub, RowFields, SplitName, TaskSource
+from finetune.core.text import id_field
 from finetune.data import fields, readers
-from finetune.tasks.kinds import Kind
 
 if TYPE_CHECKING:
     import datasets
@@ -29,9 +30,9 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Fetched:
-    """Raw rows of each split, where they came from, and others' answers, each by its rung's name.
+    """Raw rows of each split, where they came from, and others' answers by their baseline's name.
 
-    An answer is `{"id": "7", "guess": 12.5}`, of the type of the kind's target.
+    An answer is `{"id": "7", "guess": 12.5, "place": "line 3"}`.
     """
 
     splits: dict[str, list[dict[str, Any]]]
@@ -44,11 +45,12 @@ def fetch(
     root: str | None,
     embedded: Embedded,
     source: TaskSource,
-    kind: Kind,
+    row_fields: RowFields,
 ) -> Fetched:
-    """The raw rows of a task of a kind from the source called `which`.
+    """The raw rows of a task from the source called `which`.
 
-    `root` is the folder of `files`, `embedded` the sizes and seed of the generator.
+    `root` is the folder of `files`, `embedded` the sizes and seed of the generator, `row_fields`
+    what the kind's rows have.
 
     Raises:
         DataError: a folder, file or data set is missing or cannot be read, or an answer is none.
@@ -57,9 +59,9 @@ def fetch(
         case "embedded":
             return _embedded(embedded, source)
         case "files":
-            return _files(root, source, kind)
+            return _files(root, source, row_fields)
         case _:
-            return _hub(source, kind)
+            return _hub(source, row_fields)
 
 
 def _embedded(options: Embedded, source: TaskSource) -> Fetched:
@@ -85,16 +87,18 @@ def _generator(name: str) -> Callable[[random.Random], Iterator[dict[str, Any]]]
 
     Found by name, so that a task with rows of its own adds a file and edits none.
     """
-    try:
-        module = importlib.import_module(f"synthetic.rows.{name}")
-    except ModuleNotFoundError:
+    path = f"synthetic.rows.{name}"
+    module = importlib.import_module(path) if importlib.util.find_spec(path) else None
+    rows: Callable[[random.Random], Iterator[dict[str, Any]]] | None
+    rows = getattr(module, "rows", None)
+    if rows is None:
         raise DataError(
-            f"source.embedded: there is no src/synthetic/rows/{name}.py to generate rows by"
-        ) from None
-    return module.rows
+            f"source.embedded: there is no src/synthetic/rows/{name}.py with a function rows"
+        )
+    return rows
 
 
-def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
+def _files(root: str | None, source: TaskSource, row_fields: RowFields) -> Fetched:
     if root is None:
         raise DataError("data.root: is not set; give the folder: -S data=files -S data.root=DIR")
     folder = Path(root) / source.files.folder
@@ -103,23 +107,24 @@ def _files(root: str | None, source: TaskSource, kind: Kind) -> Fetched:
             f"data.root: {folder} is no folder; data.root must hold {source.files.folder}/ "
             "(in the queue and in --temp runs give data.root as an absolute path)"
         )
-    splits, files = {}, {}
+    splits: dict[str, list[dict[str, Any]]] = {}
+    files: dict[str, dict[str, str]] = {}
     for split, name in source.files.splits.items():
         path = folder / name
         mapping = _mapping(source.files, split)
         splits[split] = [
-            _raw(split, place, row, mapping, kind)
+            _raw(split, place, row, mapping, row_fields)
             for place, row in readers.read(path, source.files.delimiter)
         ]
         files[split] = {"file": _shown(source, name), "sha256": sha256(path)}
-    origin = {"source": "files", "files": files, "licence": source.licence}
+    origin: dict[str, Any] = {"source": "files", "files": files, "licence": source.licence}
     guesses = {}
     for name, options in source.files.guesses.items():
         path = folder / options.file
         if not path.is_file():
-            log.info(f"{path}: no such file, hence no rung {name!r}")
+            log.info(f"{path}: no such file, hence no baseline {name!r}")
             continue
-        guesses[name] = _guesses(path, options, kind, source.files.delimiter)
+        guesses[name] = _guesses(path, options, source.files.delimiter)
         file = {"file": _shown(source, options.file), "sha256": sha256(path)}
         origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
     return Fetched(splits, origin, guesses)
@@ -130,10 +135,9 @@ def _shown(source: TaskSource, name: str) -> str:
     return (PurePosixPath(source.files.folder) / name).as_posix()
 
 
-def _guesses(path: Path, options: Guesses, kind: Kind, delimiter: str) -> list[dict[str, Any]]:
-    """Somebody's answers in a file; each must be one, as it is no row that could be set aside."""
-    _, body, target, *_ = kind.FIELDS
-    guesses: dict[str, Any] = {}
+def _guesses(path: Path, options: Guesses, delimiter: str) -> list[dict[str, Any]]:
+    """Somebody's answers in a file, as they stand there; none is left out."""
+    guesses: dict[str, dict[str, Any]] = {}
     for place, row in readers.read(path, delimiter):
         try:
             if isinstance(row, str):
@@ -141,20 +145,19 @@ def _guesses(path: Path, options: Guesses, kind: Kind, delimiter: str) -> list[d
             for column in (options.id, options.guess):
                 if column not in row:
                     raise ValueError(f"has no {column!r}; it has {', '.join(map(repr, row))}")
-            # An answer is what could stand in a row as its target.
-            cleaned = kind.clean({"id": row[options.id], body: "", target: row[options.guess]})
+            row_id = id_field({"id": row[options.id]})
         except ValueError as error:
             raise DataError(
                 f"{path}: {place}: {error}; mend the file, or source.files.guesses in the "
                 "task's config"
             ) from None
-        if cleaned["id"] in guesses:
-            raise DataError(f"{path}: {place}: a second answer to row {cleaned['id']!r}")
-        guesses[cleaned["id"]] = cleaned[target]
-    return [{"id": row_id, "guess": guess} for row_id, guess in guesses.items()]
+        if row_id in guesses:
+            raise DataError(f"{path}: {place}: a second answer to row {row_id!r}")
+        guesses[row_id] = {"id": row_id, "guess": row[options.guess], "place": place}
+    return list(guesses.values())
 
 
-def _hub(source: TaskSource, kind: Kind) -> Fetched:
+def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
     """Rows of a data set at its pinned commit, or at the newest one, which `origin` records.
 
     A data set that is not pinned stays at the recorded commit until it is fetched again: the
@@ -165,7 +168,7 @@ def _hub(source: TaskSource, kind: Kind) -> Fetched:
         raise DataError("data.source: this task has no source.hub; use data=files or embedded")
     revision = options.revision or hub.current_commit(options.repo, "dataset")
     loaded = _load(options.repo, options.config, revision)
-    splits = {}
+    splits: dict[str, list[dict[str, Any]]] = {}
     for split, name in options.splits.items():
         if name not in loaded:
             has = ", ".join(map(str, loaded))
@@ -178,7 +181,7 @@ def _hub(source: TaskSource, kind: Kind) -> Fetched:
                 f"{', '.join(columns)} (source.hub.fields in the task's config)"
             )
         splits[split] = [
-            _raw(split, f"row {number}", row, mapping, kind)
+            _raw(split, f"row {number}", row, mapping, row_fields)
             for number, row in enumerate(loaded[name], start=1)
         ]
     origin = {
@@ -213,7 +216,7 @@ def _load(repo: str, config: str | None, revision: str) -> "datasets.DatasetDict
     return loaded
 
 
-def _mapping(spec: Files | Hub, split: str) -> dict[str, str | list[str]]:
+def _mapping(spec: Files | Hub, split: SplitName) -> dict[str, str | list[str]]:
     """Where our fields stand in the rows of a split: as in all of them, but for its own."""
     merged = {**spec.fields, **spec.fields_by_split.get(split, {})}
     return {name: path for name, path in merged.items() if path is not None}
@@ -224,12 +227,12 @@ def _raw(
     place: str,
     row: Mapping[str, Any] | str,
     mapping: Mapping[str, str | list[str]],
-    kind: Kind,
+    row_fields: RowFields,
 ) -> dict[str, Any]:
     """A raw row in our field names; a source without ids gets them from the rows' places."""
     if isinstance(row, str):
         return {"place": place, "broken": row}
-    taken = fields.take(row, mapping, kind.FIELDS, kind.OPTIONAL)
+    taken = fields.take(row, mapping, list(mapping), row_fields.optional)
     if "id" not in mapping:
         taken = {"id": f"{split}-{place.split()[-1]}", **taken}
     return {"place": place, **taken}

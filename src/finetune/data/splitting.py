@@ -5,22 +5,23 @@ import random
 
 from finetune.core.errors import DataError
 from finetune.data.cleaning import Split
-from finetune.tasks.kinds import Kind
 
 
 def split_all(
-    everything: Split, kind: Kind, test_share: float, validation_share: float, seed: int
+    everything: Split, test_fraction: float, validation_fraction: float, seed: int
 ) -> dict[str, Split]:
-    """Train, validation and test out of one split; validation is a share of what test leaves.
+    """Train, validation and test out of one split; validation is a fraction of what test leaves.
 
     Each row goes where a hash of the seed and its input says. Rows of one input therefore never
-    stand in two splits, and a row that is added moves no other; the shares hold up to chance.
+    stand in two splits, and a row that is added moves no other; the fractions hold up to chance.
     """
     splits = {name: Split([]) for name in ("train", "validation", "test")}
-    validation_end = test_share + (1 - test_share) * validation_share
+    validation_end = test_fraction + (1 - test_fraction) * validation_fraction
     for row in everything.rows:
-        place = _uniform(kind.body(row), seed)
-        name = "test" if place < test_share else "validation" if place < validation_end else "train"
+        place = _uniform(row.input, seed)
+        name = (
+            "test" if place < test_fraction else "validation" if place < validation_end else "train"
+        )
         splits[name].rows.append(row)
     for split in splits.values():
         split.counts["drawn_from_all"] = len(split.rows)
@@ -33,14 +34,14 @@ def _uniform(text: str, seed: int) -> float:
     return int.from_bytes(digest[:8]) / 2**64
 
 
-def split_off_validation(splits: dict[str, Split], share: float, seed: int) -> None:
-    """Move a seeded share of train, at least one row, to a new validation split.
+def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -> None:
+    """Move a seeded fraction of train, at least one row, to a new validation split.
 
     Raises:
         DataError: train is too small to give a row away.
     """
     train = splits["train"].rows
-    count = max(1, round(share * len(train)))
+    count = max(1, round(fraction * len(train)))
     if count >= len(train):
         raise DataError(f"train has {len(train)} rows, too few to split a validation set off")
     chosen = set(random.Random(seed).sample(range(len(train)), count))

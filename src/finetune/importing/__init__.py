@@ -1,1 +1,1 @@
-"""Model files of other formats, converted to Hugging Face folders."""
+"""Conversion of GGUF model files to folders in Hugging Face format."""

@@ -12,7 +12,7 @@ from finetune.importing.reader import Gguf
 ARCHITECTURE = "llama"
 EMBEDDING, HEAD, ROPE_FREQS = "token_embd.weight", "output.weight", "rope_freqs.weight"
 
-# A key that is not named here describes something that the configuration below would get wrong.
+# A file with any other key has a feature that the conversion below would lose.
 KNOWN = {
     "attention.head_count",
     "attention.head_count_kv",
@@ -32,7 +32,7 @@ KNOWN = {
     "vocab_size",
 }
 
-# The constants of Llama 3.1 and later: of its scaling a GGUF file holds only what it comes to.
+# The constants of Llama 3.1 and later: a GGUF file holds only the factors computed from them.
 LLAMA3_ROPE = {
     "rope_type": "llama3",
     "low_freq_factor": 1.0,
@@ -42,7 +42,7 @@ LLAMA3_ROPE = {
 
 
 def config(gguf: Gguf, dtype: torch.dtype) -> LlamaConfig:
-    """The configuration of the model in the file, its weights to be stored as `dtype`.
+    """The configuration of the model in the file, for weights of type `dtype`.
 
     Raises:
         ModelError: another architecture, or a Llama that `LlamaForCausalLM` cannot express.
@@ -76,13 +76,15 @@ def config(gguf: Gguf, dtype: torch.dtype) -> LlamaConfig:
 
 
 def _refuse_unknown(gguf: Gguf) -> None:
-    found = gguf["general.architecture"]
-    if found != ARCHITECTURE:
-        raise gguf.refuse(f"its architecture is {found}; only {ARCHITECTURE} can be imported")
+    architecture = gguf["general.architecture"]
+    if architecture != ARCHITECTURE:
+        raise gguf.refuse(
+            f"its architecture is {architecture}; only {ARCHITECTURE} can be imported"
+        )
     prefix = f"{ARCHITECTURE}."
     for key, value in gguf.metadata.items():
         if key.startswith(prefix) and value and key.removeprefix(prefix) not in KNOWN:
-            raise gguf.refuse(f"{key} is {value!r:.40}, which the import does not know to convert")
+            raise gguf.refuse(f"{key} is {value!r:.40}, which the import cannot convert")
 
 
 def _count(gguf: Gguf, key: str, default: int | None = None) -> int:
@@ -94,7 +96,7 @@ def _count(gguf: Gguf, key: str, default: int | None = None) -> int:
 
 
 def _decimal(value: float) -> float:
-    """The shortest decimal of a float32: 1e-05, not 9.999999747378752e-06."""
+    """The shortest decimal that rounds to this float32: 1e-05, not 9.999999747378752e-06."""
     return float(str(np.float32(value)))
 
 
@@ -112,10 +114,10 @@ def _rope(gguf: Gguf, head_dim: int) -> dict[str, Any]:
 
 
 def _llama3(gguf: Gguf, theta: float, head_dim: int) -> dict[str, Any]:
-    """Llama 3's scaling, if it leads to the factors in the file, [head_dim / 2].
+    """Llama 3's RoPE scaling, if it gives the frequency factors in the file, [head_dim / 2].
 
     Raises:
-        ModelError: the factors are of another scaling.
+        ModelError: the factors belong to another scaling.
     """
     factors = np.asarray(gguf.tensors[ROPE_FREQS].data, dtype=np.float64)
     rope = LLAMA3_ROPE | {"factor": _decimal(factors.max())}

@@ -1,4 +1,4 @@
-"""A GGUF file of a Llama, converted to a folder in Hugging Face format."""
+"""Conversion of a Llama's GGUF file to a folder in Hugging Face format."""
 
 import shutil
 from collections.abc import Collection
@@ -37,9 +37,9 @@ the weights are dequantized to {{ dtype }}.
 
 
 def convert(file: Path, folder: Path, keep: Collection[str] = ()) -> None:
-    """Write the model of a GGUF file into `folder`, whole or not at all.
+    """Write the model of a GGUF file into `folder`, atomically.
 
-    An earlier import in the folder is replaced; the files that `keep` names stay.
+    An earlier import in the folder is replaced; files named in `keep` are preserved.
 
     Raises:
         ModelError: the file cannot be converted, or the folder holds other files.
@@ -47,11 +47,11 @@ def convert(file: Path, folder: Path, keep: Collection[str] = ()) -> None:
     _check_target(folder, keep)
     gguf = reader.read(file)
     settings = config.config(gguf, weights.dtype(gguf))
-    words = tokenizer.tokenizer(gguf, settings.max_position_embeddings)
+    converted_tokenizer = tokenizer.tokenizer(gguf, settings.max_position_embeddings)
     with replaced_folder(folder) as new:
         settings.save_pretrained(new)
         _generation(gguf).save_pretrained(new)
-        words.save_pretrained(new)
+        converted_tokenizer.save_pretrained(new)
         weights.write(gguf, settings, new)
         facts = _facts(gguf, str(settings.dtype).removeprefix("torch."))
         if CARD not in keep:
@@ -63,7 +63,7 @@ def convert(file: Path, folder: Path, keep: Collection[str] = ()) -> None:
 
 
 def _check_target(folder: Path, keep: Collection[str]) -> None:
-    """See that the import would remove nothing but an earlier import."""
+    """Check that nothing but an earlier import would be replaced."""
     if folder.exists() and not folder.is_dir():
         raise ModelError(f"{folder}: is a file; name a folder")
     known = {origin.NAME, *keep, *origin.read(folder).get("files", {})}

@@ -1,4 +1,4 @@
-"""What a model folder was imported from: a record beside its files, with their hashes."""
+"""The record of an import in its model folder: the source, and the hashes of all files."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ NAME = "gguf.json"
 
 
 def write(folder: Path, facts: dict[str, Any]) -> None:
-    """Write `facts` of the source, and the sha256 of every file that is in the folder."""
+    """Write `facts` about the source and the sha256 of every file in the folder."""
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     write_json(folder / NAME, facts | {"files": files})
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """The record of an earlier import; empty where there was none."""
+    """The record of an earlier import; empty if there is none."""
     try:
         return read_json(folder / NAME)
     except (FileNotFoundError, FileError):
@@ -24,7 +24,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def is_complete(folder: Path, source_sha256: str) -> bool:
-    """Whether the folder holds the import of this source, each file as it was written."""
+    """Whether the folder holds an unmodified import of the source with this hash."""
     record = read(folder)
     return record.get("sha256") == source_sha256 and all(
         (folder / name).is_file() and sha256(folder / name) == written

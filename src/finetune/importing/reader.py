@@ -37,7 +37,7 @@ class Gguf:
 
 
 def read(path: Path) -> Gguf:
-    """Open a GGUF file of versions 2 and 3.
+    """Open a GGUF file of version 2 or 3.
 
     Raises:
         ModelError: it is missing, not GGUF, truncated, or one part of several.
@@ -49,15 +49,15 @@ def read(path: Path) -> Gguf:
             raise ModelError(f"{path}: is no GGUF file (those begin with {MAGIC.decode()})")
     try:
         reader = GGUFReader(path)
-        # What the reader adds itself, such as GGUF.version, is no metadata.
+        # The reader adds fields of its own, such as GGUF.version.
         fields = {key: field for key, field in reader.fields.items() if key[:5] != "GGUF."}
         metadata = {key: field.contents() for key, field in fields.items()}
-    # The reader checks no lengths: a truncated file shows as one of these, from within NumPy.
+    # The reader checks no lengths: a truncated file raises one of these, from within NumPy.
     except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
-        said = " ".join(str(error).split())[:200]
+        message = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"{path}: is truncated or damaged ({said}); compare its sha256 with its source's, and "
-            "fetch it again"
+            f"{path}: is truncated or damaged ({message}); compare its sha256 with its source's, "
+            "and download it again"
         ) from error
     if metadata.get("split.count", 1) > 1:
         raise ModelError(

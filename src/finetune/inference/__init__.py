@@ -1,3 +1,3 @@
-"""From prompts to summaries and prices, in batches."""
+"""Prefill, decoding and log-likelihoods, in batches."""
 
-from finetune import modeling  # noqa: F401  what it sets must stand before bitsandbytes is imported
+from finetune import modeling  # noqa: F401  what it sets must be set before bitsandbytes' import

@@ -1,9 +1,9 @@
-"""What a batch may hold: prompts by their tokens, decoding by the bytes of its keys and values."""
+"""Batch sizes of inference: prefill is bounded by tokens, decoding by the bytes of the KV cache."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from finetune.core.memory import GB, available_on
 from finetune.core.schema import Run
@@ -14,10 +14,10 @@ from finetune.core.schema import Run
 # lose a little from 1,024 on. A GPU's were not run on one.
 MAX_PROMPT_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 MAX_CACHE_BYTES = {"cpu": 2**30, "cuda": 2**35}
-# Of the memory that can be had; the rest is for logits, copies and what the estimate does not know.
-PROMPT_SHARE = 1 / 4
-CACHE_SHARE = 1 / 2
-# Logits held at once, 512 MiB of float32: a vocabulary is wide, and a batch has many tokens.
+# Of the free memory; the rest is for logits, copies and what the estimate does not cover.
+PROMPT_FRACTION = 1 / 4
+CACHE_FRACTION = 1 / 2
+# Logits in memory at once, 512 MiB of float32: vocabularies are large, and a batch has many tokens.
 MAX_LOGITS = 2**27
 
 
@@ -26,69 +26,70 @@ class Budgets:
     """Bounds of a batch; a single row may exceed them.
 
     prompt_tokens: of one prefill, padding included.
-    cache_bytes: of the keys and values of a batch, for its prompts and what is decoded after them.
+    cache_bytes: of the KV cache of a batch, for its prompts and the tokens decoded after them.
     """
 
     prompt_tokens: int
     cache_bytes: int
 
     def metrics(self) -> dict[str, float]:
-        """As the metric files have them."""
+        """The budgets as the metric files have them."""
         return {"prompt_tokens": self.prompt_tokens, "cache_gb": round(self.cache_bytes / GB, 3)}
 
     def max_rows(
         self, model: PreTrainedModel, columns: int, copies: int = 1
     ) -> Callable[[int], int]:
-        """How many rows a batch may have, by the tokens of its longest prompt.
+        """How many rows a batch may have, as a function of the tokens of its longest prompt.
 
-        `columns` of the KV cache come on top of these: the opening that prompts share, new tokens.
-        Each row stands in the cache in so many copies.
+        `columns` of the KV cache come on top of these: the prompts' common prefix, new tokens. Each
+        row has so many `copies` in the cache.
         """
 
         def rows(longest: int) -> int:
-            cached = self.cached_rows(model, longest + columns, copies)
+            cached = self.max_cached_rows(model, longest + columns, copies)
             return min(self.prompt_tokens // max(1, longest), cached)
 
         return rows
 
-    def cached_rows(self, model: PreTrainedModel, columns: int, copies: int = 1) -> int:
-        """How many rows of so many columns may decode at once, each in so many copies."""
+    def max_cached_rows(self, model: PreTrainedModel, columns: int, copies: int = 1) -> int:
+        """How many rows of so many columns may decode at once, each with so many copies."""
         row_bytes = columns * copies * cache_bytes_per_token(model)
-        return max(1, min(self.cache_bytes // row_bytes, self.scored_tokens(model) // copies))
+        return max(1, min(self.cache_bytes // row_bytes, self.max_logit_tokens(model) // copies))
 
-    def scored_tokens(self, model: PreTrainedModel) -> int:
+    def max_logit_tokens(self, model: PreTrainedModel) -> int:
         """How many tokens may have their logits in memory at once."""
         return min(self.prompt_tokens, MAX_LOGITS // model.config.get_text_config().vocab_size)
 
 
-def find(run: Run, model: PreTrainedModel) -> Budgets:
-    """The budgets that `run` gives; `auto` is a power of two that fits the memory left.
+def resolve(run: Run, model: PreTrainedModel) -> Budgets:
+    """The budgets that `run` sets; `auto` is the largest power of two that fits the free memory.
 
     Free memory varies from run to run. Rounded down to a power of two, and capped, it gives the
     same budgets on one machine again and again, hence the same batches and the same predictions.
     """
     device = model.device.type
     free = available_on(device, run.memory_gb)
-    tokens, cache_gb = run.eval_token_budget, run.cache_gb
-    if tokens == "auto":
-        fitting = free * PROMPT_SHARE / activation_bytes_per_token(model)
+    if run.eval_token_budget == "auto":
+        fitting = free * PROMPT_FRACTION / activation_bytes_per_token(model)
         tokens = min(MAX_PROMPT_TOKENS[device], _power_of_two(fitting))
-    if cache_gb == "auto":
-        cache_bytes = min(MAX_CACHE_BYTES[device], _power_of_two(free * CACHE_SHARE))
     else:
-        cache_bytes = int(cache_gb * GB)
+        tokens = run.eval_token_budget
+    if run.cache_gb == "auto":
+        cache_bytes = min(MAX_CACHE_BYTES[device], _power_of_two(free * CACHE_FRACTION))
+    else:
+        cache_bytes = int(run.cache_gb * GB)
     return Budgets(tokens, cache_bytes)
 
 
 def cache_bytes_per_token(model: PreTrainedModel) -> int:
-    """Keys and values of one token in all layers; layers with a sliding window count in full."""
+    """Bytes of one token's keys and values in all layers; sliding windows count in full."""
     config = model.config.get_text_config()
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     return 2 * config.num_hidden_layers * heads * _head_size(config) * model.dtype.itemsize
 
 
 def activation_bytes_per_token(model: PreTrainedModel) -> int:
-    """What one layer of a prefill holds at once for a token, roughly.
+    """About how many bytes of activations one layer of a prefill has at once for each token.
 
     The residual stream, its norm and sum; queries, with keys and values repeated for each query
     head; the MLP's gate, up-projection, activation and product.
@@ -100,10 +101,10 @@ def activation_bytes_per_token(model: PreTrainedModel) -> int:
     return (4 * hidden + 5 * queries + 4 * mlp) * model.dtype.itemsize
 
 
-def _head_size(config: object) -> int:
+def _head_size(config: PreTrainedConfig) -> int:
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 def _power_of_two(number: float) -> int:
-    """The largest that is not above a number, 1 at least."""
+    """The largest power of two that is not above a number, at least 1."""
     return 1 << max(0, int(number).bit_length() - 1)

@@ -1,4 +1,4 @@
-"""Answers in batches, by the way of decoding that `eval.decode` names."""
+"""Decoding of prompts in batches, by the strategy that `eval.decode` names."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,25 +7,27 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune.core.schema import SummaryEval
-from finetune.inference.batches import in_batches, pad_left
+from finetune.core.schema import TextEval
 from finetune.inference.budgets import Budgets
+from finetune.inference.consensus import consensus
+from finetune.inference.kv_cache import CachedBatch
 from finetune.inference.likelihood import negative_log_likelihoods
-from finetune.inference.reading import Reader, Reading
-from finetune.scoring.consensus import consensus
+from finetune.inference.prefill import Prefiller
+from finetune.modeling.batches import in_batches, pad_left
 
-# Logits (rows, vocabulary), the rows' own numbers, and how many tokens each has written, to (rows,)
-# tokens.
-Choice = Callable[[torch.Tensor, Sequence[int], int], torch.Tensor]
-# Completions whose likelihood is asked for as well, one a prompt.
+# Chooses each row's next token: from logits (rows, vocabulary), the indices of the rows' sequences,
+# and the number of the decode step, to token ids (rows,).
+TokenChoice = Callable[[torch.Tensor, Sequence[int], int], torch.Tensor]
+# Token ids of completions to be scored, one for each prompt.
 References = Sequence[list[int]] | None
 
 
 @dataclass(frozen=True)
 class Generated:
-    """An answer, whether its length was capped, and the reference's negative log-likelihood.
+    """A decoded answer, and its reference's negative log-likelihood.
 
-    The latter is in nats, and None where there is no reference.
+    hit_length_cap: no end token was generated within the maximum of new tokens.
+    reference_nll: in nats, summed over tokens; None where there is no reference.
     """
 
     text: str
@@ -34,206 +36,212 @@ class Generated:
 
 
 @dataclass(frozen=True)
-class Writer:
-    """What every way of decoding needs."""
+class GenerationContext:
+    """What all decoding strategies need; `desc` is the title of the progress bar."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     budgets: Budgets
     max_new_tokens: int
-    what: str
+    desc: str
 
-    def generated(self, ids: list[int]) -> Generated:
-        """The answer that these new tokens are, up to the first end token."""
-        end = next((i for i, token in enumerate(ids) if token in self.stops), None)
+    def to_generated(self, ids: list[int]) -> Generated:
+        """Decode new tokens to text, up to the first end token."""
+        end = next((i for i, token in enumerate(ids) if token in self.end_tokens), None)
         text = self.tokenizer.decode(ids[:end], skip_special_tokens=True).strip()
         return Generated(text, hit_length_cap=end is None)
 
     @property
-    def stops(self) -> set[int]:
-        """The end tokens."""
+    def end_tokens(self) -> set[int]:
+        """The ids of all tokens that end a generation."""
         return set(self.model.generation_config.eos_token_id)
 
 
-NOTHING = Generated("", hit_length_cap=False)
-
-
 def greedy(
-    writer: Writer, prompts: Sequence[list[int]], references: References = None
+    context: GenerationContext, prompts: Sequence[list[int]], references: References = None
 ) -> list[Generated]:
-    """The likeliest token, each time."""
+    """Greedy decoding: at each step the token of the highest probability."""
 
-    def likeliest(logits: torch.Tensor, rows: Sequence[int], written: int) -> torch.Tensor:
+    def argmax(logits: torch.Tensor, sequences: Sequence[int], step: int) -> torch.Tensor:
         return logits.argmax(-1)
 
-    def decode(reading: Reading, chosen: list[int]) -> list[list[Generated]]:
-        written = _write(writer, reading, chosen, likeliest)
-        return [[writer.generated(ids)] for ids in written]
+    def decode(batch: CachedBatch, indices: list[int]) -> list[list[Generated]]:
+        outputs = _decode(context, batch, indices, argmax)
+        return [[context.to_generated(ids)] for ids in outputs]
 
-    return [answer for (answer,) in _prefilled(writer, prompts, references, decode)]
+    return [answer for (answer,) in _decode_in_batches(context, prompts, references, decode)]
 
 
-def beam(
-    writer: Writer, prompts: Sequence[list[int]], beams: int, references: References = None
+def beam_search(
+    context: GenerationContext,
+    prompts: Sequence[list[int]],
+    beams: int,
+    references: References = None,
 ) -> list[Generated]:
-    """The best of so many hypotheses by their mean log-probability, as transformers searches.
+    """Beam search of transformers: the hypothesis of the highest mean log-probability.
 
-    That reads the prompts by itself, so references are scored after a prefill of their own.
+    transformers does its own prefill, so references are scored after a second one.
     """
 
     @torch.inference_mode()
-    def answer(chosen: list[int]) -> list[Generated]:
-        ids, mask = pad_left([prompts[i] for i in chosen], writer.tokenizer.pad_token_id)
-        out = writer.model.generate(
-            input_ids=ids.to(writer.model.device),
-            attention_mask=mask.to(writer.model.device),
-            max_new_tokens=writer.max_new_tokens,
+    def search(indices: list[int]) -> list[Generated]:
+        ids, mask = pad_left([prompts[i] for i in indices], context.tokenizer.pad_token_id)
+        out = context.model.generate(
+            input_ids=ids.to(context.model.device),
+            attention_mask=mask.to(context.model.device),
+            max_new_tokens=context.max_new_tokens,
             num_beams=beams,
         )
-        return [writer.generated(row) for row in out[:, ids.shape[1] :].tolist()]
+        return [context.to_generated(row) for row in out[:, ids.shape[1] :].tolist()]
 
-    max_rows = writer.budgets.max_rows(writer.model, writer.max_new_tokens, copies=beams)
-    found = in_batches([len(prompt) for prompt in prompts], max_rows, writer.what, answer)
+    max_rows = context.budgets.max_rows(context.model, context.max_new_tokens, copies=beams)
+    answers = in_batches([len(prompt) for prompt in prompts], max_rows, context.desc, search)
     if references is None:
-        return found
-    scored = _prefilled(writer, prompts, references, lambda _, chosen: [[NOTHING] for _ in chosen])
+        return answers
+
+    def skip(batch: CachedBatch, indices: list[int]) -> list[list[Generated]]:
+        return [[Generated("", hit_length_cap=False)] for _ in indices]
+
+    scored = _decode_in_batches(context, prompts, references, skip)
     return [
-        replace(answer, reference_nll=nothing.reference_nll)
-        for answer, (nothing,) in zip(found, scored, strict=True)
+        replace(answer, reference_nll=skipped.reference_nll)
+        for answer, (skipped,) in zip(answers, scored, strict=True)
     ]
 
 
 def sample(
-    writer: Writer,
+    context: GenerationContext,
     prompts: Sequence[list[int]],
     count: int,
     temperature: float,
     seed: int,
     references: References = None,
 ) -> list[list[Generated]]:
-    """So many answers to each prompt, their tokens drawn from the model's distribution.
+    """`count` answers to each prompt by ancestral sampling at a temperature.
 
-    Answer c to prompt p is drawn with numpy's generator of the seed (seed, p, c), one number a
-    token: whatever ran before, however rows are put into batches, it is the same answer, up to
-    rounding of the model's own outputs.
+    Candidate c of prompt p is drawn with numpy's generator of the seed (seed, p, c), one uniform
+    number for each token: it does not depend on what was drawn before or on the batches, up to the
+    rounding of the logits.
     """
     draws = [
-        np.random.default_rng((seed, prompt, candidate)).random(writer.max_new_tokens)
+        np.random.default_rng((seed, prompt, candidate)).random(context.max_new_tokens)
         for prompt in range(len(prompts))
         for candidate in range(count)
     ]
-    device = writer.model.device
+    device = context.model.device
 
-    def drawn(logits: torch.Tensor, rows: Sequence[int], written: int) -> torch.Tensor:
+    def draw(logits: torch.Tensor, sequences: Sequence[int], step: int) -> torch.Tensor:
         # In double: float32 would round numbers close to 1 up to the end of the vocabulary.
         cumulated = (logits.double() / temperature).softmax(-1).cumsum(-1)
-        numbers = torch.tensor([[draws[row][written]] for row in rows]).to(device, cumulated.dtype)
+        numbers = torch.tensor([[draws[i][step]] for i in sequences]).to(device, cumulated.dtype)
         # Of the sum, which rounding keeps from being 1: no number may lie beyond it.
         tokens = torch.searchsorted(cumulated, numbers * cumulated[:, -1:], right=True)
         return tokens[:, 0].clamp(max=logits.shape[-1] - 1)
 
-    def decode(reading: Reading, chosen: list[int]) -> list[list[Generated]]:
-        pairs = [(place, row * count + c) for place, row in enumerate(chosen) for c in range(count)]
-        columns = reading.mask.shape[1] + writer.max_new_tokens
-        at_once = writer.budgets.cached_rows(writer.model, columns, copies=2)
-        written = []
+    def decode(batch: CachedBatch, indices: list[int]) -> list[list[Generated]]:
+        pairs = [(row, i * count + c) for row, i in enumerate(indices) for c in range(count)]
+        columns = batch.mask.shape[1] + context.max_new_tokens
+        at_once = context.budgets.max_cached_rows(context.model, columns, copies=2)
+        candidates: list[Generated] = []
         for start in range(0, len(pairs), at_once):
-            places, rows = zip(*pairs[start : start + at_once], strict=True)
-            copied = reading.picked(places, writer.max_new_tokens)
-            written += [writer.generated(ids) for ids in _write(writer, copied, rows, drawn)]
-        return [written[i : i + count] for i in range(0, len(written), count)]
+            rows, sequences = zip(*pairs[start : start + at_once], strict=True)
+            copied = batch.select_rows(rows, context.max_new_tokens)
+            outputs = _decode(context, copied, sequences, draw)
+            candidates += [context.to_generated(ids) for ids in outputs]
+        return [candidates[i : i + count] for i in range(0, len(candidates), count)]
 
-    # Half of the cache is for the prompts, half for the copies of them that are written on.
-    return _prefilled(writer, prompts, references, decode, copies=2)
+    # Half of the cache is for the prompts, half for their copies, to which tokens are appended.
+    return _decode_in_batches(context, prompts, references, decode, copies=2)
 
 
 def generate(
-    writer: Writer,
+    context: GenerationContext,
     prompts: Sequence[list[int]],
     references: References,
-    options: SummaryEval,
-    stemmer: bool,
+    options: TextEval,
 ) -> list[Generated]:
-    """One answer to each prompt, decoded as the options say; `stemmer` is for `mbr` alone.
+    """One answer to each prompt, by the decoding strategy of the options.
 
-    `references` are completions to be scored, none of them longer than an answer may be. `mbr` is
-    minimum Bayes risk decoding (Kumar and Byrne 2004): of some samples the one that is most like
-    the others, by ROUGE-1.
+    `references` are completions to be scored, none longer than `max_new_tokens`. `mbr` is minimum
+    Bayes risk decoding (Kumar and Byrne 2004): of several samples the one with the highest mean
+    ROUGE-1 to the others.
     """
     if options.decode == "greedy":
-        return greedy(writer, prompts, references)
+        return greedy(context, prompts, references)
     if options.decode == "beam":
-        return beam(writer, prompts, options.beams, references)
+        return beam_search(context, prompts, options.beams, references)
     count = options.samples if options.decode == "mbr" else 1
-    candidates = sample(writer, prompts, count, options.temperature, options.seed, references)
-    chosen = consensus([[answer.text for answer in answers] for answers in candidates], stemmer)
+    candidates = sample(context, prompts, count, options.temperature, options.seed, references)
+    chosen = consensus([[answer.text for answer in answers] for answers in candidates])
     return [answers[i] for answers, i in zip(candidates, chosen, strict=True)]
 
 
-def _prefilled(
-    writer: Writer,
+def _decode_in_batches(
+    context: GenerationContext,
     prompts: Sequence[list[int]],
     references: References,
-    decode: Callable[[Reading, list[int]], list[list[Generated]]],
+    decode: Callable[[CachedBatch, list[int]], list[list[Generated]]],
     copies: int = 1,
 ) -> list[list[Generated]]:
-    """What `decode` gives for batches of prompts, each prefilled once, for its references too.
+    """Prefill, score the references of, and decode one batch of prompts after the other.
 
-    It is given the prefilled batch and the prompts' own numbers. `copies` is how often a row
-    stands in the cache while it decodes.
+    `decode` takes a prefilled batch and the indices of its prompts. `copies` is how many copies of
+    a row are in the cache while it decodes.
     """
-    reader = Reader(writer.model, prompts, writer.tokenizer.pad_token_id)
-    columns = reader.common + writer.max_new_tokens
-    max_rows = writer.budgets.max_rows(writer.model, columns, copies=copies)
+    prefiller = Prefiller(context.model, prompts, context.tokenizer.pad_token_id)
+    columns = prefiller.prefix_length + context.max_new_tokens
+    max_rows = context.budgets.max_rows(context.model, columns, copies=copies)
 
     @torch.inference_mode()
-    def answer(chosen: list[int]) -> list[list[Generated]]:
+    def process(indices: list[int]) -> list[list[Generated]]:
         if references is None:
-            return decode(reader.read(chosen, writer.max_new_tokens), chosen)
+            return decode(prefiller.prefill(indices, context.max_new_tokens), indices)
         # By the references' length, which is padded too; the prompts of a batch are alike in it.
-        order = sorted(range(len(chosen)), key=lambda place: -len(references[chosen[place]]))
-        rows = [chosen[place] for place in order]
-        reading = reader.read(rows, writer.max_new_tokens)
+        order = sorted(range(len(indices)), key=lambda row: -len(references[indices[row]]))
+        by_length = [indices[row] for row in order]
+        batch = prefiller.prefill(by_length, context.max_new_tokens)
         nlls = negative_log_likelihoods(
-            reading, [references[row] for row in rows], writer.budgets.scored_tokens(writer.model)
+            batch,
+            [references[i] for i in by_length],
+            context.budgets.max_logit_tokens(context.model),
         )
-        found = {
-            place: [replace(each, reference_nll=nll) for each in answers]
-            for place, answers, nll in zip(order, decode(reading, rows), nlls, strict=True)
+        answers = {
+            row: [replace(each, reference_nll=nll) for each in candidates]
+            for row, candidates, nll in zip(order, decode(batch, by_length), nlls, strict=True)
         }
-        return [found[place] for place in range(len(chosen))]
+        return [answers[row] for row in range(len(indices))]
 
-    return in_batches(reader.lengths, max_rows, writer.what, answer)
+    return in_batches(prefiller.suffix_lengths, max_rows, context.desc, process)
 
 
-def _write(
-    writer: Writer, reading: Reading, rows: Sequence[int], choose: Choice
+def _decode(
+    context: GenerationContext, batch: CachedBatch, sequences: Sequence[int], choose: TokenChoice
 ) -> list[list[int]]:
-    """The new tokens of each row of a reading, whose own numbers are `rows`.
+    """The new tokens of each row of a batch; `sequences` are the indices that `choose` is given.
 
     Rows that have ended leave the batch, so that a short answer costs no more than its length.
     """
-    stops = writer.stops
-    answers: list[list[int]] = [[] for _ in rows]
-    places = list(range(len(rows)))  # of each row of the reading in `answers`
-    for written in range(writer.max_new_tokens):
-        tokens = choose(reading.logits, [rows[place] for place in places], written).tolist()
-        for place, token in zip(places, tokens, strict=True):
-            answers[place].append(token)
-        if written + 1 == writer.max_new_tokens:
+    end_tokens = context.end_tokens
+    outputs: list[list[int]] = [[] for _ in sequences]
+    active = list(range(len(sequences)))  # for each row of the batch its index in `outputs`
+    for step in range(context.max_new_tokens):
+        tokens = choose(batch.logits, [sequences[i] for i in active], step).tolist()
+        for i, token in zip(active, tokens, strict=True):
+            outputs[i].append(token)
+        if step + 1 == context.max_new_tokens:
             break
-        kept = _closed_up([token not in stops for token in tokens])
+        kept = _compact([token not in end_tokens for token in tokens])
         if not kept:
             break
-        if len(kept) < len(places):
-            reading.keep(kept)
-            places = [places[i] for i in kept]
-        reading.read(torch.tensor([[tokens[i]] for i in kept]))
-    return answers
+        if len(kept) < len(active):
+            batch.keep_rows(kept)
+            active = [active[row] for row in kept]
+        batch.extend(torch.tensor([[tokens[row]] for row in kept]))
+    return outputs
 
 
-def _closed_up(goes_on: Sequence[bool]) -> list[int]:
-    """The rows that go on, those at the end in the places of those that do not: few move."""
-    count = sum(goes_on)
-    last = [row for row in range(count, len(goes_on)) if goes_on[row]]
-    return [row if goes_on[row] else last.pop() for row in range(count)]
+def _compact(is_active: Sequence[bool]) -> list[int]:
+    """The active rows, the last of them in the places of inactive ones: few rows move."""
+    count = sum(is_active)
+    last = [row for row in range(count, len(is_active)) if is_active[row]]
+    return [row if is_active[row] else last.pop() for row in range(count)]

@@ -1,4 +1,4 @@
-"""An adapter added into the base's weights while predictions are made: one product, not three."""
+"""Merge LoRA weights into the base's for inference: one matrix product a layer instead of three."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,18 +9,17 @@ from transformers import PreTrainedModel
 
 
 @contextlib.contextmanager
-def merged(model: PreTrainedModel) -> Iterator[None]:
-    """Merge the model's adapter, if it has one, and take it out again, bit for bit.
+def merged_adapter(model: PreTrainedModel) -> Iterator[None]:
+    """Merge the attached adapter, if there is one; on exit the base's weights are bitwise restored.
 
-    Only where all weights are float32: in 16 bits or in 4 the sum would be rounded to what was not
-    trained.
+    Only where all base weights are float32: 16-bit and 4-bit types would round the merged weights.
     """
     layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
     weights = [layer.get_base_layer().weight for layer in layers]
     if not layers or any(weight.dtype != torch.float32 for weight in weights):
         yield
         return
-    before = [weight.data for weight in weights]
+    originals = [weight.data for weight in weights]
     try:
         for weight in weights:
             weight.data = weight.data.clone()
@@ -28,5 +27,5 @@ def merged(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         model.unmerge_adapter()
-        for weight, data in zip(weights, before, strict=True):
+        for weight, data in zip(weights, originals, strict=True):
             weight.data = data

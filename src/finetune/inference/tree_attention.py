@@ -8,49 +8,55 @@ A search that decodes node by node copies the prompt's keys and values for each 
 from collections.abc import Sequence
 
 import torch
+from transformers import PreTrainedModel
 
-from finetune.inference.reading import Reading, takes, whole
+from finetune.inference.kv_cache import (
+    CachedBatch,
+    accepts_argument,
+    has_full_attention,
+    unwrapped,
+)
 
-Path = tuple[int, ...]
+TokenPath = tuple[int, ...]
 
 
-def supports(reading: Reading) -> bool:
-    """Whether the model attends as a mask of four dimensions says, in all of its layers.
+def supports(model: PreTrainedModel) -> bool:
+    """Whether all of the model's layers attend as an attention mask of four dimensions says.
 
     Not with sliding windows, nor where a model builds its attention itself, by columns or ALiBi.
     """
-    model = whole(reading.model)
+    inner = unwrapped(model)
     return (
-        reading.is_plain
-        and takes(model, "position_ids")
-        and getattr(model, "_supports_attention_backend", False)
-        and model.config._attn_implementation in ("sdpa", "eager")
+        has_full_attention(model)
+        and accepts_argument(model, "position_ids")
+        and getattr(inner, "_supports_attention_backend", False)
+        and inner.config._attn_implementation in ("sdpa", "eager")
     )
 
 
 @torch.inference_mode()
-def node_logits(reading: Reading, paths: Sequence[Path]) -> torch.Tensor:
+def node_logits(batch: CachedBatch, paths: Sequence[TokenPath]) -> torch.Tensor:
     """The logits (rows, nodes, vocabulary) of the token after each row's prompt and each path.
 
-    `paths` holds every beginning of a path as well, but the empty one. The prompts need room for
-    as many columns; what is written there is not kept.
+    `paths` are the nodes: each non-empty prefix of a path must be among them. The batch must have
+    as many columns reserved as there are nodes; it is not changed.
     """
-    rows, nodes = len(reading.mask), len(paths)
-    device = reading.mask.device
+    rows, nodes = len(batch.mask), len(paths)
+    device = batch.mask.device
     ids = torch.tensor([[path[-1] for path in paths]], device=device).expand(rows, nodes)
     depths = torch.tensor([len(path) for path in paths], device=device)
-    sees_node = torch.tensor([[one[: len(other)] == other for other in paths] for one in paths])
-    sees = torch.cat(
+    is_ancestor = torch.tensor([[one[: len(other)] == other for other in paths] for one in paths])
+    mask = torch.cat(
         [
-            reading.mask.bool()[:, None].expand(-1, nodes, -1),
-            sees_node.to(device).expand(rows, -1, -1),
+            batch.mask.bool()[:, None].expand(-1, nodes, -1),
+            is_ancestor.to(device).expand(rows, -1, -1),
         ],
         dim=-1,
     )[:, None]
-    if whole(reading.model).config._attn_implementation == "eager":
-        lowest = torch.finfo(reading.model.dtype).min  # eager attention adds the mask
-        sees = torch.zeros(sees.shape, dtype=reading.model.dtype, device=device).masked_fill(
-            ~sees, lowest
+    if unwrapped(batch.model).config._attn_implementation == "eager":
+        lowest = torch.finfo(batch.model.dtype).min  # eager attention adds the mask
+        mask = torch.zeros(mask.shape, dtype=batch.model.dtype, device=device).masked_fill(
+            ~mask, lowest
         )
-    positions = reading.mask.sum(-1, keepdim=True) + depths - 1
-    return reading.part(0, rows).forward(ids, sees, positions, nodes)
+    positions = batch.mask.sum(-1, keepdim=True) + depths - 1
+    return batch.slice_rows(0, rows).forward(ids, mask, positions, nodes)

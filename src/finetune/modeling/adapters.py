@@ -1,4 +1,4 @@
-"""Attach a LoRA adapter to a base model, load one, and save one so that it is what was trained."""
+"""Attach a LoRA adapter to a base model; save and load adapters, with checks of their tensors."""
 
 import warnings
 from pathlib import Path
@@ -17,11 +17,17 @@ from finetune.modeling import integrity, precision
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 # What the libraries raise for an adapter that is damaged, or not one of this model.
-LOADING = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
 
 
 def attach(model: PreTrainedModel, options: Lora) -> PeftModel:
-    """A new adapter, its first weights drawn from torch's current seed; the base is frozen."""
+    """The model with a new adapter attached and its own weights frozen.
+
+    The adapter is initialized by torch's global random generator.
+
+    Raises:
+        ModelError: the model has none of the target modules.
+    """
     config = LoraConfig(
         r=options.r,
         lora_alpha=options.alpha,
@@ -34,32 +40,32 @@ def attach(model: PreTrainedModel, options: Lora) -> PeftModel:
     try:
         attached = get_peft_model(model, config)
     except ValueError as error:
-        said = " ".join(str(error).split())
-        raise ModelError(f"lora.target_modules: do not fit this model: {said[:300]}") from error
-    precision.keep_input_types(attached, dtype)
+        reason = " ".join(str(error).split())
+        raise ModelError(f"lora.target_modules: do not fit this model: {reason[:300]}") from error
+    precision.disable_input_cast(attached, dtype)
     return attached
 
 
 def save(model: PeftModel, folder: Path) -> None:
-    """Write the adapter, and read it back to see that every tensor is as it was in memory.
+    """Write the adapter to a folder, and check that the file's tensors are bitwise those in memory.
 
     Raises:
-        ModelError: what stands on disk is not what was trained.
+        ModelError: they are not.
     """
     model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form for a model card
     config = read_json(folder / CONFIG)
     if isinstance(config["target_modules"], list):
-        # A set in PEFT, in another order in every process: one adapter would have many hashes.
+        # PEFT keeps a set, whose order differs between processes: the file's hash would, too.
         config["target_modules"].sort()
     base = config["base_model_name_or_path"]
-    # A folder outside says who trained here; `load` is told which model it is.
+    # An absolute path would name a user's folders; `load` is given the model, and ignores it.
     config["base_model_name_or_path"] = Path(base).name if Path(base).is_absolute() else base
     write_json(folder / CONFIG, config)
     for file in folder.iterdir():
-        file.chmod(mode())  # safetensors lets none but its user read what it writes
+        file.chmod(mode())  # safetensors writes files that only their owner can read
     saved = load_file(folder / WEIGHTS)
-    trained = _tensors(model)
+    trained = _adapter_tensors(model)
     if saved.keys() != trained.keys():
         raise ModelError(f"{folder}: the saved adapter has other tensors than the trained one")
     for name, tensor in trained.items():
@@ -68,31 +74,32 @@ def save(model: PeftModel, folder: Path) -> None:
 
 
 def load(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """The base with a saved adapter on, in evaluation mode.
+    """The base with a saved adapter attached, in evaluation mode.
 
     Raises:
         ModelError: the folder holds no adapter, or one that does not fit the base.
     """
-    for file in (WEIGHTS, CONFIG):  # PEFT would ask the hub for a repository of the folder's name
+    for file in (WEIGHTS, CONFIG):  # where they are missing, PEFT looks for the folder on the hub
         if not (folder / file).is_file():
             raise ModelError(f"{folder}: holds no adapter ({file}); run `dvc repro` to train one")
     dtype = model.dtype
     try:
         saved = load_file(folder / WEIGHTS)
-        with warnings.catch_warnings():  # of tensors that do not match: refused below
+        with warnings.catch_warnings():  # about mismatched tensors, which are an error below
             warnings.simplefilter("ignore", UserWarning)
             loaded = PeftModel.from_pretrained(model, str(folder))
-    except LOADING as error:
+    except LOADING_ERRORS as error:
         if is_out_of_memory(error):
             raise
         raise ModelError(
             f"{folder}: the adapter does not fit the model: {squeezed(error)}"
         ) from error
-    integrity.check_adapter(str(folder), saved, _tensors(loaded))
-    precision.keep_input_types(loaded, dtype)
+    integrity.check_adapter(str(folder), saved, _adapter_tensors(loaded))
+    precision.disable_input_cast(loaded, dtype)
     return loaded.eval()
 
 
-def _tensors(model: PeftModel) -> dict[str, torch.Tensor]:
-    """The adapter's tensors. Embeddings are never trained: PEFT need not ask the hub about them."""
+def _adapter_tensors(model: PeftModel) -> dict[str, torch.Tensor]:
+    """The adapter's tensors by name."""
+    # Embeddings are never trained; to find out, PEFT would send a request to the hub.
     return get_peft_model_state_dict(model, save_embedding_layers=False)

@@ -16,6 +16,7 @@ from transformers import (
     AutoTokenizer,
     BitsAndBytesConfig,
     GenerationConfig,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -34,34 +35,37 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES = 256 * 2**20
 LARGEST_KEPT_BYTES = 32 * 2**20  # the most that glibc itself goes up to
 
-# Dequantized weights, and room for the layer that is being dequantized.
-DEQUANTIZED_ROOM = 1.2
+# Memory of dequantized weights, with the layer that is being dequantized, as a factor of theirs.
+DEQUANTIZED_OVERHEAD = 1.2
 
-# What the libraries raise for a folder that is damaged, foreign, or asks for code of its own.
-LOADING = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
+# What the libraries raise for a folder that is damaged, no model, or needs code of its own.
+LOADING_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded model with what belongs to it."""
+    """A loaded base model.
+
+    context: maximum positions, in tokens; dtype: the type that it computes in.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    context: int  # positions that the model was made for
-    dtype: torch.dtype  # what it computes in
+    context: int
+    dtype: torch.dtype
 
 
 def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     """The base model in evaluation mode, on the GPU where there is one.
 
-    Every pass would dequantize all weights anew; `for_inference` does it once, which gives the same
-    weights in more memory: on a CPU always, on a GPU where they fit beside the quantized ones (that
-    was not run on a GPU).
+    Quantized weights are dequantized in every forward pass. With `for_inference` they are
+    dequantized once, which gives the same weights and takes more memory: always on a CPU, on a GPU
+    where they fit beside the quantized ones (not tested on a GPU).
 
     Raises:
         ModelError: the folder or repository is missing, incomplete or damaged, needs code of its
-            own, or its weights are not those of its config.
+            own, or its weights do not match its config.
     """
     if options.source == "local":
         check_folder(Path(options.name))
@@ -69,30 +73,7 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     if device() == "cpu":
         _keep_freed_memory()
     transformers_logging.disable_progress_bar()
-    # A model's own code is never run. Where this is not said, transformers asks on stdin.
-    pin: dict[str, Any] = {"trust_remote_code": False}
-    if options.source == "hub":
-        pin["revision"] = options.revision
-    try:
-        config = AutoConfig.from_pretrained(options.name, **pin)
-        tokenizer = AutoTokenizer.from_pretrained(options.name, **pin)
-        with _quiet():  # its report of weights that do not match: refused below, in one line
-            model, loading = AutoModelForCausalLM.from_pretrained(
-                options.name,
-                config=config,
-                dtype=compute_dtype(method),
-                quantization_config=_quantization(method),
-                device_map={"": device()},
-                output_loading_info=True,
-                ignore_mismatched_sizes=True,  # its own error names no weight
-                **pin,
-            )
-    except LOADING as error:
-        if is_out_of_memory(error):
-            raise
-        why = hub.reason(error, options.name, "model") if options.source == "hub" else None
-        why = why or f"{options.name} cannot be loaded: {squeezed(error)}"
-        raise ModelError(f"model.name: {why}") from error
+    config, tokenizer, model, loading = _from_pretrained(options, method)
     _keep_4bit_weights(model)
     integrity.check_complete(options.name, model, loading)
     integrity.check_finite(options.name, model)
@@ -104,24 +85,65 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
         raise ModelError(f"model.name: the tokenizer of {options.name} has no end token")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    # Decoding is ours to say: a model's own settings may sample, or stop early.
+    model.generation_config = _generation_config(model, tokenizer)
+    return Base(model.eval(), tokenizer, _context(config), compute_dtype(method))
+
+
+def _from_pretrained(
+    options: Model, method: Method
+) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedModel, dict[str, Any]]:
+    """Config, tokenizer, model and loading info, as transformers loads them.
+
+    Raises:
+        ModelError: a library raised an error.
+    """
+    # A model's own code is never run. Where this is not set, transformers asks on stdin.
+    pin: dict[str, Any] = {"trust_remote_code": False}
+    if options.source == "hub":
+        pin["revision"] = options.revision
+    try:
+        config = AutoConfig.from_pretrained(options.name, **pin)
+        tokenizer = AutoTokenizer.from_pretrained(options.name, **pin)
+        with _quiet():  # about mismatched weights, which become an error of one line
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                options.name,
+                config=config,
+                dtype=compute_dtype(method),
+                quantization_config=_quantization(method),
+                device_map={"": device()},
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # its own error names no weight
+                **pin,
+            )
+    except LOADING_ERRORS as error:
+        if is_out_of_memory(error):
+            raise
+        why = hub.reason(error, options.name, "model") if options.source == "hub" else None
+        why = why or f"{options.name} cannot be loaded: {squeezed(error)}"
+        raise ModelError(f"model.name: {why}") from error
+    return config, tokenizer, model, loading
+
+
+def _generation_config(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> GenerationConfig:
+    """Greedy, with the model's end tokens: its other settings may sample, or stop early."""
     stops = model.generation_config.eos_token_id
     stops = [stops] if isinstance(stops, int) else stops or []
-    model.generation_config = GenerationConfig(
+    return GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         eos_token_id=sorted({tokenizer.eos_token_id, *stops}),
         do_sample=False,
     )
-    return Base(model.eval(), tokenizer, _context(config), compute_dtype(method))
 
 
 def _keep_freed_memory() -> None:
-    """Have glibc keep what tensors free, up to `KEPT_BYTES`, for the tensors that come next.
+    """Have glibc keep freed memory, up to `KEPT_BYTES`, for the next tensors.
 
-    By default it gives most of it back at once, and each layer's activations are paged in anew,
-    which took a fifth of the time that the embedded model takes to prefill. Training with memory
-    given back took half of it (see `training.budget`), and 1.5 times as long.
+    By default it returns most of it to the system at once, and the activations of each layer are
+    paged in again, which took a fifth of the time of the embedded model's prefill. Training that
+    returns memory took half as much of it (see `training.budget`) and 1.5 times as long.
     """
     mallopt = getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None)
     if mallopt:
@@ -130,11 +152,11 @@ def _keep_freed_memory() -> None:
 
 
 def _keep_4bit_weights(model: PreTrainedModel) -> None:
-    """Have bitsandbytes leave its 4-bit weights as they were loaded.
+    """Keep bitsandbytes from repacking 4-bit weights.
 
-    On a CPU with AVX-512 BF16 it repacks them at the first forward pass in evaluation mode, which
-    multiplies in bfloat16 from then on: training would go on with other weights after a validation
-    than a run that is resumed there.
+    On a CPU with AVX-512 BF16 it repacks them at the first forward pass in evaluation mode, and
+    computes in bfloat16 from then on: after a validation, training would continue with other
+    weights than a run that is resumed there.
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -142,23 +164,24 @@ def _keep_4bit_weights(model: PreTrainedModel) -> None:
 
 
 def _fits_dequantized(model: PreTrainedModel) -> bool:
-    """Whether all weights in the compute type take less than the memory that is left.
+    """Whether all weights in the compute type fit into the free memory.
 
-    A CPU is not asked: there dequantizing in each pass is too slow to be of use.
+    Always true on a CPU, where dequantizing in each forward pass is too slow to be of use.
     """
     if model.device.type == "cpu":
         return True
-    needed = DEQUANTIZED_ROOM * model.dtype.itemsize * model.num_parameters()
+    needed = DEQUANTIZED_OVERHEAD * model.dtype.itemsize * model.num_parameters()
     return needed < available_on(model.device.type)
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:
-    with _quiet():  # it warns of what is asked for
+    with _quiet():  # about the dequantization itself
         return model.dequantize()
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
+    """Only errors of transformers are logged in this context."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
@@ -168,14 +191,30 @@ def _quiet() -> Iterator[None]:
 
 
 def _folder(options: Model) -> Path:
-    """Where a model's files stand: its folder, or that of the hub's cache."""
+    """The folder of a model's files: its own, or the one in the hub's cache."""
     if options.source == "local":
         return Path(options.name)
     return Path(cached_file(options.name, "config.json", revision=options.revision)).parent
 
 
+def _quantization(method: Method) -> BitsAndBytesConfig | None:
+    if method.quantization == "none":
+        return None
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=method.quantization,
+        bnb_4bit_use_double_quant=method.double_quantization,
+        bnb_4bit_compute_dtype=compute_dtype(method),
+    )
+
+
+def _context(config: PreTrainedConfig) -> int:
+    """The maximum of positions, practically unlimited where the config does not say."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None) or 1_000_000
+
+
 def check_folder(path: Path) -> None:
-    """See that a folder holds a model before anything is loaded.
+    """Check that a folder holds a model's config and weights, before anything is loaded.
 
     Raises:
         ModelError: it does not.
@@ -190,18 +229,3 @@ def check_folder(path: Path) -> None:
         raise ModelError(f"model.name: {path} holds no config.json; is it a Hugging Face folder?")
     if not [file for pattern in WEIGHTS for file in path.glob(pattern)]:
         raise ModelError(f"model.name: {path} holds no weights ({' or '.join(WEIGHTS)})")
-
-
-def _quantization(method: Method) -> BitsAndBytesConfig | None:
-    if method.quantization == "none":
-        return None
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type=method.quantization,
-        bnb_4bit_use_double_quant=method.double_quantization,
-        bnb_4bit_compute_dtype=compute_dtype(method),
-    )
-
-
-def _context(config: AutoConfig) -> int:
-    return getattr(config.get_text_config(), "max_position_embeddings", None) or 1_000_000

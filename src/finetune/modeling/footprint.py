@@ -1,4 +1,4 @@
-"""Memory of a training step, measured: how many bytes of tensors live at once."""
+"""Measures the memory of a training step: the peak of live tensors, in bytes."""
 
 import contextlib
 import weakref
@@ -13,75 +13,76 @@ from transformers import PreTrainedModel
 
 from finetune.modeling.head import head_at
 
-# The rows, in tokens, of which the memory of a step is measured: the slope counts, not the offset.
-PROBES = (96, 192)
+# The lengths, in tokens, of the two rows that a step is measured with: the slope is what counts.
+PROBE_WIDTHS = (96, 192)
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Bytes that a training step takes: so many at any size, and so many more for each token."""
+    """Peak bytes of a training step, as a linear function of the tokens of its micro-batch."""
 
     fixed: int
     per_token: float
 
-    def of(self, tokens: int) -> int:
-        """Bytes of a micro-batch of so many tokens."""
+    def bytes_for(self, tokens: int) -> int:
+        """Peak bytes of a micro-batch of so many tokens."""
         return round(self.fixed + self.per_token * tokens)
 
-    def times(self, factor: float) -> "Footprint":
-        """The footprint with so many bytes for each of these."""
+    def scaled(self, factor: float) -> "Footprint":
+        """The footprint with all bytes multiplied by a factor."""
         return Footprint(round(self.fixed * factor), self.per_token * factor)
 
-    def fit(self, free: int) -> int:
-        """The tokens of the largest micro-batch that `free` bytes hold."""
+    def max_tokens(self, free: int) -> int:
+        """The tokens of the largest micro-batch that fits into `free` bytes."""
         return int((free - self.fixed) / self.per_token)
 
 
 def measure(
     model: PreTrainedModel,
-    learned_rate: float,
+    target_rate: float,
     checkpointing: bool = False,
-    widths: tuple[int, int] = PROBES,
+    widths: tuple[int, int] = PROBE_WIDTHS,
 ) -> Footprint:
-    """The memory of forward and backward passes of this model, a rate of tokens being learned.
+    """The footprint of a model's forward and backward pass.
 
-    Two short passes with the model's own layers, over one row of these `widths`; gradients and
-    random state are left as they were.
+    Fitted to one pass with each of two `widths`, in tokens of a single row. `target_rate` is the
+    fraction of tokens that the loss is computed on. Gradients and random state are not changed.
     """
-    narrow, wide = (_probe(model, width, learned_rate, checkpointing) for width in widths)
+    narrow, wide = (_probe(model, width, target_rate, checkpointing) for width in widths)
     per_token = max(1.0, (wide - narrow) / (widths[1] - widths[0]))
     return Footprint(max(0, round(narrow - per_token * widths[0])), per_token)
 
 
-def _probe(model: PreTrainedModel, width: int, learned_rate: float, checkpointing: bool) -> int:
+def _probe(model: PreTrainedModel, width: int, target_rate: float, checkpointing: bool) -> int:
+    """Peak bytes of one forward and backward pass over a single row of `width` tokens."""
     device = model.device
     ids = torch.ones(1, width, dtype=torch.long, device=device)
     mask = torch.ones_like(ids)
-    mask[0, 0] = 0  # as padding: where there is none, transformers makes no mask
-    count = max(1, round(learned_rate * width))
+    mask[0, 0] = 0  # one column of padding: without any, transformers creates no mask
+    count = max(1, round(target_rate * width))
     columns = torch.arange(width - count, width, device=device)
-    learned = torch.stack([torch.zeros_like(columns), columns])
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    positions = torch.stack([torch.zeros_like(columns), columns])
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def step() -> None:
-        with head_at(model, learned):
+        with head_at(model, positions):
             out = model(input_ids=ids, attention_mask=mask, use_cache=False)
         targets = torch.ones(count, dtype=torch.long, device=device)
         loss = torch.nn.functional.cross_entropy(out.logits.float(), targets, reduction="sum")
-        torch.autograd.grad(loss, trained, allow_unused=True)
+        torch.autograd.grad(loss, trainable, allow_unused=True)
 
     was_training = model.training
     with torch.random.fork_rng(), checkpointed(model, checkpointing):
         model.train()
         try:
-            return peak(step, device.type)
+            return peak_bytes(step, device.type)
         finally:
             model.train(was_training)
 
 
 @contextlib.contextmanager
 def checkpointed(model: PreTrainedModel, active: bool) -> Iterator[None]:
-    """Within, layers compute activations again in the backward pass instead of keeping them."""
+    """Gradient checkpointing in this context: activations are recomputed in the backward pass."""
     if not active:
         yield
         return
@@ -92,8 +93,8 @@ def checkpointed(model: PreTrainedModel, active: bool) -> Iterator[None]:
         model.activation_checkpointing_disable()
 
 
-def peak(work: Callable[[], Any], device: str) -> int:
-    """The bytes that `work` needs on a device, beside what is held there already."""
+def peak_bytes(work: Callable[[], Any], device: str) -> int:
+    """The peak of the bytes that `work` allocates on a device, beyond those already allocated."""
     if device == "cpu":
         with LiveBytes() as live:
             work()
@@ -107,10 +108,10 @@ def peak(work: Callable[[], Any], device: str) -> int:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Counts the bytes of the tensors that come to life within; `peak` is the most at one time.
+    """Counts the bytes of the tensors that are created in this context; `peak` is their maximum.
 
-    It works on real tensors, and on `FakeTensorMode`'s, which have shapes and no memory. Tensors
-    that were there before do not count, nor do views, nor what an operator needs inside itself.
+    It works on real tensors and on those of `FakeTensorMode`, which have shapes but no memory. Not
+    counted are tensors that existed before, views, and operators' internal buffers.
     """
 
     def __init__(self) -> None:
@@ -119,13 +120,17 @@ class LiveBytes(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict | None = None
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        given = {each.untyped_storage()._cdata for each in _tensors((args, kwargs))}
+        inputs = {each.untyped_storage()._cdata for each in _tensors((args, kwargs))}
         out = func(*args, **(kwargs or {}))
         for tensor in _tensors(out):
             storage = tensor.untyped_storage()
-            if storage._cdata not in given | self._known:
+            if storage._cdata not in inputs | self._known:
                 self._add(storage)
         return out
 

@@ -1,4 +1,4 @@
-"""The output layer on some positions only: a vocabulary is wide, and most logits are never read."""
+"""Logits at selected positions only: vocabularies are large, and most logits are not used."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ from transformers import PreTrainedModel
 
 @contextlib.contextmanager
 def head_at(model: PreTrainedModel, positions: torch.Tensor) -> Iterator[None]:
-    """Within, the model's logits are those of `positions` alone: (count, vocabulary).
+    """In this context the model's logits are (count, vocabulary), those of `positions` only.
 
-    `positions` (2, count) holds their rows and their columns. What a model does to its logits after
-    the output layer (scaling, soft-capping) works elementwise and stays in place.
+    `positions` (2, count) are row and column indices. What a model does to its logits after the
+    output layer (scaling, soft-capping) is elementwise and applies as before.
     """
 
-    def chosen(_: nn.Module, given: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return given[0][positions[0], positions[1]], *given[1:]
+    def select(_: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        return inputs[0][positions[0], positions[1]], *inputs[1:]
 
-    hook = model.get_output_embeddings().register_forward_pre_hook(chosen)
+    hook = model.get_output_embeddings().register_forward_pre_hook(select)
     try:
         yield
     finally:

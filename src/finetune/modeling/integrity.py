@@ -1,8 +1,8 @@
-"""Is a loaded model or adapter what its files say? Libraries fill in random weights, and warn.
+"""Checks that loaded models and adapters are complete and finite.
 
-Costs: one look at every loaded weight, on the device that holds it. Weights that are quantized on
-loading are looked at in their files, which the loading reads anyway: quantization can turn what is
-not finite into numbers.
+Libraries initialize missing weights at random and only warn. The checks cost one pass over every
+loaded weight, on its own device. Weights that are quantized on loading are checked in their files,
+which are read anyway: quantization can turn NaN and infinity into finite numbers.
 """
 
 import re
@@ -19,16 +19,16 @@ from finetune.core.files import read_json
 
 SINGLE = "model.safetensors"
 INDEX = f"{SINGLE}.index.json"
-# A number within a tensor's name: of its layer, or of its expert.
+# The index of a layer or of an expert in a tensor's name.
 NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]) -> None:
-    """See that every weight of a model came from its files; `loading` is transformers' account.
+    """Check that every weight of a model came from its files, by the info that loading returned.
 
-    A tied output head, and buffers that a model computes, are in no file and not in that account.
-    Tensors that the model has no place for are its own affair (a vision tower, further heads),
-    unless they are of layers that it would have if its config said so.
+    A tied output head, and buffers that a model computes, are in no file and not in that info.
+    Unexpected tensors are accepted (a vision tower, further heads), unless they belong to layers
+    beyond those that the config declares.
 
     Raises:
         ModelError: weights are missing, have another shape, or are of more layers than the config.
@@ -39,10 +39,12 @@ def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]
             "they would be random. Is the folder complete, and the config its own?"
         )
     if misshapen := [*sorted(loading["mismatched_keys"]), *_misshapen(model)]:
-        told = [f"{key} is {tuple(is_now)}, not {tuple(due)}" for key, is_now, due in misshapen]
+        mismatches = [
+            f"{key} is {tuple(shape)}, not {tuple(expected)}" for key, shape, expected in misshapen
+        ]
         raise ModelError(
             f"model.name: {name} has weights of other shapes than its config.json: "
-            f"{listed(told)}; is the config its own?"
+            f"{listed(mismatches)}; is the config its own?"
         )
     known = {NUMBER.sub("", key) for key, _ in model.named_parameters()}
     if surplus := [key for key in loading["unexpected_keys"] if NUMBER.sub("", key) in known]:
@@ -53,23 +55,24 @@ def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]
 
 
 def _misshapen(model: PreTrainedModel) -> Iterator[tuple[str, torch.Size, tuple[int, int]]]:
-    """Quantized weights that have another shape than their layer, which loading accepts."""
+    """Quantized weights whose shape is not their layer's, which loading accepts.
+
+    Yields (name, shape, expected shape).
+    """
     for name, module in model.named_modules():
         state = getattr(getattr(module, "weight", None), "quant_state", None)
         if not state or not isinstance(module, torch.nn.Linear):
             continue
-        due = (module.out_features, module.in_features)
-        if tuple(state.shape) != due:
-            yield f"{name}.weight", state.shape, due
+        expected = (module.out_features, module.in_features)
+        if tuple(state.shape) != expected:
+            yield f"{name}.weight", state.shape, expected
 
 
 def check_finite(name: str, model: PreTrainedModel) -> None:
-    """See that no weight of a loaded model is infinite or not a number.
-
-    Of quantized weights, the scales of their blocks are looked at.
+    """Check that all weights of a loaded model are finite; of quantized ones, their blocks' scales.
 
     Raises:
-        ModelError: one is, in the type that it was loaded in.
+        ModelError: one is NaN or infinite, in the type that it was loaded in.
     """
     for key, parameter in model.named_parameters():
         for tensor in _floats(parameter):
@@ -89,10 +92,10 @@ def _floats(parameter: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def check_files_finite(name: str, folder: Path) -> None:
-    """See that no weight in a model folder's safetensors is infinite or not a number.
+    """Check that all weights in a model folder's safetensors files are finite.
 
     Raises:
-        ModelError: one is.
+        ModelError: one is NaN or infinite.
     """
     for file in _weight_files(folder):
         with safe_open(file, "pt") as tensors:
@@ -102,7 +105,7 @@ def check_files_finite(name: str, folder: Path) -> None:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    """The files that transformers takes a model's weights from; none if they are pickles."""
+    """The safetensors files that transformers loads a model's weights from; none for pickles."""
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
     if not (folder / INDEX).is_file():
@@ -120,10 +123,10 @@ def _not_finite(where: str) -> ModelError:
 def check_adapter(
     where: str, saved: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> None:
-    """See that an adapter's tensors are those that a model with it attached has, and numbers.
+    """Check that an adapter's saved tensors are those that the attached adapter has, and finite.
 
     Raises:
-        ModelError: some are missing, foreign, of another shape, or not finite.
+        ModelError: some are missing, unexpected, of another shape, or not finite.
     """
     for keys, what in (
         (expected.keys() - saved.keys(), "lacks tensors that its adapter_config.json asks for"),
@@ -145,17 +148,17 @@ RETRAIN = "`dvc checkout` brings back the one of the last run, `dvc repro` train
 
 
 def finite(tensor: torch.Tensor) -> bool:
-    """No element is infinite or not a number: in one pass, without a copy."""
+    """Whether no element is NaN or infinite; in one pass, without a copy."""
     if tensor.numel() == 0 or not tensor.is_floating_point():
         return True
     if tensor.element_size() == 1:  # 8-bit floats have few operations of their own
         tensor = tensor.float()
-    # Both of a tensor that holds NaN are NaN.
+    # Minimum and maximum of a tensor with a NaN are both NaN.
     return bool(torch.isfinite(torch.stack(torch.aminmax(tensor.detach()))).all())
 
 
 def listed(names: Iterable[str], most: int = 3) -> str:
-    """The first few of many names, and how many there are."""
+    """The first `most` names, comma-separated, and how many more there are."""
     names = list(names)
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"

@@ -1,7 +1,7 @@
-"""The one rule of numerics: training and inference compute in the same type, adapters included.
+"""Precision: training and inference compute in the same type, adapters included.
 
-Base weights are held in the compute type (or in 4 bits), adapters in float32. Where the compute
-type has 16 bits, both multiply under autocast.
+Base weights are stored in the compute type (or in 4 bits), adapters in float32. Where the compute
+type has 16 bits, both compute under autocast.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from finetune.core.schema import Method
 
 
 def device() -> str:
-    """Where the model runs."""
+    """The device that models run on: `cuda` where there is a GPU, else `cpu`."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def compute_dtype(method: Method) -> torch.dtype:
-    """The type that layers compute in; `auto` is what the hardware is fast at.
+    """The type that layers compute in.
 
-    bfloat16 on a GPU that has it, float16 on one that does not (T4, V100; training then scales its
-    loss), float32 on a CPU, most of which emulate both.
+    `auto` is bfloat16 on a GPU that supports it, float16 on one that does not (T4, V100; training
+    then scales its loss), and float32 on a CPU, most of which emulate both.
 
     Raises:
         ParamsError: float16 without a GPU, where training has no loss scaler.
@@ -41,8 +41,8 @@ def compute_dtype(method: Method) -> torch.dtype:
 
 
 @contextlib.contextmanager
-def computing(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
-    """Forward passes within compute in `dtype`: autocast where that is a type of 16 bits."""
+def autocast(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
+    """Forward passes in this context compute in `dtype`: under autocast if it has 16 bits."""
     if dtype == torch.float32:
         yield
         return
@@ -50,11 +50,11 @@ def computing(model: nn.Module, dtype: torch.dtype) -> Iterator[None]:
         yield
 
 
-def keep_input_types(model: nn.Module, dtype: torch.dtype) -> None:
-    """Have an adapter's layers read 16-bit inputs as they are.
+def disable_input_cast(model: nn.Module, dtype: torch.dtype) -> None:
+    """Keep an adapter's layers from casting 16-bit inputs to float32.
 
-    PEFT would widen each to the adapter's float32, and autocast narrow it again. For good, not
-    within `computing`: gradient checkpointing computes layers again in the backward pass.
+    PEFT would cast each input to the adapter's type, and autocast cast it back. Permanent, not part
+    of `autocast`: gradient checkpointing recomputes layers in the backward pass.
     """
     if dtype == torch.float32:
         return
@@ -64,15 +64,15 @@ def keep_input_types(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def use_safe_attention() -> None:
-    """Turn cuDNN's attention off: gradients of padded rows were NaN (pytorch#196678)."""
+    """Disable cuDNN's attention kernels: gradients of padded rows were NaN (pytorch#196678)."""
     torch.backends.cuda.enable_cudnn_sdp(False)
 
 
 def use_deterministic_kernels() -> None:
-    """Only kernels that give the same result twice, for a bitwise resume on a GPU; slower.
+    """Use deterministic kernels only, for a bitwise equal resume on a GPU; slower.
 
-    To be called before anything is computed: cuBLAS reads its setting when it is first used. Not
-    run on a GPU. The Trainer's `full_determinism` would make kernel launches synchronous too.
+    Call it before anything is computed: cuBLAS reads its setting when it is first used. Not tested
+    on a GPU. The Trainer's `full_determinism` would make kernel launches synchronous as well.
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)

@@ -1,4 +1,4 @@
-"""Prompts and completions as token ids: the one place that training and inference both use."""
+"""Prompts and completions as token ids, encoded alike for training and inference."""
 
 import functools
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from finetune.core.errors import ModelError, squeezed
 from finetune.core.schema import Prompt
 
-# Texts that stand for a row's and an example's when a chat template is tried.
+# Placeholders for the texts of a row and of a few-shot example in the check of a chat template.
 ROW, EXAMPLE = "the text of this row", "the text of an example"
 # Some chat templates write today's date into the prompt; pinned, or prompts change every day.
 DATE = "26 Jul 2024"
@@ -18,7 +18,10 @@ DATE = "26 Jul 2024"
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids, whether something had to be cut for them to fit, and how many examples did."""
+    """Token ids of a prompt or completion.
+
+    truncated: the text was truncated to fit; shots: few-shot examples in the prompt.
+    """
 
     ids: list[int]
     truncated: bool
@@ -27,7 +30,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Shot:
-    """A row with its answer, shown to a model before it is asked."""
+    """A few-shot example: the text of a row and its answer."""
 
     body: str
     target: str
@@ -35,22 +38,22 @@ class Shot:
 
 @dataclass(frozen=True)
 class PromptEncoder:
-    """Turns rows' texts into ids for one tokenizer, one task and one context length."""
+    """Encodes rows' texts for one tokenizer, one task's prompt and one context length (tokens)."""
 
     tokenizer: PreTrainedTokenizerBase
     prompt: Prompt
     context: int
 
     def __post_init__(self) -> None:
-        """See that a prompt holds what is asked: a chat template may drop it.
+        """Check that the chat template renders, and renders all parts of a prompt.
 
         Raises:
-            ModelError: it does not, or the template cannot be filled in.
+            ModelError: it does not.
         """
         self._check_template(())
 
     @functools.cached_property
-    def _shows_examples(self) -> bool:
+    def _renders_examples(self) -> bool:
         self._check_template((Shot(EXAMPLE, "0"),))
         return True
 
@@ -77,33 +80,33 @@ class PromptEncoder:
 
     @property
     def max_prompt_tokens(self) -> int:
-        """What a prompt may take, so that the completion still fits the model's context."""
+        """The maximum of tokens of a prompt such that the completion still fits the context."""
         return min(self.prompt.max_tokens, self.context - self.prompt.max_completion_tokens)
 
     def encode(self, body: str, shots: Sequence[Shot] = ()) -> Encoded:
-        """The ids of a prompt; a body that is too long loses its end, never the instruction or cue.
+        """The ids of a prompt; of a text that is too long the body's end is truncated.
 
-        `prompt.max_tokens` is for the question alone; `fitted` holds examples to it. Of these the
-        last ones go until prompt and completion fit the model's context.
+        `prompt.max_tokens` bounds the prompt without examples, `truncate_shot` each example. The
+        last examples are dropped until prompt and completion fit the model's context.
 
         Raises:
             ModelError: not even an empty body fits.
         """
-        body, ids, truncated = self._cut(body)
+        body, ids, truncated = self._truncate(body)
         if shots:
-            _ = self._shows_examples
+            _ = self._renders_examples
         for count in range(len(shots), 0, -1):
             with_shots = self._ids(body, shots[:count])
             if len(with_shots) <= self.context - self.prompt.max_completion_tokens:
                 return Encoded(with_shots, truncated, count)
         return Encoded(ids, truncated)
 
-    def fitted(self, shot: Shot) -> Shot:
-        """An example with as much of its body as a question may have."""
-        return Shot(self._cut(shot.body)[0], shot.target)
+    def truncate_shot(self, shot: Shot) -> Shot:
+        """The example with its body truncated as `encode` truncates a row's."""
+        return Shot(self._truncate(shot.body)[0], shot.target)
 
-    def _cut(self, body: str) -> tuple[str, list[int], bool]:
-        """As much of a body as a prompt holds, the prompt's ids, and whether that is not all."""
+    def _truncate(self, body: str) -> tuple[str, list[int], bool]:
+        """The body, truncated if need be, the ids of its prompt, and whether it was truncated."""
         ids = self._ids(body)
         if len(ids) <= self.max_prompt_tokens:
             return body, ids, False
@@ -116,7 +119,7 @@ class PromptEncoder:
             ids = self._ids(shorter)
             if len(ids) <= self.max_prompt_tokens:
                 return shorter, ids, True
-            # Cutting text can split a token in two: a little less, until it fits.
+            # Truncation can split a token into several: shorten the text further until it fits.
             keep -= len(ids) - self.max_prompt_tokens
         raise ModelError(
             f"prompt.max_tokens: the instruction alone takes more than the "
@@ -125,9 +128,9 @@ class PromptEncoder:
         )
 
     def encode_completion(self, target: str) -> Encoded:
-        """The ids of an answer with its end token, which must be learned or generation never stops.
+        """The ids of an answer with the end token, which a model must learn, to stop generating.
 
-        An answer that is too long loses its end and then has no end token.
+        An answer that is too long is truncated, and then has no end token.
         """
         ids = [
             *self._tokenized(target, add_special_tokens=False)["input_ids"],
@@ -139,38 +142,41 @@ class PromptEncoder:
     def text(self, body: str, shots: Sequence[Shot] = ()) -> str:
         """The prompt as text: through the tokenizer's chat template, where it has one.
 
-        Examples are earlier turns of the chat, their answers opened by the cue and ended as trained
-        ones are; without a template they are blocks of text, each with the end token.
+        Examples are earlier turns of the chat, with the cue before each answer; without a template
+        they are blocks of text, each ended by the end token.
         """
         if self.tokenizer.chat_template is None:
-            ended = self.tokenizer.eos_token
-            blocks = [f"{self._asked(shot.body)}\n\n{self._told(shot)}{ended}" for shot in shots]
-            return "\n\n".join([*blocks, self._asked(body), self.prompt.cue])
+            end = self.tokenizer.eos_token
+            blocks = [f"{self._question(shot.body)}\n\n{self._answer(shot)}{end}" for shot in shots]
+            return "\n\n".join([*blocks, self._question(body), self.prompt.cue])
         turns = [
             {"role": role, "content": content}
             for shot in shots
-            for role, content in (("user", self._asked(shot.body)), ("assistant", self._told(shot)))
+            for role, content in (
+                ("user", self._question(shot.body)),
+                ("assistant", self._answer(shot)),
+            )
         ]
-        opened = self.tokenizer.apply_chat_template(
-            [*turns, {"role": "user", "content": self._asked(body)}],
+        rendered = self.tokenizer.apply_chat_template(
+            [*turns, {"role": "user", "content": self._question(body)}],
             tokenize=False,
             add_generation_prompt=True,
             date_string=DATE,
-            enable_thinking=False,  # what a template does not know of, it leaves out
+            enable_thinking=False,  # ignored by templates without it
         )
-        return f"{opened}{self.prompt.cue}"
+        return f"{rendered}{self.prompt.cue}"
 
-    def _asked(self, body: str) -> str:
+    def _question(self, body: str) -> str:
         return f"{self.prompt.instruction}\n\n{body}"
 
-    def _told(self, shot: Shot) -> str:
+    def _answer(self, shot: Shot) -> str:
         return f"{self.prompt.cue}{shot.target}"
 
     def _ids(self, body: str, shots: Sequence[Shot] = ()) -> list[int]:
-        # A chat template writes the special tokens itself; adding them again would double BOS.
+        # A chat template contains the special tokens; adding them again would double BOS.
         special = self.tokenizer.chat_template is None
         return self._tokenized(self.text(body, shots), add_special_tokens=special)["input_ids"]
 
     def _tokenized(self, text: str, **options: bool) -> BatchEncoding:
-        # Not verbose: what is longer than the context is cut and counted here, not warned about.
+        # Not verbose: texts longer than the context are truncated here, and need no warning.
         return self.tokenizer(text, verbose=False, **options)

@@ -1,1 +1,1 @@
-"""What a run needs before it starts: memory by part, steps, tokens, time and cost."""
+"""Estimates of a run before it starts: memory by component, steps, tokens, time and cost."""

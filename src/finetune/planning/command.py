@@ -20,53 +20,56 @@ def run(root: Path, overrides: Sequence[str], gpu: str | None) -> int:
 
 
 def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None) -> bool:
-    """Print what `dvc exp run` with these overrides would take; whether all of it fits.
+    """Print what `dvc exp run` with these overrides takes; True if every task fits into memory.
 
     Raises:
-        UserError: the overrides do not compose, or the model or data are not to be had.
+        UserError: the overrides do not compose, or model or data are unavailable.
     """
-    known = params.validate_text(compose(root, list(overrides)), "conf")
-    machine = machines.of(gpu, known.run.memory_gb)
-    print(f"{known.model.name} on {machine.name}")
-    plans = [plan.of(known, task, machine) for task in known.tasks]
+    settings = params.validate_text(compose(root, list(overrides)), "conf")
+    machine = machines.of(gpu, settings.run.memory_gb)
+    print(f"{settings.model.name} on {machine.name}")
+    plans = [plan.of(settings, task, machine) for task in settings.tasks]
     for each in plans:
-        print("\n" + _shown(each, known, machine))
+        print("\n" + _formatted(each, settings, machine))
     seconds = sum(each.seconds for each in plans)
-    guessed = " (rows and lengths partly estimated)" if any(p.rows.remark for p in plans) else ""
-    print(f"\nTraining in all: {_time(seconds)}{_cost(seconds, known)}{guessed}.")
-    print(f"Assumed: a speed of {machine.assumption}. Predicting comes on top, and the rest.")
+    estimated = " (rows and lengths partly estimated)" if any(p.rows.remark for p in plans) else ""
+    print(f"\nTotal training time: {_time(seconds)}{_cost(seconds, settings)}{estimated}.")
+    print(f"Assumed: a speed of {machine.assumption}. Prediction and evaluation are not included.")
     return all(each.budget for each in plans)
 
 
-def _shown(found: Plan, known: Params, machine: Machine) -> str:
-    rows = found.rows
+def _formatted(task_plan: Plan, settings: Params, machine: Machine) -> str:
+    rows = task_plan.rows
     lines = [
-        f"{found.task}: {rows.rows:,} rows, {found.steps:,} optimizer steps of "
-        f"{known.train.batch_size} rows, {found.tokens:,} tokens in all, {rows.longest:,} at most "
-        "in a row"
+        f"{task_plan.task}: {rows.rows:,} rows, {task_plan.steps:,} optimizer steps of "
+        f"{settings.train.batch_size} rows, {task_plan.tokens:,} tokens in total, at most "
+        f"{rows.longest:,} per row"
     ]
     if rows.remark:
         lines.append(f"  estimated: {rows.remark}")
-    sizes = [[name, size / GB] for name, size in found.parts.items()]
-    sizes.append(["peak", found.peak / GB])
-    labels = {"weights": f"weights ({_precision(known)})"}
-    labels["adapter"] = f"adapter ({found.trainable:,} parameters)"
-    table = [[labels.get(name, name), size] for name, size in sizes]
+    labels = {
+        "weights": f"weights ({_precision(settings)})",
+        "adapter": f"adapter ({task_plan.trainable:,} parameters)",
+    }
+    sizes = {**task_plan.parts, "peak": task_plan.peak}
+    table = [[labels.get(name, name), size / GB] for name, size in sizes.items()]
     lines += [f"  {line}" for line in tabulate(table, ["", "GB"], floatfmt=".2f").splitlines()]
     free = machine.free / GB
-    if found.budget is None:
-        lines.append(f"  does not fit into {free:.1f} GB: use {found.advice}")
+    if task_plan.budget is None:
+        lines.append(f"  does not fit into {free:.1f} GB: use {task_plan.advice}")
     else:
-        checkpointing = found.budget.gradient_checkpointing
-        more = ", with gradient checkpointing" if checkpointing else ""
-        tokens = max(found.budget.tokens, rows.longest)
-        lines.append(f"  fits into {free:.1f} GB: micro-batches of at most {tokens:,} tokens{more}")
-    lines.append(f"  about {_time(found.seconds)}{_cost(found.seconds, known)}")
+        checkpointing = task_plan.budget.gradient_checkpointing
+        suffix = ", with gradient checkpointing" if checkpointing else ""
+        tokens = max(task_plan.budget.tokens, rows.longest)
+        lines.append(
+            f"  fits into {free:.1f} GB: micro-batches of at most {tokens:,} tokens{suffix}"
+        )
+    lines.append(f"  about {_time(task_plan.seconds)}{_cost(task_plan.seconds, settings)}")
     return "\n".join(lines)
 
 
-def _precision(known: Params) -> str:
-    return "4 bits" if known.method.quantization == "nf4" else "not quantized"
+def _precision(settings: Params) -> str:
+    return "4 bits" if settings.method.quantization == "nf4" else "not quantized"
 
 
 def _time(seconds: float) -> str:
@@ -76,7 +79,7 @@ def _time(seconds: float) -> str:
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
-def _cost(seconds: float, known: Params) -> str:
-    if known.run.usd_per_hour is None:
+def _cost(seconds: float, settings: Params) -> str:
+    if settings.run.usd_per_hour is None:
         return ""
-    return f", {seconds / 3600 * known.run.usd_per_hour:.2f} USD"
+    return f", {seconds / 3600 * settings.run.usd_per_hour:.2f} USD"

@@ -1,4 +1,4 @@
-"""How long the rows of a run are, in tokens: counted, or estimated where that cannot be."""
+"""Lengths of a run's rows in tokens: counted, or estimated without tokenizer or data."""
 
 from dataclasses import dataclass
 
@@ -6,24 +6,25 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
-from finetune.core.schema import Model, Params, PriceTask, SummarizationTask
+from finetune.core.rows import TaskRow
+from finetune.core.schema import Model, Params, Task
 from finetune.data import preparation, sources, splitting
 from finetune.data.preparation import Rules
 from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.kinds import kind
-from finetune.training.examples import encode, learned_rate
+from finetune.tasks import registry
+from finetune.training.examples import encode, max_target_rate
 
-# Without a tokenizer: characters of English a token, and tokens of a chat template around a prompt.
+# Estimates without a tokenizer: characters of English per token, tokens of a chat template.
 CHARACTERS, TEMPLATE = 4, 30
-# Without rows: what SAMSum has, in a public 1B course's own count.
+# Estimates without data: those of SAMSum as counted by a public course on 1B models.
 ROWS, TOKENS, LEARNED = 10_000, 200, 0.4
 
 
 @dataclass(frozen=True)
 class Lengths:
-    """Rows to learn from, their tokens in all and at most, and the largest part learned.
+    """Training rows, their tokens (total and longest), the maximal fraction of learned tokens.
 
-    `remark` says what is not counted but estimated or assumed; empty where all is counted.
+    `remark` names what is estimated or assumed; empty if everything was counted.
     """
 
     rows: int
@@ -34,10 +35,10 @@ class Lengths:
 
 
 def of(params: Params, task: str) -> Lengths:
-    """The lengths of a task's rows in train, and in validation for the longest.
+    """The lengths of a task's training rows; the longest is over validation rows too.
 
     Raises:
-        UserError: the data are there, but cannot be used.
+        UserError: the data exist, but cannot be used.
     """
     options = params.tasks[task]
     prompt = options.prompt
@@ -53,34 +54,33 @@ def of(params: Params, task: str) -> Lengths:
     if tokenizer is None:
         return _estimated(rows, options, params.model)
     encoder = PromptEncoder(tokenizer, prompt, 1_000_000)
-    train, validation = (
-        encode(rows[split], kind(options.kind), encoder).examples
-        for split in ("train", "validation")
-    )
+    train, validation = (encode(rows[split], encoder).examples for split in ("train", "validation"))
     lengths = [len(example["input_ids"]) for example in train]
     longest = max(len(example["input_ids"]) for example in [*train, *validation])
-    return Lengths(len(train), sum(lengths), longest, learned_rate([*train, *validation]), "")
+    return Lengths(len(train), sum(lengths), longest, max_target_rate([*train, *validation]), "")
 
 
-def _rows(params: Params, task: str) -> dict[str, list[dict]] | None:
-    """The rows that `prepare` would write, or has written for this source; None where neither."""
+def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
+    """The rows that `prepare` would write, or has written for this source; None without data."""
     options, data = params.tasks[task], params.data
     if data.source == "hub":
         return _prepared(params, task)
     fetched = sources.fetch(
-        data.source, data.root, data.embedded, options.source, kind(options.kind)
+        data.source, data.root, data.embedded, options.source, type(options).fields
     )
-    rules = Rules(data.max_bad_share, data.test_share, data.validation_share, data.seed)
+    rules = Rules(data.max_bad_rate, data.test_fraction, data.validation_fraction, data.seed)
     names = {split: f"{task}/{split}" for split in fetched.splits}
-    splits = preparation.prepare(fetched.splits, names, kind(options.kind), rules)
+    splits = preparation.prepare(
+        fetched.splits, names, registry.rows(options.kind), type(options).fields.input, rules
+    )
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)
     return {split: splits[split].rows for split in ("train", "validation")}
 
 
-def _prepared(params: Params, task: str) -> dict[str, list[dict]] | None:
-    """The rows that `prepare` has written, if they are of this task's data set on the hub."""
+def _prepared(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
+    """The rows that `prepare` has written, if they come from this task's data set on the hub."""
     source, files = params.tasks[task].source.hub, paths.prepared(task)
     origin = paths.raw(task) / "source.json"
     if source is None or not origin.is_file() or not (files / "train.jsonl").is_file():
@@ -90,7 +90,11 @@ def _prepared(params: Params, task: str) -> dict[str, list[dict]] | None:
         return None
     if source.revision is not None and written.get("revision") != source.revision:
         return None
-    rows = {split: read_jsonl(files / f"{split}.jsonl") for split in ("train", "validation")}
+    row = registry.rows(params.tasks[task].kind).Row
+    rows = {
+        split: [row(**each) for each in read_jsonl(files / f"{split}.jsonl")]
+        for split in ("train", "validation")
+    }
     return {split: rows[split][: getattr(params.data.limit, split)] for split in rows}
 
 
@@ -105,25 +109,24 @@ def _tokenizer(model: Model) -> PreTrainedTokenizerBase | None:
         return None
 
 
-def _estimated(
-    rows: dict[str, list[dict]], options: SummarizationTask | PriceTask, model: Model
-) -> Lengths:
-    task, prompt = kind(options.kind), options.prompt
+def _estimated(rows: dict[str, list[TaskRow]], options: Task, model: Model) -> Lengths:
+    prompt = options.prompt
     fixed = TEMPLATE + (len(prompt.instruction) + len(prompt.cue)) // CHARACTERS
 
-    def tokens(row: dict) -> tuple[int, int]:
-        question = min(prompt.max_tokens, fixed + len(task.body(row)) // CHARACTERS)
-        answer = 1 + max(1, len(task.target(row)) // CHARACTERS)
+    def tokens(row: TaskRow) -> tuple[int, int]:
+        row = row.for_prompt(prompt)
+        question = min(prompt.max_tokens, fixed + len(row.input) // CHARACTERS)
+        answer = 1 + max(1, len(row.completion) // CHARACTERS)
         return question, min(prompt.max_completion_tokens, answer)
 
-    found = [tokens(row) for row in rows["train"]]
+    lengths = [tokens(row) for row in rows["train"]]
     remark = (
         f"{CHARACTERS} characters a token: the tokenizer of {model.name} is not on this machine"
     )
     return Lengths(
-        len(found),
-        sum(question + answer for question, answer in found),
-        max(question + answer for question, answer in found),
-        max(answer / (question + answer) for question, answer in found),
+        len(lengths),
+        sum(question + answer for question, answer in lengths),
+        max(question + answer for question, answer in lengths),
+        max(answer / (question + answer) for question, answer in lengths),
         remark,
     )

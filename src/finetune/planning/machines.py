@@ -1,4 +1,4 @@
-"""The machine that a run is planned for: its memory, and how fast it multiplies matrices."""
+"""The machine that a run is planned for: its memory and its matrix multiplication throughput."""
 
 import re
 import time
@@ -9,8 +9,8 @@ import psutil
 from finetune.core.errors import UserError
 from finetune.core.memory import available
 
-# Memory in GB and dense peak TFLOP/s in 16 bits, from the makers' data sheets; a part of the memory
-# is the driver's. bfloat16 is what the T4 and the V100 lack.
+# Memory in GB and dense peak TFLOP/s in 16 bits, from the manufacturers' data sheets; the driver
+# takes a part of the memory. The T4 and the V100 have no bfloat16: theirs is of float16.
 GPUS = {
     "t4": ("Tesla T4", 16, 65),
     "v100": ("Tesla V100", 16, 125),
@@ -23,18 +23,18 @@ GPUS = {
     "h100": ("H100", 80, 989),
     "h200": ("H200", 141, 989),
 }
-UNKNOWN = 100  # TFLOP/s of a GPU that is not here
-# Assumed, not measured: what of the peak a fine-tuning run reaches, and what driver and libraries
-# hold of a GPU.
+UNKNOWN = 100  # TFLOP/s assumed for a GPU that is not listed
+# Assumed, not measured: the fraction of the peak that a fine-tuning run reaches, and the memory of
+# driver and libraries on a GPU.
 UTILIZATION = {"cuda": 0.3, "cpu": 0.6}
 CONTEXT_GB = 1.0
-# Main memory of a process that has imported torch, transformers and PEFT, as seen on Linux.
+# Main memory of a process that has imported torch, transformers and PEFT, measured on Linux.
 LIBRARIES_GB = 0.7
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Bytes that tensors can take, FLOP/s that training reaches, and what was assumed for it."""
+    """Bytes free for tensors, the FLOP/s that training reaches, and the assumption behind them."""
 
     name: str
     device: str
@@ -44,10 +44,10 @@ class Machine:
 
 
 def of(gpu: str | None, limit_gb: float | None) -> Machine:
-    """A GPU by its name here, or else this machine: its GPU where it has one, or its processor.
+    """The machine with a GPU of `GPUS`, or this machine: its GPU if it has one, else its CPU.
 
     Raises:
-        UserError: the name is not here.
+        UserError: the name is not one of `GPUS`.
     """
     if gpu is not None:
         gpu = gpu.lower()
@@ -61,7 +61,7 @@ def of(gpu: str | None, limit_gb: float | None) -> Machine:
         name = torch.cuda.get_device_name()
         size = torch.cuda.mem_get_info()[0] / 1e9
         return _gpu(name, min(size, limit_gb or size), _peak(name))
-    rate = _multiplied()
+    rate = _matmul_flops()
     return Machine(
         f"this machine ({torch.get_num_threads()} threads)",
         "cpu",
@@ -72,27 +72,27 @@ def of(gpu: str | None, limit_gb: float | None) -> Machine:
 
 
 def _peak(name: str) -> float | None:
-    """The TFLOP/s of a GPU that calls itself so; None for one that is not here."""
+    """The peak TFLOP/s of a GPU by its device name; None if it is not listed."""
     words = re.split(r"[ -]", name.lower())
     return next((peak for key, (_, _, peak) in GPUS.items() if key.split("-")[0] in words), None)
 
 
 def _gpu(name: str, free_gb: float, peak: float | None) -> Machine:
-    share = UTILIZATION["cuda"]
+    utilization = UTILIZATION["cuda"]
     rate = peak or UNKNOWN
     of_peak = f"a peak of {rate} TFLOP/s" if peak else f"{rate} TFLOP/s, as {name} is not known"
-    assumption = f"{100 * share:.0f} % of {of_peak}"
-    return Machine(name, "cuda", round(free_gb * 1e9), share * rate * 1e12, assumption)
+    assumption = f"{100 * utilization:.0f} % of {of_peak}"
+    return Machine(name, "cuda", round(free_gb * 1e9), utilization * rate * 1e12, assumption)
 
 
-def _multiplied(size: int = 1024, seconds: float = 0.5) -> float:
-    """FLOP/s of float32 matrix products on this processor, for half a second."""
+def _matmul_flops(size: int = 1024, seconds: float = 0.5) -> float:
+    """The FLOP/s of float32 products of `size` × `size` matrices on this CPU, measured."""
     import torch
 
-    one = torch.rand(size, size)
-    one @ one
+    matrix = torch.rand(size, size)
+    matrix @ matrix  # warm-up
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < seconds:
-        one @ one
+        matrix @ matrix
         count += 1
     return 2 * size**3 * count / (time.perf_counter() - started)

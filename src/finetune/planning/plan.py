@@ -1,4 +1,4 @@
-"""The plan of a run: what it takes of memory, steps, tokens, time and money, part by part."""
+"""The plan of a run: memory by part, optimizer steps, tokens and time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,20 +14,20 @@ from finetune.planning import lengths, skeleton
 from finetune.planning.lengths import Lengths
 from finetune.planning.machines import LIBRARIES_GB, Machine
 from finetune.planning.skeleton import Skeleton
-from finetune.training.budget import HEAP_OVERHEAD, OPTIMIZER_BYTES, Budget, fitting
-from finetune.training.trainer import length
+from finetune.training.budget import HEAP_OVERHEAD, OPTIMIZER_BYTES, Budget, choose
+from finetune.training.trainer import num_steps_and_rows
 
-# Floating-point operations of a trained token for each parameter that it is multiplied with: the
-# forward pass and the gradient of activations (the base's own weights have none); with gradient
-# checkpointing the forward pass once more.
+# Floating-point operations per trained token and parameter: 2 for the forward pass and 2 for the
+# gradient of activations (the frozen base has no gradient of weights); with gradient checkpointing
+# 2 more for the second forward pass.
 FLOP, FLOP_CHECKPOINTING = 4, 6
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What training one task takes. Memory in bytes, `seconds` of training alone.
+    """Cost of training one task: `parts` are bytes by component, `seconds` exclude prediction.
 
-    `budget` is None where the run does not fit; `advice` then names what would.
+    `budget` is None if the run does not fit into memory; `advice` then names a change that would.
     """
 
     task: str
@@ -42,7 +42,7 @@ class Plan:
 
     @property
     def peak(self) -> int:
-        """Bytes at the peak: all parts together."""
+        """Peak memory in bytes, the sum of all parts."""
         return sum(self.parts.values())
 
 
@@ -52,18 +52,18 @@ def of(params: Params, task: str, machine: Machine) -> Plan:
     Raises:
         UserError: the shapes of the model are not known, or the data cannot be used.
     """
-    found = _fitted(params, task, machine)
-    if found.budget is not None:
-        return found
+    plan = _planned(params, task, machine)
+    if plan.budget is not None:
+        return plan
     for change, changed in _smaller(params, task):
-        other = _fitted(changed, task, machine)
+        other = _planned(changed, task, machine)
         if other.budget is not None:
-            return replace(found, advice=f"{change}, which takes {other.peak / GB:.1f} GB")
-    return replace(found, advice="a smaller model, or a machine with more memory")
+            return replace(plan, advice=f"{change}, which takes {other.peak / GB:.1f} GB")
+    return replace(plan, advice="a smaller model, or a machine with more memory")
 
 
 def _smaller(params: Params, task: str) -> list[tuple[str, Params]]:
-    """Changes that save memory, the one that changes least first."""
+    """Overrides that save memory with the parameters they give, the mildest first."""
     options = params.tasks[task]
     changes = []
     for tokens in (512, 256, 128):
@@ -79,7 +79,7 @@ def _smaller(params: Params, task: str) -> list[tuple[str, Params]]:
     return changes
 
 
-def _fitted(params: Params, task: str, machine: Machine) -> Plan:
+def _planned(params: Params, task: str, machine: Machine) -> Plan:
     rows = lengths.of(params, task)
     shapes = skeleton.config(params.model)
     dtype = _dtype(params, machine)
@@ -90,38 +90,39 @@ def _fitted(params: Params, task: str, machine: Machine) -> Plan:
             shapes, params.method, params.lora, dtype, rows.learned_rate, checkpointing
         )
 
-    held = _held(built(False), machine)
-    budget = _budget(params, rows, machine, built, sum(held.values()))
+    fixed = _fixed(built(False), machine)
+    budget = _budget(params, rows, machine, built, sum(fixed.values()))
     chosen = budget or Budget(rows.longest, gradient_checkpointing=True)
     model = built(chosen.gradient_checkpointing)
     # The budget is the most that a micro-batch may have: a short step fills no more than it has.
-    steps, drawn = length(params.train, rows.rows)
+    options = params.tasks[task].train
+    steps, drawn = num_steps_and_rows(options, rows.rows)
     mean = rows.tokens / rows.rows
-    tokens = min(max(chosen.tokens, rows.longest), round(params.train.batch_size * rows.longest))
+    tokens = min(max(chosen.tokens, rows.longest), round(options.batch_size * rows.longest))
     overhead = HEAP_OVERHEAD[machine.device]
-    activations = model.activations.times(overhead).of(tokens)
+    activations = model.activations.scaled(overhead).bytes_for(tokens)
     parts = {
-        **held,
+        **fixed,
         "activations": activations,
-        "logits": max(0, model.step.times(overhead).of(tokens) - activations),
+        "logits": max(0, model.step.scaled(overhead).bytes_for(tokens) - activations),
     }
     flop = FLOP_CHECKPOINTING if chosen.gradient_checkpointing else FLOP
-    learned = round(drawn * mean)
+    trained_tokens = round(drawn * mean)
     return Plan(
-        task,
-        rows,
-        steps,
-        learned,
-        budget,
-        parts,
-        flop * model.multiplied * learned / machine.flops,
-        model.trainable,
-        "",
+        task=task,
+        rows=rows,
+        steps=steps,
+        tokens=trained_tokens,
+        budget=budget,
+        parts=parts,
+        seconds=flop * model.matmul_parameters * trained_tokens / machine.flops,
+        trainable=model.trainable,
+        advice="",
     )
 
 
-def _held(model: Skeleton, machine: Machine) -> dict[str, int]:
-    """What is held in memory whatever the micro-batch; a GPU's libraries count as taken already."""
+def _fixed(model: Skeleton, machine: Machine) -> dict[str, int]:
+    """Bytes by component independent of the micro-batch; a GPU's free memory excludes libraries."""
     parts = {
         "weights": model.weights,
         "quantization constants": model.quantization,
@@ -138,13 +139,13 @@ def _budget(
     rows: Lengths,
     machine: Machine,
     built: Callable[[bool], Skeleton],
-    held: int,
+    fixed: int,
 ) -> Budget | None:
     try:
-        return fitting(
+        return choose(
             params.run.token_budget,
             rows.longest,
-            machine.free - held,
+            machine.free - fixed,
             machine.device,
             lambda checkpointing: built(checkpointing).step,
         )
@@ -153,7 +154,7 @@ def _budget(
 
 
 def _dtype(params: Params, machine: Machine) -> torch.dtype:
-    """What the machine would compute in, which need not be the one that plans."""
+    """The compute dtype on the planned machine, which need not be this one."""
     if params.method.compute_dtype != "auto":
         return getattr(torch, params.method.compute_dtype)
     if machine.device == "cpu":

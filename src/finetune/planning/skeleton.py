@@ -1,4 +1,4 @@
-"""A model with its adapter as shapes alone: parameters and memory of training, without weights."""
+"""Parameters and training memory of a model with its adapter, from shapes without weights."""
 
 from dataclasses import dataclass
 
@@ -12,27 +12,28 @@ from finetune.core.schema import Lora, Method, Model
 from finetune.modeling import adapters, footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.planning import architectures
-from finetune.training.dropout import draw_by_row
+from finetune.training.dropout import use_row_dropout
 
-# NF4: half a byte a weight, a scale for each 64 of them (float32, or with double quantization one
-# byte and a float32 for each 256 scales); QLoRA, Dettmers et al. 2023, section 3.
+# NF4: half a byte per weight and a scale per block of 64 weights (float32, or with double
+# quantization one byte and a float32 per 256 scales); QLoRA, Dettmers et al. 2023, section 3.
 BLOCK, OUTER_BLOCK = 64, 256
-# Of the rows that are measured: shapes cost nothing, and long rows show what grows with tokens.
+# Lengths in tokens of the measured rows: fake tensors cost nothing, and long rows show the slope.
 WIDTHS = (512, 1024)
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What shapes tell of a model: parameters, bytes of its parts, and of a training step.
+    """Parameter counts of a model, bytes of its components, and the footprint of a training step.
 
-    `multiplied` counts the parameters that a token is multiplied with, the output layer at the rate
-    of learned tokens. `activations` is what a step takes with hardly any logits, `step` with those
-    of the rate of learned tokens that was asked for.
+    `matmul_parameters` counts the parameters that a token is multiplied with, the output layer
+    weighted by the rate of learned tokens. `activations` is the footprint of a step with hardly any
+    logits, `step` that with the logits of the learned tokens. `weights`, `quantization` and
+    `adapter` are bytes.
     """
 
     parameters: int
     trainable: int
-    multiplied: int
+    matmul_parameters: int
     weights: int
     quantization: int
     adapter: int
@@ -41,10 +42,10 @@ class Skeleton:
 
 
 def config(model: Model) -> PreTrainedConfig:
-    """The model's config: of its folder, of the hub's cache, or as it is known here.
+    """The model's config: from its folder, the hub's cache or `planning.architectures`.
 
     Raises:
-        ModelError: it stands in neither.
+        ModelError: none of them has it.
     """
     if model.source == "hub":
         known = architectures.config(model.name)
@@ -62,7 +63,7 @@ def config(model: Model) -> PreTrainedConfig:
 
 
 def parameters(model: Model) -> int:
-    """How many parameters a model has."""
+    """The number of parameters of a model."""
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(config(model))
     return sum(each.numel() for each in base.parameters())
@@ -76,7 +77,7 @@ def build(
     learned_rate: float,
     checkpointing: bool,
 ) -> Skeleton:
-    """The memory of a model of these shapes under an adapter, computing in `dtype`."""
+    """The skeleton of a model with these shapes and a LoRA adapter, computing in `dtype`."""
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(shapes, dtype=dtype)
         count = sum(each.numel() for each in base.parameters())
@@ -84,39 +85,40 @@ def build(
         quantized = linear if method.quantization == "nf4" else 0
         head = base.get_output_embeddings().weight.numel()
         model = adapters.attach(base, lora)
-        draw_by_row(model)
+        use_row_dropout(model)
     trainable, _ = model.get_nb_trainable_parameters()
     with FakeTensorMode():
         _fake(model)
-        with precision.computing(model, dtype):
-            measured = [
+        with precision.autocast(model, dtype):
+            activations, step = (
                 footprint.measure(model, rate, checkpointing, WIDTHS)
                 for rate in (0.0, learned_rate)
-            ]
+            )
     size = torch.empty(0, dtype=dtype).element_size()
     scale = 1 + 4 / OUTER_BLOCK if method.double_quantization else 4
     return Skeleton(
-        count,
-        trainable,
-        linear + trainable + round(learned_rate * head),
-        round((count - quantized) * size + quantized / 2),
-        round(quantized / BLOCK * scale),
-        4 * trainable,
-        *measured,
+        parameters=count,
+        trainable=trainable,
+        matmul_parameters=linear + trainable + round(learned_rate * head),
+        weights=round((count - quantized) * size + quantized / 2),
+        quantization=round(quantized / BLOCK * scale),
+        adapter=4 * trainable,
+        activations=activations,
+        step=step,
     )
 
 
 def _linear(model: nn.Module) -> int:
-    """Parameters of linear layers, but for the output layer: what bitsandbytes holds in 4 bits."""
+    """Parameters of linear layers except the output layer: those that bitsandbytes quantizes."""
     head = model.get_output_embeddings()
     layers = [each for each in model.modules() if isinstance(each, nn.Linear) and each is not head]
     return sum(each.weight.numel() for each in layers)
 
 
 def _fake(model: nn.Module) -> None:
-    """Give a model on the meta device tensors that claim to be on the CPU, which has real kernels.
+    """Replace the tensors of a model on the meta device by fake tensors on the CPU.
 
-    What attention keeps depends on the kernel, and the meta device has none.
+    The activations that attention saves depend on its kernel, and the meta device has none.
     """
     for module in model.modules():
         for name, value in module.named_parameters(recurse=False):

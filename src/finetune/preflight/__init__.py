@@ -1,1 +1,1 @@
-"""What can be known to go wrong before a run costs money: one line a check, ok or what to do."""
+"""Checks of machine, packages and accounts before a run costs money, with a remedy for each."""

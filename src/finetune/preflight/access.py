@@ -1,4 +1,4 @@
-"""The hub: whether it can be reached, and whether this account may read what the run asks for."""
+"""Read access of this account to the models and data sets of a run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from finetune.preflight.finding import Finding, fail, ok, warning
 
 
 def files(params: Params) -> Iterator[Finding]:
-    """The folders that a run reads, where model or data are local."""
+    """Whether the folders of a local model or local data exist."""
     folders = {"model.name": params.model.name} if params.model.source == "local" else {}
     if params.data.source == "files":
         folders["data.root"] = str(params.data.root)
@@ -24,7 +24,7 @@ def files(params: Params) -> Iterator[Finding]:
 
 
 def of_hub(params: Params) -> Iterator[Finding]:
-    """The model and the data sets that come from the hub; a token is used, and never shown."""
+    """Whether the hub's models and data sets are readable and pinned; no token is printed."""
     if params.model.source == "hub":
         if params.model.revision is None:
             yield fail(

@@ -17,33 +17,33 @@ def run(root: Path, overrides: Sequence[str]) -> int:
     Raises:
         ParamsError: the overrides do not compose.
     """
-    known = params.validate_text(compose(root, list(overrides)), "conf")
+    settings = params.validate_text(compose(root, list(overrides)), "conf")
     failed = 0
-    for finding in _findings(root, known):
+    for finding in _findings(root, settings):
         print(finding, flush=True)
         failed += finding.state == "fail"
-    print(f"\n{'ready to run' if not failed else f'{failed} to mend before the run'}")
+    print(f"\n{'ready to run' if not failed else f'{failed} to fix before the run'}")
     return int(failed > 0)
 
 
-def _findings(root: Path, known: Params) -> Iterator[Finding]:
-    """The quick checks first, then those that import torch."""
+def _findings(root: Path, settings: Params) -> Iterator[Finding]:
+    """All findings: of the quick checks first, then of those that import torch."""
     yield from software.python(root)
     yield from software.git(root)
     yield from software.remote(root)
-    yield from access.files(known)
-    yield from access.of_hub(known)
-    # Only now: these take seconds to import.
+    yield from access.files(settings)
+    yield from access.of_hub(settings)
+    # Imported here: these take seconds.
     from finetune.planning import machines, plan, skeleton
     from finetune.preflight import hardware
 
     yield from hardware.gpu()
-    yield from hardware.step(root, known)
+    yield from hardware.step(root, settings)
     try:
-        machine = machines.of(None, known.run.memory_gb)
-        plans = [plan.of(known, task, machine) for task in known.tasks]
+        machine = machines.of(None, settings.run.memory_gb)
+        plans = [plan.of(settings, task, machine) for task in settings.tasks]
     except UserError as error:
         yield fail(str(error), "then run preflight again for memory and disk")
         return
     yield from hardware.memory(plans, machine.free)
-    yield from hardware.disk(root, known, plans, skeleton.parameters(known.model))
+    yield from hardware.disk(root, settings, plans, skeleton.parameters(settings.model))

@@ -1,4 +1,4 @@
-"""What a check found: that all is well, that something will fail, or that it may."""
+"""The result of a check: passed, a warning, or a failure of the run to be expected."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: `state`, what is so, and for all but `ok` what to do."""
+    """One line of the output: its state, the observation and, unless ok, the remedy."""
 
     state: Literal["ok", "warning", "fail"]
     what: str

@@ -1,4 +1,4 @@
-"""The GPU and its driver, a step of training run on this machine, memory and disk."""
+"""Checks of the GPU and its driver, a training step on this machine, memory and disk."""
 
 import shutil
 import subprocess
@@ -18,8 +18,8 @@ from finetune.modeling import base as base_model
 from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.training.budget import Budget
-from finetune.training.dropout import draw_by_row
-from finetune.training.losses import CompletionLoss
+from finetune.training.dropout import use_row_dropout
+from finetune.training.losses import cross_entropy
 from finetune.training.trainer import Setup, train
 
 SETUP_GPU = "install torch's CUDA build: pip install --force-reinstall torch==VERSION"
@@ -29,7 +29,7 @@ CHECKPOINTS = 3
 
 
 def gpu() -> Iterator[Finding]:
-    """The GPU that torch sees, and what it computes in."""
+    """The GPU that torch sees, and its compute dtype."""
     driver = _driver()
     if not torch.cuda.is_available():
         if driver:
@@ -44,10 +44,10 @@ def gpu() -> Iterator[Finding]:
     yield ok(f"{name}, {memory[1] / GB:.0f} GB, driver {driver}, CUDA {torch.version.cuda}")
     if memory[0] < 0.9 * memory[1]:
         yield warning(
-            f"only {memory[0] / GB:.1f} GB of it are free", "end what else uses it (nvidia-smi)"
+            f"only {memory[0] / GB:.1f} GB of it are free", "end other processes on it (nvidia-smi)"
         )
     if not torch.cuda.is_bf16_supported(including_emulation=False):
-        yield ok("it has no bfloat16: the run computes in float16 and scales its loss")
+        yield ok("the GPU has no bfloat16: the run computes in float16 and scales its loss")
 
 
 def _driver() -> str:
@@ -59,9 +59,10 @@ def _driver() -> str:
 
 
 def step(root: Path, params: Params) -> Iterator[Finding]:
-    """One optimizer step of ten rows with the small base that ships: quantized, under an adapter.
+    """One optimizer step of `ROWS` rows with the embedded base model, quantized, with an adapter.
 
-    The run's own code, in its precision: what bitsandbytes, the driver and the GPU can do together.
+    It runs the code of a real run in its precision: whether bitsandbytes, the driver and the GPU
+    work together shows only then.
     """
     folder = root / "models/embedded"
     embedded = Model(name=str(folder), source="local", revision=None, watch=str(folder))
@@ -72,12 +73,12 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
         set_seed(params.train.seed)
         model = adapters.attach(base.model, lora)
         setup = Setup(
-            model,
-            base.tokenizer.pad_token_id,
-            base.dtype,
-            CompletionLoss(None, 0.0),
-            Budget(512),
-            draw_by_row(model),
+            model=model,
+            pad_id=base.tokenizer.pad_token_id,
+            dtype=base.dtype,
+            loss=cross_entropy,
+            budget=Budget(512),
+            dropout_keys=use_row_dropout(model),
         )
         ids = base.tokenizer("Anna: Are you there? Tom: Yes.")["input_ids"]
         row = {"input_ids": ids, "labels": [-100] * (len(ids) // 2) + ids[len(ids) // 2 :]}
@@ -88,23 +89,23 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
         yield fail(f"a training step failed: {squeezed(error)}", "see bitsandbytes and the driver")
         return
     seconds = time.monotonic() - started
-    kind = str(base.dtype).removeprefix("torch.")
+    dtype = str(base.dtype).removeprefix("torch.")
     quantized = "4-bit" if params.method.quantization == "nf4" else "unquantized"
     yield ok(
-        f"a step of {ROWS} rows with a {quantized} base in {kind} on {precision.device()} "
+        f"a step of {ROWS} rows with a {quantized} base in {dtype} on {precision.device()} "
         f"({seconds:.0f} s with loading)"
     )
 
 
 def memory(plans: list[Plan], free: int) -> Iterator[Finding]:
-    """The plan of each task against the memory that is free."""
+    """Whether the plan of each task fits into `free` bytes."""
     for plan in plans:
         what = f"{plan.task}: training takes {plan.peak / GB:.1f} GB of {free / GB:.1f} GB free"
         yield ok(what) if plan.budget else fail(what, f"use {plan.advice}")
 
 
 def disk(root: Path, params: Params, plans: list[Plan], parameters: int) -> Iterator[Finding]:
-    """Free space for the weights to be downloaded, and for checkpoints and adapters."""
+    """Whether the disks have space for weights to download (16 bits), checkpoints and adapters."""
     # An adapter with Adam's two moments, float32: three times its own size.
     needs = [(root, sum(CHECKPOINTS * 3 * 4 * plan.trainable for plan in plans) + GB)]
     if params.model.source == "hub" and not _is_cached(params.model):
@@ -126,5 +127,5 @@ def _is_cached(model: Model) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     names = ("model.safetensors", "model.safetensors.index.json")
-    found = (try_to_load_from_cache(model.name, name, revision=model.revision) for name in names)
-    return any(isinstance(each, str) for each in found)
+    paths = (try_to_load_from_cache(model.name, name, revision=model.revision) for name in names)
+    return any(isinstance(path, str) for path in paths)

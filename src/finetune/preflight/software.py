@@ -1,4 +1,4 @@
-"""Python and packages against the pins, Git, and the DVC remote."""
+"""Checks of Python and packages against the pins, of Git, and of the DVC remote."""
 
 import platform
 import subprocess
@@ -18,15 +18,15 @@ SETUP = "run `make setup`, or pip install -r requirements.txt"
 def python(root: Path) -> Iterator[Finding]:
     """Python's version against pyproject.toml, and packages against requirements.txt."""
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    wanted, found = project["requires-python"], platform.python_version()
-    if found in SpecifierSet(wanted):
-        yield ok(f"Python {found}")
+    required, installed = project["requires-python"], platform.python_version()
+    if installed in SpecifierSet(required):
+        yield ok(f"Python {installed}")
     else:
-        yield fail(f"Python {found}", f"this project needs {wanted}")
+        yield fail(f"Python {installed}", f"this project needs {required}")
     differing = [
         f"{name} is {there or 'missing'}, pinned to {pin}"
         for name, pin in _pins(root / "requirements.txt")
-        # A GPU build says so behind a plus: 2.13.0+cu130.
+        # GPU builds have a local version label: 2.13.0+cu130.
         if (there := _version(name)) is None or there.partition("+")[0] != pin
     ]
     if differing:
@@ -52,11 +52,11 @@ def _version(name: str) -> str | None:
 
 
 def git(root: Path) -> Iterator[Finding]:
-    """A name for commits, and a tree without changes: experiments are commits."""
+    """Whether Git has an identity and the tree is clean: experiments are commits."""
     lacking = [key for key in ("user.name", "user.email") if not _git(root, "config", key)]
     if lacking:
         todo = " and ".join(f"git config --global {key} …" for key in lacking)
-        yield fail("Git does not know who you are", todo)
+        yield fail("Git has no identity for commits", todo)
     else:
         yield ok(f"Git identity {_git(root, 'config', 'user.name')}")
     changed = _git(root, "status", "--porcelain").splitlines()
@@ -76,7 +76,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def remote(root: Path) -> Iterator[Finding]:
-    """The default DVC remote, and whether it answers."""
+    """Whether there is a default DVC remote that answers."""
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
@@ -91,10 +91,10 @@ def remote(root: Path) -> Iterator[Finding]:
         try:
             there = repo.cloud.get_remote()
             there.fs.exists(there.path)
-        # An s3 client's errors are not a local folder's: the first line is what a person needs.
+        # Each kind of remote raises its own errors; their first line is what matters.
         except Exception as error:
-            said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            todo = "see its url and credentials, and that dvc-s3 or its kind is installed"
-            yield fail(f"DVC remote {name} ({url}) does not answer: {said}", todo)
+            message = (str(error).splitlines() or [type(error).__name__])[0][:200]
+            todo = "see its url and credentials, and that its plugin, such as dvc-s3, is installed"
+            yield fail(f"DVC remote {name} ({url}) does not answer: {message}", todo)
         else:
             yield ok(f"DVC remote {name} ({url}) answers")

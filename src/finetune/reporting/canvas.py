@@ -1,8 +1,8 @@
-"""What figures are drawn on: matplotlib, made into inline SVG.
+"""The canvas of the report's figures: matplotlib axes, converted to inline SVG.
 
-A figure's unit is a CSS pixel. Colours are drawn as placeholders and become the page's CSS
-variables, so that figures follow dark mode; font and dash styles are the page's too. Text is text,
-and bytes are repeatable.
+The unit of length is a CSS pixel. Colours are drawn as placeholders and replaced by the page's CSS
+variables, so that figures follow dark mode; fonts are inherited from the page. Text remains text,
+and equal figures give equal bytes.
 """
 
 import io
@@ -10,47 +10,61 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 from markupsafe import Markup, escape
 
-from finetune.reporting.numbers import number
+from finetune.scoring.numbers import number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Names of the page's CSS variables; a colour's placeholder is its place in this list.
+# The page's CSS variables; a colour's placeholder encodes its index in this tuple.
 COLOURS = (
-    "card", "ink", "muted", "line", "tuned", "base", "few_shot", "rung", "bound", "published",
+    "card", "ink", "muted", "line", "tuned", "base", "few_shot", "baseline", "oracle", "published",
 )  # fmt: skip
-# Colours alone do not tell models apart: to some readers they are one.
+# Colours alone do not distinguish models for colour-blind readers.
 MARKERS = {
     "tuned": "o",
     "base": "s",
     "few_shot": "^",
-    "rung": "o",
-    "bound": "D",
+    "baseline": "o",
+    "oracle": "D",
     "published": "X",
 }
 LABELS = {"tuned": "tuned", "base": "base model"}
 DASHES = (0, (3, 1.5))
 PANEL = (340, 290)
 SQUARE = (PANEL[0], PANEL[0])
-# More values than this within one figure call for a logarithmic axis.
+# Ratio of the largest to the median value above which an axis is logarithmic.
 WIDE_RATIO = 50
 
 
+class TextStyle(TypedDict, total=False):
+    """Properties of text as matplotlib names them; `size` in pixels."""
+
+    color: str
+    size: float
+    weight: str
+    style: str
+    ha: str
+
+
 def colour(name: str) -> str:
-    """The placeholder of a CSS variable."""
+    """The placeholder colour `#0a0bNN` of a CSS variable, which `svg` replaces.
+
+    Raises:
+        ValueError: `name` is not one of `COLOURS`.
+    """
     return f"#0a0b{COLOURS.index(name):02x}"
 
 
 @contextmanager
 def blank(size: tuple[int, int]) -> Iterator["Figure"]:
-    """A figure of so many pixels, with matplotlib set up for this page while it is drawn."""
-    # Half a second to import; what only needs sentences does not wait for it.
+    """A figure of (width, height) in pixels; matplotlib is configured within the block."""
+    # Imported here: it takes half a second, and the report's sentences do not need it.
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -63,7 +77,7 @@ def blank(size: tuple[int, int]) -> Iterator["Figure"]:
         "path.simplify": True,
     }
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # The page's fonts draw the text, whatever matplotlib's own lacks.
+        # The page's fonts render the text: glyphs missing in matplotlib's do not matter.
         warnings.filterwarnings("ignore", message="Glyph .* missing")
         figure = Figure(figsize=(size[0] / 72, size[1] / 72), dpi=72)
         figure.patch.set_visible(False)
@@ -72,7 +86,7 @@ def blank(size: tuple[int, int]) -> Iterator["Figure"]:
 
 @contextmanager
 def panel(size: tuple[int, int] = PANEL, left: int = 52) -> Iterator[tuple["Figure", "Axes"]]:
-    """A figure with one pair of axes, ruled both ways; `left` of them is room for what y is."""
+    """A figure with one pair of axes and a grid; `left` pixels are left for the title of y."""
     with blank(size) as figure:
         axes = axes_between(figure, (left, 34, size[0] - 14, size[1] - 46))
         axes.grid(axis="y", color=colour("line"), lw=1)
@@ -80,7 +94,7 @@ def panel(size: tuple[int, int] = PANEL, left: int = 52) -> Iterator[tuple["Figu
 
 
 def axes_between(figure: "Figure", box: tuple[float, float, float, float]) -> "Axes":
-    """Axes between left, top, right and bottom in pixels from the top left."""
+    """Axes within `box` = (left, top, right, bottom), in pixels from the figure's top left."""
     width, height = figure.get_size_inches() * 72
     left, top, right, bottom = box
     axes = figure.add_axes(
@@ -96,8 +110,8 @@ def axes_between(figure: "Figure", box: tuple[float, float, float, float]) -> "A
     return axes
 
 
-def text_at(figure: "Figure", x: float, y: float, text: str, **style: Any) -> None:
-    """Text at pixels from the top left, on its base line."""
+def text_at(figure: "Figure", x: float, y: float, text: str, **style: Unpack[TextStyle]) -> None:
+    """Draw text with its baseline at (x, y), in pixels from the top left."""
     if not text:
         return
     width, height = figure.get_size_inches() * 72
@@ -105,7 +119,11 @@ def text_at(figure: "Figure", x: float, y: float, text: str, **style: Any) -> No
 
 
 def scale_x(axes: "Axes", values: Sequence[float]) -> bool:
-    """Limits and ticks around values, from 0; a logarithmic axis where they lie far apart."""
+    """Set limits and ticks of x: linear from 0, or logarithmic, and then return True.
+
+    Logarithmic if all `values` are at least 0 and their maximum exceeds `WIDE_RATIO` times the
+    median of the positive ones.
+    """
     positive = [v for v in values if v > 0]
     high = max(values, default=1.0)
     log = bool(positive) and min(values) >= 0 and high > WIDE_RATIO * float(np.median(positive))
@@ -120,8 +138,8 @@ def scale_x(axes: "Axes", values: Sequence[float]) -> bool:
 
 
 def ticks(axes: "Axes", log_x: bool, log_y: bool) -> None:
-    """A few round ticks; on a logarithmic axis 1, 2, 5 or powers of ten, whichever fit."""
-    from matplotlib.ticker import FixedLocator, NullLocator
+    """Set a few round ticks, by `log_ticks` on a logarithmic axis, with short labels."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
     for axis, is_log, ends in (
         (axes.xaxis, log_x, axes.get_xlim()),
@@ -130,18 +148,18 @@ def ticks(axes: "Axes", log_x: bool, log_y: bool) -> None:
         if is_log:
             axis.set_major_locator(FixedLocator(log_ticks(*sorted(ends))))
             axis.set_minor_locator(NullLocator())
-        elif not isinstance(axis.get_major_locator(), FixedLocator):
-            axis.get_major_locator().set_params(nbins=5)
+        elif isinstance(locator := axis.get_major_locator(), MaxNLocator):
+            locator.set_params(nbins=5)
         axis.set_major_formatter(lambda value, _: _short(value))
 
 
-def step_ticks(axes: "Axes", told: Sequence[int]) -> None:
-    """Ticks of a training's steps: those told, and round ones where there is room."""
+def step_ticks(axes: "Axes", required: Sequence[int]) -> None:
+    """Set ticks of optimizer steps on x: the required ones, and round ones between them."""
     from matplotlib.ticker import MaxNLocator
 
     low, high = axes.get_xlim()
     shown: list[float] = []
-    for step in (*told, *MaxNLocator(nbins=5, integer=True).tick_values(low, high)):
+    for step in (*required, *MaxNLocator(nbins=5, integer=True).tick_values(low, high)):
         is_free = all(abs(step - other) > (high - low) / 8 for other in shown)
         if is_free and max(low, 0) <= step <= high:
             shown.append(step)
@@ -149,7 +167,7 @@ def step_ticks(axes: "Axes", told: Sequence[int]) -> None:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two positive ones: no more than five."""
+    """At most five round numbers within [low, high], both positive, in ascending order."""
     for steps in ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,)):
         decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
         ticks = [step * 10.0**decade for decade in decades for step in steps]
@@ -170,31 +188,32 @@ def key(
     left: float = 4,
     lines: bool = False,
 ) -> None:
-    """What is what, in a row above the axes: models by their marker or, on demand, their line."""
+    """Draw the legend in a row above the axes: models by marker, or with `lines` by line."""
     from matplotlib.lines import Line2D
 
     width, height = figure.get_size_inches() * 72
     x, y = left, 1 - 12 / height
     for label, style in zip(labels, styles, strict=True):
         if style in LABELS and not lines:
-            shown = {"ls": "", "marker": MARKERS[style], "ms": 8, "mew": 0}
+            handle = Line2D([(x + 8) / width], [y], ls="", marker=MARKERS[style], ms=8, mew=0)
         else:
             is_dashed = style == "muted" or (lines and style != "tuned")
-            shown = {"ls": DASHES if is_dashed else "-", "lw": 2}
-        ends = [(x + 8) / width] if "marker" in shown else [x / width, (x + 16) / width]
-        figure.add_artist(Line2D(ends, [y] * len(ends), color=colour(style), **shown))
+            ends = [x / width, (x + 16) / width]
+            handle = Line2D(ends, [y, y], ls=DASHES if is_dashed else "-", lw=2)
+        handle.set_color(colour(style))
+        figure.add_artist(handle)
         text_at(figure, x + 22, 16, label, color=colour("ink"), size=12)
         x += 22 + 6.8 * len(label) + 18
 
 
 def axis_label(figure: "Figure", axes: "Axes", label: str, ends: tuple[float, float]) -> None:
-    """A label beneath the axes, in the middle between two ends in pixels."""
+    """Draw a label below the axes, centred between two x positions in pixels."""
     height = figure.get_size_inches()[1] * 72
     text_at(figure, sum(ends) / 2, height - 6, label, ha="center", color=colour("muted"), size=12)
 
 
 def axis_titles(figure: "Figure", axes: "Axes", x: str, y: str) -> None:
-    """What x and y are: beneath the axes, and along their left side."""
+    """Draw the titles of the axes: that of x below, that of y along the left side."""
     width, height = figure.get_size_inches() * 72
     text_at(figure, width - 14, height - 6, x, ha="right", color=colour("muted"), size=12)
     if y:
@@ -206,7 +225,7 @@ def axis_titles(figure: "Figure", axes: "Axes", x: str, y: str) -> None:
 
 
 def svg(figure: "Figure", name: str, title: str) -> Markup:
-    """The drawing as an element of the page; ids begin with the name, which is the page's alone."""
+    """The figure as an inline SVG element; all ids are prefixed by `name`, unique in the page."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     width, height = (round(inches * 72) for inches in figure.get_size_inches())
@@ -223,12 +242,12 @@ def svg(figure: "Figure", name: str, title: str) -> Markup:
 
 
 def _tag(tag: str, name: str) -> str:
-    """A tag as the page needs it; what stands between tags is text, and stays as it is."""
+    """A tag with CSS variables, inherited fonts, prefixed ids and short numbers."""
     tag = re.sub(r"(fill|stroke): #0a0b([0-9a-f]{2})", _variable, tag)
     tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
     tag = re.sub(r"font: ((?:[a-z]+ )*)([\d.]+px) [^;\"]*", _font, tag)
     tag = re.sub(r' transform="rotate\(-?0 [^"]*"', "", tag)
-    # Only markers and clipping paths are referred to.
+    # Only ids of markers and clipping paths are referenced.
     tag = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", tag)
     tag = re.sub(r'(id="|href="#|url\(#)', rf"\1{name}-", tag)
     return re.sub(r"(?<=\d)(\.\d\d)\d+", r"\1", re.sub(r"\s+", " ", tag))
@@ -239,7 +258,7 @@ def _variable(match: re.Match[str]) -> str:
 
 
 def _font(match: re.Match[str]) -> str:
-    """The shorthand without its families: the page's font is inherited."""
+    """The `font` shorthand as single properties, without families: they are the page's."""
     parts = [f"font-size: {match[2]}"]
     for word in match[1].split():
         parts.append(f"font-{'style' if word in ('italic', 'oblique') else 'weight'}: {word}")

@@ -1,29 +1,30 @@
-"""Dot plots: rows of values with their intervals on one axis, such as the ladder."""
+"""Dot plots: rows of values with their intervals on a common axis."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
 from finetune.reporting import canvas
-from finetune.reporting.canvas import colour
+from finetune.reporting.canvas import TextStyle, colour
 from finetune.reporting.examples import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-HOLLOW = ("rung", "bound")
-# Pixels; no wider, so that a tablet and a small phone shrink no text below what can be read.
+HOLLOW = ("baseline", "oracle")
+# In pixels: widths at which a tablet and a small phone need not shrink text to unreadable sizes.
 WIDE, NARROW = 760, canvas.PANEL[0]
-# Characters of a note that still stand beside its label on a phone.
+# Longer notes, in characters, get a line of their own on a phone.
 SHORT_NOTE = 12
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A value with its interval, drawn in the way of its role."""
+    """A value with the ends of its interval; `role` gives colour and marker."""
 
     role: str
     value: float
@@ -33,7 +34,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a dot plot; `apart` puts it beneath the others, under a heading."""
+    """A row of a dot plot; rows that are `apart` follow below the others, under a heading."""
 
     label: str
     note: str
@@ -46,11 +47,11 @@ class Line:
 def dots(
     name: str, title: str, lines: Sequence[Line], axis: str, width: int, heading: str = ""
 ) -> Markup:
-    """Values with intervals on one axis, a row each; narrow ones have their labels above."""
+    """A dot plot of `width` pixels; below `WIDE`, labels are above their rows, else beside them."""
     is_stacked = width < WIDE
     left, right = (12, 12) if is_stacked else (258, 172)
     has_notes = is_stacked and any(len(line.note) > SHORT_NOTE for line in lines)
-    # From a row's top to its dots; more is left beneath, so that they stand with their own label.
+    # Pixels from a row's top to its dots; more below them, so that dots are nearest to their label.
     above = (30 if has_notes else 16) + 12
     step = above + 30 if is_stacked else 36
     legend = sorted({m.role for line in lines for m in line.marks}, key=canvas.COLOURS.index)
@@ -91,9 +92,10 @@ def dots(
 
 
 def _row_labels(figure: "Figure", line: Line, place: float, width: int, above: float) -> None:
-    """Label and value of a row; so many pixels above its dots, or beside them where that is 0."""
-    ink = {"color": colour("ink"), "size": 13, "weight": "bold" if line.is_strong else "normal"}
-    muted = {"color": colour("muted"), "size": 12}
+    """Draw label and value of a row: `above` its dots by so many pixels, or beside them if 0."""
+    weight = "bold" if line.is_strong else "normal"
+    ink: TextStyle = {"color": colour("ink"), "size": 13, "weight": weight}
+    muted: TextStyle = {"color": colour("muted"), "size": 12}
     if above:
         is_short = len(line.note) <= SHORT_NOTE
         label = f"{line.label} · {line.note}" if line.note and is_short else line.label
@@ -101,17 +103,19 @@ def _row_labels(figure: "Figure", line: Line, place: float, width: int, above: f
         canvas.text_at(
             figure, 0, place - above + 30, "" if is_short else shortened(line.note, 50), **muted
         )
-        # Of several marks the value is the tuned model's.
-        shown = {**ink, "color": colour("tuned")} if len(line.marks) > 1 else ink
-        canvas.text_at(figure, width, place - above + 14, line.value, ha="right", **shown)
+        # With several marks the value shown is the tuned model's.
+        color = colour("tuned" if len(line.marks) > 1 else "ink")
+        value: TextStyle = {**ink, "color": color, "ha": "right"}
+        canvas.text_at(figure, width, place - above + 14, line.value, **value)
     else:
         y = place - 2 if line.note else place + 4
         canvas.text_at(figure, 0, y, shortened(line.label, 32), **ink)
         canvas.text_at(figure, 0, y + 15, shortened(line.note, 40), **muted)
-        canvas.text_at(figure, width, place + 4, line.value, ha="right", **ink)
+        value = {**ink, "ha": "right"}
+        canvas.text_at(figure, width, place + 4, line.value, **value)
 
 
-def _rule(width: int, y: float, figure: "Figure") -> Any:
+def _rule(width: int, y: float, figure: "Figure") -> "Line2D":
     from matplotlib.lines import Line2D
 
     height = figure.get_size_inches()[1] * 72
@@ -125,8 +129,8 @@ def _mark(axes: "Axes", mark: Mark, y: float, least: float | None) -> None:
         axes.plot([low, high], [y, y], color=shown, lw=2.5, solid_capstyle="round", alpha=0.75)
     hollow = mark.role in HOLLOW
     axes.plot(
-        [value], [y], marker=canvas.MARKERS[mark.role], ms=10 if mark.role != "bound" else 8, ls="",
-        mfc=colour("card") if hollow else shown, mec=shown if hollow else colour("card"),
+        [value], [y], marker=canvas.MARKERS[mark.role], ms=10 if mark.role != "oracle" else 8,
+        ls="", mfc=colour("card") if hollow else shown, mec=shown if hollow else colour("card"),
         mew=2 if hollow else 1, clip_on=False, zorder=5,
     )  # fmt: skip
 

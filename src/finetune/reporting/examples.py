@@ -1,23 +1,20 @@
-"""Rows worth reading: the best, the middle and the worst summary, the prices most missed."""
+"""Rows worth reading, for kinds whose answers are texts: the best, the middle and the worst."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from finetune.reporting.material import Material, Row
+from finetune.reporting import leaderboard
+from finetune.reporting.artifacts import Row, TaskArtifacts
 from finetune.reporting.overlap import Span, overlap
-from finetune.reporting.standings import per_row
-
-MISSES = 6
-# Characters of a description that are shown: a heading and some lines of it.
-LONGEST_DESCRIPTION = 280
 
 
-@dataclass(frozen=True)
-class Summary:
-    """A dialogue with its references and what both models made of it; scores are in points."""
+@dataclass(frozen=True, kw_only=True)
+class TextExample:
+    """A row's input with its references and what both models answered."""
 
     title: str
     id: str
-    dialogue: str
+    input: str
     references: list[str]
     base: list[Span]
     base_score: float | None
@@ -25,78 +22,58 @@ class Summary:
     tuned_score: float
 
 
-@dataclass(frozen=True)
-class Miss:
-    """A product, what it costs, and what both models said, in USD."""
-
-    id: str
-    text: str
-    category: str | None
-    actual: float
-    predicted: float
-    base: float | None
-    error: float
-    base_error: float | None
+def plain(prediction: Row) -> list[Span]:
+    """An answer without marks."""
+    return [(prediction["prediction"], False)] if prediction["prediction"] else []
 
 
-def summaries(material: Material) -> list[Summary]:
-    """The best, the middle and the worst row by the tuned model's score; fewer of few rows."""
-    ranked = sorted(material.predictions.get("tuned", []), key=lambda row: -per_row(material, row))
-    if not ranked:
-        return []
-    places = {0: "Best row", len(ranked) // 2: "Middle row", len(ranked) - 1: "Worst row"}
-    if len(ranked) == 1:
-        places = {0: "The only row"}
-    elif len(ranked) == 2:
-        places = {0: "Best row", 1: "Worst row"}
-    dialogues = {row["id"]: row["dialogue"] for row in material.rows.get("test", [])}
-    bases = {row["id"]: row for row in material.predictions.get("base", [])}
-    found = []
-    for place, title in sorted(places.items()):
+def shared_words(prediction: Row) -> list[Span]:
+    """An answer with what it shares with its reference; of several, with that sharing most."""
+    spans = [
+        overlap(prediction["prediction"], reference)
+        for reference in prediction.get("references") or [prediction["reference"]]
+    ]
+    return max(spans, key=lambda of: sum(len(piece) for piece, shared in of if shared))
+
+
+def text_examples(
+    artifacts: TaskArtifacts,
+    input_field: str,
+    mark: Callable[[Row], list[Span]] = plain,
+) -> list[TextExample]:
+    """The best, the middle and the worst row by the tuned model's score; fewer of few rows.
+
+    `input_field` is that of a prepared row's input, `mark` divides an answer into what is marked
+    and what is not.
+    """
+    metric, predictions = artifacts.primary, artifacts.predictions.get("tuned", [])
+    ranked = sorted(predictions, key=lambda row: -leaderboard.sign(metric) * metric.of_row(row))
+    inputs = {row["id"]: row[input_field] for row in artifacts.rows.get("test", [])}
+    bases = {row["id"]: row for row in artifacts.predictions.get("base", [])}
+    examples = []
+    for place, title in _places(len(ranked)).items():
         row = ranked[place]
         base = bases.get(row["id"])
-        found.append(
-            Summary(
-                title,
-                str(row["id"]),
-                dialogues.get(row["id"], ""),
-                row.get("references") or [row["reference"]],
-                _marked(base) if base else [],
-                per_row(material, base) if base else None,
-                _marked(row),
-                per_row(material, row),
+        examples.append(
+            TextExample(
+                title=title,
+                id=str(row["id"]),
+                input=inputs.get(row["id"], ""),
+                references=row.get("references") or [row["reference"]],
+                base=mark(base) if base else [],
+                base_score=metric.of_row(base) if base else None,
+                tuned=mark(row),
+                tuned_score=metric.of_row(row),
             )
         )
-    return found
+    return examples
 
 
-def _marked(row: Row) -> list[Span]:
-    """A prediction with what it shares with its reference; of several, with that sharing most."""
-    found = [
-        overlap(row["prediction"], reference)
-        for reference in row.get("references") or [row["reference"]]
-    ]
-    return max(found, key=lambda spans: sum(len(piece) for piece, shared in spans if shared))
-
-
-def misses(material: Material) -> list[Miss]:
-    """The rows with the largest errors of the tuned model."""
-    rows = sorted(material.predictions.get("tuned", []), key=lambda r: -r["absolute_error"])
-    products = {row["id"]: row for row in material.rows.get("test", [])}
-    bases = {row["id"]: row for row in material.predictions.get("base", [])}
-    return [
-        Miss(
-            str(row["id"]),
-            shortened(products.get(row["id"], {}).get("text", ""), LONGEST_DESCRIPTION),
-            products.get(row["id"], {}).get("category"),
-            row["reference"],
-            row["prediction"],
-            bases.get(row["id"], {}).get("prediction"),
-            row["absolute_error"],
-            bases.get(row["id"], {}).get("absolute_error"),
-        )
-        for row in rows[:MISSES]
-    ]
+def _places(count: int) -> dict[int, str]:
+    """Places among ranked rows, in their order, and what they are called."""
+    if count < 3:
+        return ({}, {0: "The only row"}, {0: "Best row", 1: "Worst row"})[count]
+    return {0: "Best row", count // 2: "Middle row", count - 1: "Worst row"}
 
 
 def shortened(text: str, length: int) -> str:

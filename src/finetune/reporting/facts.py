@@ -2,17 +2,19 @@
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.core.files import sha256
 from finetune.core.paths import without_folders
 from finetune.core.schema import Model
-from finetune.reporting.material import Material
-from finetune.reporting.numbers import number, share, usd
+from finetune.reporting.artifacts import TaskArtifacts
+from finetune.reporting.leaderboard import MODELS
+from finetune.reporting.parts import Table
 from finetune.reporting.tables import Metrics
+from finetune.scoring.metrics import Flag
+from finetune.scoring.numbers import number, share, usd
 
 PACKAGES = (
     "dvc", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors",
@@ -28,14 +30,7 @@ TITLES = {
 }
 
 
-@dataclass(frozen=True)
-class Table:
-    """Cells as texts, the first of each row its heading."""
-
-    head: list[str]
-    rows: list[list[str]]
-
-
+# Names and values, as the page lists them.
 Facts = list[tuple[str, str]]
 
 
@@ -68,8 +63,8 @@ def dropped(data: Metrics) -> str:
     rest = rows - kept - sum(reasons.values())
     if rest > 0:
         reasons["beyond data.limit"] = rest
-    told = ", ".join(f"{name} {number(count, 0)}" for name, count in reasons.items())
-    return f"{share(rows - kept, rows)} rows were left out: {told}."
+    listed = ", ".join(f"{name} {number(count, 0)}" for name, count in reasons.items())
+    return f"{share(rows - kept, rows)} rows were left out: {listed}."
 
 
 def tokens(train: Metrics) -> str:
@@ -77,52 +72,44 @@ def tokens(train: Metrics) -> str:
     parts = [
         f"{label} {number(train[f'{key}_tokens_mean'], 1)} (at most "
         f"{number(train[f'{key}_tokens_max'], 0)})"
-        for key, label in (("prompt", "a prompt"), ("completion", "an answer"))
+        for key, label in (("prompt", "prompt"), ("completion", "answer"))
         if f"{key}_tokens_mean" in train
     ]
-    return f"In the model's tokens, on average: {', '.join(parts)}." if parts else ""
+    return f"Mean length in the model's tokens: {', '.join(parts)}." if parts else ""
 
 
-def flags(metrics: Mapping[str, Metrics]) -> Table:
-    """How often each thing went wrong: every whole number of a model's metrics but that of rows."""
-    models = {
-        label: metrics[name]
-        for name, label in (("base", "base model"), ("few_shot", "base, few-shot"),
-                            ("tuned", "tuned"))
-        if metrics.get(name)
-    }  # fmt: skip
-    names = dict.fromkeys(
-        name
-        for scores in models.values()
-        for name, value in scores.items()
-        if isinstance(value, int) and not isinstance(value, bool) and name != "n"
-    )
+def flags(metrics: Mapping[str, Metrics], declared: Sequence[Flag]) -> Table:
+    """How many rows of each model have each flag."""
+    models = {name: metrics[role] for role, name in MODELS.items() if metrics.get(role)}
     rows = [
-        [
-            name.replace("_", " "),
-            *(
-                "–"
-                if name not in scores
-                else share(scores[name], scores.get("n", 0))
-                if scores[name]
-                else "0"
-                for scores in models.values()
-            ),
-        ]
-        for name in names
+        [flag.key.replace("_", " "), *(_count(flag, scores) for scores in models.values())]
+        for flag in counted_flags(metrics, declared)
     ]
     return Table(["rows with", *models], rows)
+
+
+def counted_flags(metrics: Mapping[str, Metrics], declared: Sequence[Flag]) -> list[Flag]:
+    """The flags that some model's metrics count."""
+    return [
+        flag for flag in declared if any(flag.key in (metrics.get(role) or {}) for role in MODELS)
+    ]
+
+
+def _count(flag: Flag, scores: Metrics) -> str:
+    if flag.key not in scores:
+        return "–"
+    return share(scores[flag.key], scores.get("n", 0)) if scores[flag.key] else "0"
 
 
 def training(train: Metrics, usd_per_hour: float | None) -> Facts:
     """Steps, truncations, hardware, time and cost of a run."""
     run = train.get("run", {})
-    told_elsewhere = {"run", "adapter_hash"}
-    quality = {k: v for k, v in train.items() if k not in told_elsewhere and "_tokens_" not in k}
+    elsewhere = {"run", "adapter_hash"}
+    quality = {k: v for k, v in train.items() if k not in elsewhere and "_tokens_" not in k}
     values = {**quality, **run}
     if not values.get("resumed_at_step"):
         values.pop("resumed_at_step", None)
-    found = [
+    facts = [
         (TITLES.get(name, name.replace("_", " ")), _plain(value)) for name, value in values.items()
     ]
     minutes = run.get("minutes")
@@ -134,12 +121,12 @@ def training(train: Metrics, usd_per_hour: float | None) -> Facts:
         cost = usd(usd_per_hour * minutes / 60)
         if run.get("resumed_at_step"):
             cost += f", from step {run['resumed_at_step']} on, where the run was resumed"
-    return [*found, ("cost of training", cost)]
+    return [*facts, ("cost of training", cost)]
 
 
-def origin(material: Material) -> str:
+def origin(artifacts: TaskArtifacts) -> str:
     """Where the test rows came from, in a few words; empty if that is not known."""
-    source = material.source
+    source = artifacts.source
     match source.get("source"):
         case "embedded":
             return f"generated from seed {source.get('seed')}: no real data"
@@ -151,48 +138,46 @@ def origin(material: Material) -> str:
     return ""
 
 
-def source(material: Material) -> Facts:
+def source(artifacts: TaskArtifacts) -> Facts:
     """Where a task's rows came from, each split's hash, and the hash of its adapter."""
-    if not material.source:
-        found = [("source", "data/raw was not there when this page was made")]
-    else:
-        found = list(_flat(material.source))
-    adapter = material.adapter_sha256 or "no adapter was there when this page was made"
-    return [*found, ("adapter sha256", adapter)]
+    missing = [("source", "data/raw was not there when this page was made")]
+    adapter = artifacts.adapter_sha256 or "no adapter was there when this page was made"
+    return [*(_flat(artifacts.source) or missing), ("adapter sha256", adapter)]
 
 
 def base_model(model: Model) -> Facts:
     """The base model's name, and its revision or, of a folder, the hashes of its weights."""
-    found = [("base model", without_folders(model.name)), ("from", model.source)]
+    named = [("base model", without_folders(model.name)), ("from", model.source)]
     if model.source == "hub":
-        return [*found, ("revision", str(model.revision))]
+        return [*named, ("revision", str(model.revision))]
     weights = sorted(Path(model.name).glob("*.safetensors")) or sorted(
         Path(model.name).glob("*.bin")
     )
     hashes = [(f"{file.name} sha256", sha256(file)) for file in weights]
-    return found + (hashes or [("sha256", "its weights were not there when this page was made")])
+    return named + (hashes or [("sha256", "its weights were not there when this page was made")])
 
 
 def versions() -> Facts:
     """Of Python and the packages that matter, as installed where the page was made."""
-    found = [("Python", platform.python_version())]
-    for package in PACKAGES:
-        try:
-            found.append((package, importlib.metadata.version(package)))
-        except importlib.metadata.PackageNotFoundError:
-            found.append((package, "not installed"))
-    return found
+    return [("Python", platform.python_version()), *((name, _version(name)) for name in PACKAGES)]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Facts:
-    found: Facts = []
+    facts: Facts = []
     for key, value in values.items():
         name = f"{before}{key.replace('_', ' ')}"
         if isinstance(value, Mapping):
-            found += _flat(value, f"{name} ")
+            facts += _flat(value, f"{name} ")
         else:
-            found.append((name, _plain(value)))
-    return found
+            facts.append((name, _plain(value)))
+    return facts
 
 
 def _plain(value: Any) -> str:

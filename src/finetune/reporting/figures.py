@@ -1,20 +1,20 @@
-"""Figures of one panel: spread, scatter, calibration, curves."""
+"""Figures with one panel: histogram, scatter plot, calibration, curves of training."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from markupsafe import Markup
 
+from finetune.core.calibration import covered
 from finetune.reporting import canvas
+from finetune.reporting.artifacts import Curve
 from finetune.reporting.canvas import colour
-from finetune.reporting.material import Curve
-from finetune.scoring.distributions import covered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Points of a scatter: each is drawn, and a page of thousands is slow.
+# Points of a scatter plot: thousands of SVG elements make a page slow.
 MOST_POINTS = 500
 
 
@@ -26,7 +26,7 @@ def histogram(
     log: bool = False,
     limits: tuple[float, float] | None = None,
 ) -> Markup:
-    """Shares of rows over a value; series by role, or by any label, which then is grey or blue."""
+    """Histograms in percent of rows; `series` are values by label, in their roles' colours."""
     values = np.concatenate([np.asarray(v, dtype=float) for v in series.values()])
     if log:
         values = np.maximum(values, _smallest(values))
@@ -36,14 +36,18 @@ def histogram(
         if log:
             axes.set_xscale("log")
         for of, style in zip(series.values(), _styles(series), strict=True):
-            found = np.clip(np.asarray(of, dtype=float), low, high)
-            shares = 100 * np.histogram(found, edges)[0] / max(1, len(found))
-            shown = colour(style)
+            clipped = np.clip(np.asarray(of, dtype=float), low, high)
+            percents = 100 * np.histogram(clipped, edges)[0] / max(1, len(clipped))
+            line_colour = colour(style)
             axes.stairs(
-                shares, edges, color=shown, lw=2, ls="-" if style == "tuned" else canvas.DASHES
+                percents,
+                edges,
+                color=line_colour,
+                lw=2,
+                ls="-" if style == "tuned" else canvas.DASHES,
             )
             if style == "tuned":
-                axes.stairs(shares, edges, color=shown, alpha=0.15, fill=True, lw=0)
+                axes.stairs(percents, edges, color=line_colour, alpha=0.15, fill=True, lw=0)
         axes.set_xlim(low, high)
         axes.set_ylim(bottom=0)
         canvas.ticks(axes, log, False)
@@ -59,9 +63,9 @@ def scatter(
     role: str,
     limits: tuple[float, float],
 ) -> Markup:
-    """Predicted over actual prices on logarithmic axes, with the diagonal and its doubles.
+    """Predicted over actual prices on logarithmic axes, with a band within a factor of 2.
 
-    Prices outside of the limits are drawn at the edge.
+    `pairs` are (actual, predicted) in USD; prices outside of `limits` are drawn at the edge.
     """
     points = np.clip(np.array(_thinned(pairs), dtype=float).reshape(-1, 2), *limits)
     with canvas.panel(canvas.SQUARE) as (figure, axes):
@@ -83,18 +87,18 @@ def scatter(
 
 
 def coverage(name: str, title: str, pits: Mapping[str, Sequence[Sequence[float]]]) -> Markup:
-    """The share of true prices within central intervals of each level; the diagonal is calibrated.
+    """Empirical over nominal coverage of central intervals; the diagonal is perfect calibration.
 
-    `pits` are the spans of the true prices within the predicted distributions, by role; see
-    `scoring.distributions.pit`.
+    `pits` are intervals of the probability integral transform by role, [rows][2]; see
+    `finetune.core.calibration`.
     """
     levels = np.linspace(0, 1, 41)
     with canvas.panel(canvas.SQUARE) as (figure, axes):
         axes.plot([0, 100], [0, 100], color=colour("muted"), lw=1.25, ls=(0, (4, 3)))
         for role, of in pits.items():
             below, upto = np.asarray(of, dtype=float).T
-            shares = [100 * float(covered(below, upto, level).mean()) for level in levels]
-            axes.plot(100 * levels, shares, color=colour(role), lw=2)
+            coverages = [100 * float(covered(below, upto, level).mean()) for level in levels]
+            axes.plot(100 * levels, coverages, color=colour(role), lw=2)
             marked = [100 * float(covered(below, upto, level).mean()) for level in (0.5, 0.9)]
             axes.plot([50, 90], marked, ls="", marker=canvas.MARKERS[role], ms=9, mfc=colour(role),
                       mec=colour("card"), mew=1.5)  # fmt: skip
@@ -108,7 +112,7 @@ def coverage(name: str, title: str, pits: Mapping[str, Sequence[Sequence[float]]
 
 
 def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | None) -> Markup:
-    """Curves of the training and the validation loss, and the step whose adapter was kept."""
+    """Training and validation loss over steps, and the step of the kept checkpoint, if any."""
     values = [loss for _, loss in [*train, *validation] if loss > 0]
     log = bool(values) and max(values) > 4 * min(values)
     with canvas.panel() as (figure, axes):
@@ -116,7 +120,7 @@ def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | N
             axes.set_yscale("log")
             axes.set_ylim(min(values) * 0.9, max(values) * 1.1)
         if train:
-            axes.plot(*zip(*train, strict=True), color=colour("rung"), lw=1.5)
+            axes.plot(*zip(*train, strict=True), color=colour("baseline"), lw=1.5)
         if validation:
             axes.plot(*zip(*validation, strict=True), color=colour("tuned"), lw=2, marker="o", ms=7,
                       mec=colour("card"), mew=1.5)  # fmt: skip
@@ -124,7 +128,7 @@ def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | N
             axes.axvline(kept, color=colour("muted"), lw=1.25, ls=(0, (3, 3)), zorder=0)
         _tick_steps(axes, [*train, *validation], kept)
         canvas.ticks(axes, False, log)
-        labels = [(train, "train", "rung"), (validation, "validation", "tuned")]
+        labels = [(train, "train", "baseline"), (validation, "validation", "tuned")]
         shown = [(label, role) for curve, label, role in labels if curve]
         if kept is not None:
             shown.append((f"kept: step {kept}", "muted"))
@@ -134,26 +138,26 @@ def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | N
 
 
 def line(name: str, title: str, curve: Curve, label: str) -> Markup:
-    """One curve over steps; its label is the y axis's."""
+    """A single curve over optimizer steps; `label` is the title of y."""
     with canvas.panel(left=74) as (figure, axes):
-        axes.plot(*zip(*curve, strict=True), color=colour("rung"), lw=2)
+        axes.plot(*zip(*curve, strict=True), color=colour("baseline"), lw=2)
         axes.set_ylim(bottom=0)
         axes.locator_params(axis="y", nbins=5)
         _tick_steps(axes, curve, None)
-        # Rates are small: 0.0005 is told better than 5e-4 to those who wrote it so in params.yaml.
+        # Learning rates as in params.yaml: 0.0005, not 5e-4.
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
         canvas.axis_titles(figure, axes, "optimizer step", label)
         return canvas.svg(figure, name, title)
 
 
 def _tick_steps(axes: "Axes", points: Curve, kept: int | None) -> None:
-    """The kept step and the last can be read off, wherever round numbers lie."""
+    """Tick the kept and the last step, besides round numbers."""
     last = [int(max(step for step, _ in points))] if points else []
     canvas.step_ticks(axes, last if kept is None else [kept, *last])
 
 
 def _edges(values: np.ndarray, log: bool, limits: tuple[float, float] | None) -> np.ndarray:
-    """Bounds of some twenty bins; of whole numbers each bin holds equally many."""
+    """The edges of about 20 bins, [bins + 1]; for integers, all bins hold equally many of them."""
     low, high = limits or (float(values.min()), float(values.max()))
     if log:
         return np.geomspace(low, high, 21) if high > low else np.geomspace(low / 2, low * 2, 21)
@@ -163,14 +167,14 @@ def _edges(values: np.ndarray, log: bool, limits: tuple[float, float] | None) ->
     return np.linspace(low, high if high > low else low + 1, 21)
 
 
-def _styles(series: Mapping[str, Any]) -> list[str]:
-    """Roles by the series' labels; others take the colours in turn."""
+def _styles(series: Mapping[str, Sequence[float]]) -> list[str]:
+    """The role of each label; unknown labels alternate between two colours."""
     known = {label: role for role, label in canvas.LABELS.items()}
-    return [known.get(label, ("rung", "tuned")[i % 2]) for i, label in enumerate(series)]
+    return [known.get(label, ("baseline", "tuned")[i % 2]) for i, label in enumerate(series)]
 
 
 def _thinned(pairs: Sequence[tuple[float, float]]) -> Sequence[tuple[float, float]]:
-    """Every so many-th, so that no more are left than are drawn."""
+    """Every n-th pair, so that at most `MOST_POINTS` remain."""
     return pairs[:: max(1, -(-len(pairs) // MOST_POINTS))]
 
 

@@ -1,20 +1,20 @@
-"""Which words of a text its reference has too: what ROUGE-1 counts, to be seen."""
+"""The unigrams that a text shares with its reference, as counted by ROUGE-1."""
 
 import re
 from collections import Counter
 
 WORD = re.compile(r"\w+")
 
-# A piece of a text, and whether the reference has it.
+# A piece of a text, and whether it is shared with the reference.
 Span = tuple[str, bool]
 
 
 def overlap(text: str, reference: str) -> list[Span]:
-    """The text in pieces, in order; joined they are the text.
+    """The text split into shared and other pieces, in order; joined they give the text.
 
-    A word that the reference holds once is shared once (ROUGE's clipped counts), whatever its case;
-    unlike a stemming ROUGE this takes words as they are. What stands between two shared words is
-    shared as well where it is blank, so that a phrase is one piece.
+    Words match case-insensitively and without stemming, with ROUGE's clipped counts: a word that
+    the reference holds once is shared once. Blanks between two shared words are shared as well, so
+    that a phrase is one piece.
     """
     left = Counter(word.casefold() for word in WORD.findall(reference))
     spans: list[Span] = []

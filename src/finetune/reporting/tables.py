@@ -1,6 +1,6 @@
 """Tables of results out of metric files: for the report, the README and the terminal alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +8,8 @@ from tabulate import tabulate
 
 from finetune.core.errors import UserError
 from finetune.core.files import read_json
-
-# Metric → what a person calls it, and its unit.
-COLUMNS = {
-    "summarization": {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"},
-    "price": {"mae": "MAE (USD)", "hits": "hits (%)"},
-}
+from finetune.reporting.parts import KindReport
+from finetune.scoring.metrics import Metric
 
 Metrics = dict[str, Any]
 
@@ -33,58 +29,93 @@ def read_complete(folder: Path, task: str) -> dict[str, Metrics]:
 
 def read(folder: Path, task: str) -> dict[str, Metrics]:
     """A task's metric files by name, without the nesting that DVC's columns need."""
-    found = {}
-    for name in ("data", "ladder", "base", "train", "tuned"):
+    metrics: dict[str, Metrics] = {}
+    for name in ("data", "baselines", "base", "train", "tuned"):
         file = folder / task / f"{name}.json"
-        if file.is_file():
-            metrics = read_json(file)[task]
-            found[name] = metrics if name == "tuned" else metrics[name]
-            if metrics.get("few_shot") and name == "base":
-                found["few_shot"] = metrics["few_shot"]
-    return found
+        if not file.is_file():
+            continue
+        content = read_json(file)[task]
+        metrics[name] = content if name == "tuned" else content[name]
+        if name == "base" and content.get("few_shot"):
+            metrics["few_shot"] = content["few_shot"]
+    return metrics
 
 
-def results(metrics: dict[str, Metrics], kind: str) -> str:
-    """A Markdown table: a row for each rung and model, each score with its interval."""
-    columns = COLUMNS[kind]
-    rows = [
-        [name, *(_with_interval(scores, metric) for metric in columns), scores["n"]]
-        for name, scores in _contestants(metrics)
+def results(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
+    """A Markdown table: a row for each baseline and model, each score with its interval."""
+    return _table([*_baselines(metrics), *_models(metrics)], declared)
+
+
+def short_results(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
+    """The same table with the best baseline alone: the one to beat, by the primary metric.
+
+    An oracle is no competitor, and answers to a part of the rows are scored on other rows.
+    """
+    primary = declared[0]
+    sign = -1 if primary.higher_is_better is False else 1
+    rows = metrics["tuned"]["n"]
+    competing = [
+        (f"best baseline: {name}", scores)
+        for name, scores in metrics.get("baselines", {}).items()
+        if not _is_oracle(scores) and scores["n"] == rows
     ]
-    return tabulate(rows, headers=["", *columns.values(), "rows"], tablefmt="github")
+    best = sorted(competing, key=lambda entry: -sign * entry[1][primary.key])[:1]
+    return _table([*best, *_models(metrics)], declared)
 
 
-def gains_line(metrics: dict[str, Metrics], kind: str) -> str:
+def _table(entries: Sequence[tuple[str, Metrics]], declared: Sequence[Metric]) -> str:
+    columns = _columns(declared)
+    rows = [
+        [name, *(_with_interval(scores, metric.key) for metric in columns), scores["n"]]
+        for name, scores in entries
+    ]
+    headers = ["", *(metric.heading for metric in columns), "rows"]
+    # Else `11.00` would lose its decimals where it stands without an interval.
+    as_written = list(range(len(columns) + 1))
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=as_written)
+
+
+def gains_line(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
     """`ROUGE-1 +20.11 [18.70, 21.48], …`: the tuned model's paired gain over the base."""
     gain = metrics["tuned"]["gain"]
     return ", ".join(
-        f"{title} {gain[metric]['mean']:+.2f} {_ends(gain[metric])}"
-        for metric, title in COLUMNS[kind].items()
+        f"{metric.heading} {signed_with_interval(gain[metric.key])}"
+        for metric in _columns(declared)
+        if metric.key in gain
     )
 
 
-def remarks(metrics: dict[str, Metrics], kind: str) -> list[str]:
-    """Sentences to stand beneath a task's table: the gain, and what point estimates get."""
-    said = [f"Gain of tuned over base, paired: {gains_line(metrics, kind)}."]
-    estimates = metrics["tuned"].get("estimates")
-    if estimates:
-        others = ", ".join(
-            f"{name} {found['mae']:.2f} ({found['difference']['mean']:+.2f} "
-            f"{_ends(found['difference'])})"
-            for name, found in estimates.items()
-            if name != "median"
-        )
-        said.append(
-            "MAE of point estimates from the same tuned distributions, and their difference to the "
-            f"median's: median {estimates['median']['mae']:.2f}, {others}."
-        )
-    return said
+def remarks(
+    metrics: Mapping[str, Metrics], declared: Sequence[Metric], report: KindReport
+) -> list[str]:
+    """Sentences to stand beneath a task's table: the gain, and what the kind has to add."""
+    return [gain_remark(metrics, declared), *report.remarks(metrics)]
 
 
-def _contestants(metrics: dict[str, Metrics]) -> Iterator[tuple[str, Metrics]]:
-    for name, scores in metrics.get("ladder", {}).items():
-        is_bound = scores.get("protocol", {}).get("bound")
-        yield f"{name} (bound)" if is_bound else name, scores
+def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
+    """The tuned model's paired gain over the base, as a sentence."""
+    return f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
+
+
+def signed_with_interval(difference: Mapping[str, float]) -> str:
+    """`+20.11 [18.70, 21.48]`, as Markdown and terminals show it."""
+    return f"{difference['mean']:+.2f} {_ends(difference)}"
+
+
+def _columns(declared: Sequence[Metric]) -> list[Metric]:
+    return [metric for metric in declared if metric.in_readme]
+
+
+def _baselines(metrics: Mapping[str, Metrics]) -> Iterator[tuple[str, Metrics]]:
+    for name, scores in metrics.get("baselines", {}).items():
+        yield f"{name} (oracle)" if _is_oracle(scores) else name, scores
+
+
+def _is_oracle(scores: Metrics) -> bool:
+    return bool(scores.get("protocol", {}).get("oracle"))
+
+
+def _models(metrics: Mapping[str, Metrics]) -> Iterator[tuple[str, Metrics]]:
     models = ("base", "base model"), ("few_shot", "base, few-shot"), ("tuned", "**tuned**")
     for name, title in models:
         if name in metrics:
@@ -92,8 +123,11 @@ def _contestants(metrics: dict[str, Metrics]) -> Iterator[tuple[str, Metrics]]:
 
 
 def _with_interval(scores: Metrics, metric: str) -> str:
-    return f"{scores[metric]:.2f} {_ends(scores['interval'][metric])}"
+    if metric not in scores:
+        return "–"
+    ends = scores.get("interval", {}).get(metric)
+    return f"{scores[metric]:.2f} {_ends(ends)}" if ends else f"{scores[metric]:.2f}"
 
 
-def _ends(interval: dict[str, float]) -> str:
+def _ends(interval: Mapping[str, float]) -> str:
     return f"[{interval['low']:.2f}, {interval['high']:.2f}]"

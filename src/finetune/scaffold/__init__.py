@@ -1,1 +1,1 @@
-"""`finetune init`: from somebody's file to a task's config, checked. Does not import torch."""
+"""`finetune init`: a task's config from a user's file, checked. Does not import torch."""

@@ -10,13 +10,16 @@ import numpy as np
 import yaml
 
 from finetune.core.errors import DataError
+from finetune.core.rows import TaskRow
+from finetune.core.schema import Train
 from finetune.scaffold.guessing import Guess
 from finetune.scaffold.layout import Layout
-from finetune.tasks.kinds import kind
+from finetune.tasks import registry
 
-# A token of a model has more characters in English; less of a text is cut when there is room.
+# A low estimate for English, so that few texts are truncated.
 CHARACTERS_PER_TOKEN = 3
-TEMPLATE = Path(__file__).with_name("task.yaml.j2")
+# The folder of the template that those of kinds extend.
+FOLDER = Path(__file__).parent
 
 
 def text(
@@ -24,32 +27,25 @@ def text(
     layout: Layout,
     guess: Guess,
     fields_by_split: Mapping[str, Mapping[str, Any]],
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[TaskRow],
     others: Sequence[str],
 ) -> str:
-    """The config of a task; its lengths are those of clean `rows`.
+    """The config of a task; its token limits follow from the clean `rows`.
 
-    `others` are the tasks that the command in its header leaves out.
+    `others` are the tasks that the command in its header removes.
 
     Raises:
-        DataError: a file or column has a name that a config cannot hold.
+        DataError: the name of a file or column cannot be written to a config.
     """
-    for said in (layout.splits, guess.fields, fields_by_split):
-        # Hydra would take it for a reference to another key.
-        if "${" in repr(said):
-            raise DataError(f"init: a file or column name holds '${{' ({said}); rename it")
-    what = kind(guess.kind)
-    bodies = [len(what.body(row)) for row in rows]
-    targets = [what.target(row) for row in rows]
-    words = float(np.mean([len(target.split()) for target in targets]))
-    environment = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined, autoescape=False,
-    )  # fmt: skip
-    environment.filters["yaml"] = _flow
-    longest = int(np.percentile(bodies, 95))
-    return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
-        title=f"{'Prices' if guess.kind == 'price' else 'Summaries'} of {name}",
+    for names in (layout.splits, guess.fields, fields_by_split):
+        # Hydra would interpolate it.
+        if "${" in repr(names):
+            raise DataError(f"init: a file or column name holds '${{' ({names}); rename it")
+    init = registry.init(guess.kind).INIT
+    characters = _long([row.input for row in rows])
+    return _environment(init.template.parent).get_template(init.template.name).render(
+        init.values(guess.fields, rows),
+        title=init.title,
         name=name,
         others=others,
         files=" and ".join(layout.splits.values()),
@@ -58,27 +54,32 @@ def text(
         fields=guess.fields,
         fields_by_split=fields_by_split,
         delimiter=layout.delimiter,
-        noun=_noun(guess.fields),
-        length="one sentence" if words <= 12 else "one or two sentences" if words <= 40
-        else "a few sentences",
-        max_tokens=_tokens(longest, step=64, least=128, most=2048),
-        max_completion_tokens=_tokens(
-            int(np.percentile([len(target) for target in targets], 95)), 16, 32, 512
-        ),
-        characters=longest,
-        words=round(words),
+        train_parameters=list(Train.model_fields),
+        max_tokens=_tokens(characters, step=64, least=128, most=2048),
+        max_completion_tokens=_tokens(_long([row.completion for row in rows]), 16, 32, 512),
+        characters=characters,
+        words=round(np.mean([len(row.completion.split()) for row in rows])),
     )  # fmt: skip
 
 
-def _noun(fields: Mapping[str, Any]) -> str:
-    name = str(fields.get("dialogue", "")).casefold()
-    return (
-        "dialogue" if any(said in name for said in ("dialog", "conversation", "chat")) else "text"
-    )
+def _environment(folder: Path) -> jinja2.Environment:
+    """Finds templates of a kind's folder, and the one that they extend."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, FOLDER]),
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined, autoescape=False,
+    )  # fmt: skip
+    environment.filters["yaml"] = _flow
+    return environment
+
+
+def _long(texts: Sequence[str]) -> int:
+    """The number of characters that 95 % of the texts do not exceed."""
+    return int(np.percentile([len(text) for text in texts], 95))
 
 
 def _tokens(characters: int, step: int, least: int, most: int) -> int:
-    """Room for a text of so many characters, in whole steps of tokens."""
+    """The token limit for texts of so many characters, rounded up to a multiple of `step`."""
     wanted = math.ceil(characters / CHARACTERS_PER_TOKEN / step) * step
     return min(most, max(least, wanted))
 

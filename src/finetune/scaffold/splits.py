@@ -1,28 +1,29 @@
-"""The rows of every split of a layout: which column names them, and what differs between splits."""
+"""The rows of every split of a layout: their column of ids, and differences between splits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from finetune.columns.candidates import ID
+from finetune.columns.description import Columns, describe
 from finetune.core.errors import DataError, UserError
 from finetune.data import readers
 from finetune.data.fields import MISSING, at
 from finetune.scaffold.choosing import refuse
-from finetune.scaffold.columns import Column, describe
-from finetune.scaffold.guessing import ID, Guess, Wishes, guess, is_named
+from finetune.scaffold.guessing import ColumnOptions, Guess, guess
 from finetune.scaffold.layout import Layout
-from finetune.tasks.kinds import kind
+from finetune.tasks import registry
 
-# Rows that columns are described by.
+# Rows from which columns are described.
 SAMPLE = 500
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def read(layout: Layout) -> dict[str, list[dict[str, Any]]]:
-    """All rows of every split that can be read as rows.
+    """All readable rows of every split.
 
     Raises:
-        DataError: a file is not of its format, or holds no rows.
+        DataError: a file is malformed, or holds no rows.
     """
     rows = {}
     for split, name in layout.splits.items():
@@ -34,29 +35,31 @@ def read(layout: Layout) -> dict[str, list[dict[str, Any]]]:
     return rows
 
 
-def check_wishes(wishes: Wishes, layout: Layout, rows: Rows) -> None:
-    """See that the columns that options name are there.
+def check_columns(options: ColumnOptions, layout: Layout, rows: Rows) -> None:
+    """Check that the columns given by options exist.
 
     Raises:
-        DataError: one is in no row.
+        DataError: a column is in no row.
     """
     sample = rows[layout.learned][:SAMPLE]
-    wanted = [("input", wishes.input), ("id", wishes.id), *(("target", t) for t in wishes.target)]
-    for option, path in wanted:
+    given = [("input", options.input), ("id", options.id), *(("target", t) for t in options.target)]
+    for option, path in given:
         if path is not None and all(at(row, path) is MISSING for row in sample):
-            told = ", ".join(map(repr, describe(sample)))
+            listed = ", ".join(map(repr, describe(sample)))
             raise DataError(
-                f"--{option}: {layout.splits[layout.learned]} has no {path!r}; it has {told}"
+                f"--{option}: {layout.splits[layout.learned]} has no {path!r}; it has {listed}"
             )
 
 
-def identifier(columns: Mapping[str, Column], rows: Rows) -> tuple[str | None, list[str]]:
-    """The column that names rows, if one does; and what is to be said of those that do not."""
-    notes = []
+def identifier(columns: Columns, rows: Rows) -> tuple[str | None, list[str]]:
+    """The column of unique ids, if there is one, and a note on each rejected candidate."""
+    notes: list[str] = []
     for column in columns.values():
-        if not is_named(column, ID):
+        if not column.is_named(ID):
             continue
-        problem = next(filter(None, (_no_id(column.path, found) for found in rows.values())), None)
+        problem = next(
+            filter(None, (_no_id(column.path, its_rows) for its_rows in rows.values())), None
+        )
         if problem is None:
             return column.path, notes
         notes.append(f"{column.path!r} is no id: {problem}")
@@ -64,7 +67,7 @@ def identifier(columns: Mapping[str, Column], rows: Rows) -> tuple[str | None, l
 
 
 def _no_id(path: str, rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """Why a column cannot name the rows; None if it can."""
+    """Why a column cannot be the id; None if it can."""
     seen = set()
     for row in rows:
         value = at(row, path)
@@ -76,40 +79,40 @@ def _no_id(path: str, rows: Sequence[Mapping[str, Any]]) -> str | None:
     return None
 
 
-def differences(found: Guess, layout: Layout, rows: Rows) -> dict[str, dict[str, Any]]:
-    """Of each split the fields that stand elsewhere than in train; None for one it lacks.
+def differences(guessed: Guess, layout: Layout, rows: Rows) -> dict[str, dict[str, Any]]:
+    """For each split the fields with another column than in train; None for a missing optional one.
 
     Raises:
-        DataError: a split lacks a field, and no column of it stands out as that.
+        DataError: a split lacks a required field, and no column is an unambiguous replacement.
     """
-    what = kind(found.kind)
+    optional = registry.options(guessed.kind).Task.fields.optional
     differing: dict[str, dict[str, Any]] = {}
     for split, its_rows in rows.items():
         sample = its_rows[:SAMPLE]
-        for name, path in found.fields.items():
+        for name, path in guessed.fields.items():
             paths = [path] if isinstance(path, str) else path
             if any(at(row, p) is not MISSING for row in sample for p in paths):
                 continue
             other = None
-            if name not in {"id", *what.OPTIONAL}:
-                other = _elsewhere(name, path, found, layout, split, describe(sample))
+            if name not in {"id", *optional}:
+                other = _other_column(name, path, guessed, layout, split, describe(sample))
             differing.setdefault(split, {})[name] = other
     return differing
 
 
-def _elsewhere(
+def _other_column(
     name: str,
     path: str | list[str],
-    found: Guess,
+    guessed: Guess,
     layout: Layout,
     split: str,
-    columns: Mapping[str, Column],
+    columns: Columns,
 ) -> str | list[str]:
     try:
-        return guess(columns, Wishes(found.kind), refuse).fields[name]
+        return guess(columns, ColumnOptions(guessed.kind), refuse).fields[name]
     except UserError as error:
         raise DataError(
             f"{layout.splits[split]}: has no {path!r}, which is the {name} in "
-            f"{layout.splits[layout.learned]}, and nothing that stands out as that; it has "
-            f"{', '.join(map(repr, columns))}; name it alike, or give one file and let it be split"
+            f"{layout.splits[layout.learned]}, and no unambiguous replacement; it has "
+            f"{', '.join(map(repr, columns))}; rename it, or give a single file to be split"
         ) from error

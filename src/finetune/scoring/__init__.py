@@ -1,1 +1,1 @@
-"""Scores and intervals: pure functions, no torch."""
+"""Scores and confidence intervals: pure functions, without torch."""

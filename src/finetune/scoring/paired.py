@@ -1,4 +1,4 @@
-"""Paired differences: is their mean more than chance, and how many rows would show it?"""
+"""Significance tests of paired differences, and the sample size that they would need."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from scipy import stats
 from finetune.core.schema import Bootstrap
 from finetune.scoring.bootstrap import BATCH_VALUES, Interval, Statistic
 
-# A difference that floating point cannot tell from the observed one is as extreme.
+# Relative tolerance within which a resampled difference counts as equal to the observed one.
 TIE = 1e-9
 
 
@@ -19,11 +19,11 @@ def p_value(
     options: Bootstrap,
     statistic: Statistic = np.mean,
 ) -> float:
-    """Two-sided p-value of the paired difference of a statistic: by permutation, or by bootstrap.
+    """Two-sided p-value of the paired difference of a statistic: by permutation or by bootstrap.
 
-    Swapping sides asks whether the two sides could be exchanged. Of medians that is another
-    question: two runs with one median, but errors of other shapes, would differ more often than
-    chance lets them.
+    `before` and `after` are the arguments of the statistic, [columns][rows], over the same rows. A
+    permutation test assumes that the two sides are exchangeable. For medians that is too strong:
+    two runs of equal median, but with errors of different shapes, would be rejected too often.
 
     Raises:
         ValueError: no rows.
@@ -39,9 +39,9 @@ def bootstrap_p(
     seed: int,
     statistic: Statistic = np.mean,
 ) -> float:
-    """Two-sided p-value by resampling rows: twice the share of differences on zero's other side.
+    """Two-sided p-value by bootstrap: twice the fraction of differences beyond zero.
 
-    As with permutations, p is never 0 (Davison and Hinkley 1997, 4.4).
+    The arguments are those of `p_value`. p is never 0 (Davison and Hinkley 1997, 4.4).
 
     Raises:
         ValueError: no rows.
@@ -54,11 +54,11 @@ def bootstrap_p(
     below, above, batch = 0, 0, max(1, BATCH_VALUES // old.size)
     for start in range(0, resamples, batch):
         drawn = rng.integers(0, rows, size=(min(batch, resamples - start), rows))
-        found = statistic(*(column[drawn] for column in new), axis=-1) - statistic(
+        differences = statistic(*(column[drawn] for column in new), axis=-1) - statistic(
             *(column[drawn] for column in old), axis=-1
         )
-        below += int((found <= 0).sum())
-        above += int((found >= 0).sum())
+        below += int((differences <= 0).sum())
+        above += int((differences >= 0).sum())
     return min(1.0, (1 + 2 * min(below, above)) / (1 + resamples))
 
 
@@ -69,11 +69,11 @@ def permutation_p(
     seed: int,
     statistic: Statistic = np.mean,
 ) -> float:
-    """Two-sided p-value of the difference of a statistic, by swapping rows' two sides at random.
+    """Two-sided p-value by permutation: the two sides of each row are swapped at random.
 
-    Where nothing differs, what `before` and `after` say of a row could as well be the other way
-    round. The observed order counts as one of the draws, so that p is never 0 (Phipson and Smyth
-    2010).
+    The arguments are those of `p_value`. Under the null hypothesis the sides of a row are
+    exchangeable. The observed order counts as a permutation, so that p is never 0 (Phipson and
+    Smyth 2010).
 
     Raises:
         ValueError: no rows.
@@ -81,10 +81,9 @@ def permutation_p(
     if len(before[0]) == 0:
         raise ValueError("no rows")
     if statistic is np.mean:
-        (old,), (new,) = before, after
-        return _sign_flips_p(
-            np.asarray(new, dtype=float) - np.asarray(old, dtype=float), resamples, seed
-        )
+        (old_values,), (new_values,) = before, after
+        differences = np.asarray(new_values, dtype=float) - np.asarray(old_values, dtype=float)
+        return _sign_flips_p(differences, resamples, seed)
     old, new = (np.asarray(columns, dtype=float) for columns in (before, after))
     rows = old.shape[1]
     observed = abs(statistic(*new, axis=-1) - statistic(*old, axis=-1))
@@ -94,14 +93,14 @@ def permutation_p(
         is_swapped = rng.integers(0, 2, size=(min(batch, resamples - start), rows), dtype=bool)
         first = [np.where(is_swapped, b, a) for a, b in zip(old, new, strict=True)]
         second = [np.where(is_swapped, a, b) for a, b in zip(old, new, strict=True)]
-        found = abs(statistic(*second, axis=-1) - statistic(*first, axis=-1))
-        extreme += int((found >= observed * (1 - TIE)).sum())
+        differences = abs(statistic(*second, axis=-1) - statistic(*first, axis=-1))
+        extreme += int((differences >= observed * (1 - TIE)).sum())
     return (1 + extreme) / (1 + resamples)
 
 
 def _sign_flips_p(differences: np.ndarray, resamples: int, seed: int) -> float:
-    """The same for a mean: swapping a row's sides flips the sign of its difference."""
-    # Rows without a difference have no sign to flip.
+    """`permutation_p` of a mean, from differences [rows]: a swap flips the sign of a difference."""
+    # Zero differences do not depend on their sign.
     rows = differences[differences != 0]
     observed = abs(rows.sum())
     rng = np.random.default_rng(seed)
@@ -114,9 +113,9 @@ def _sign_flips_p(differences: np.ndarray, resamples: int, seed: int) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for being one of so many, in their own order (Holm 1979).
+    """Holm-adjusted p-values, in the order of the given ones (Holm 1979).
 
-    Comparing each with the level keeps the chance of even one false finding below that level.
+    Comparing each with a level bounds the family-wise error rate by that level.
     """
     order = sorted(range(len(p_values)), key=lambda i: p_values[i])
     corrected, highest = [0.0] * len(p_values), 0.0
@@ -133,12 +132,11 @@ def rows_needed(
     needed: float | None = None,
     power: float = 0.8,
 ) -> int | None:
-    """Rows at which a difference of this size would be seen as often as `power` says.
+    """The number of rows at which a test would detect this difference with probability `power`.
 
-    From the width of its interval, of `confidence`, over `n` rows, which shrinks with the root of
-    their number: the normal approximation ((z of `needed` + z of power) · standard error /
-    difference)² · n. `needed` is the confidence that must be reached, where it is another one.
-    None where there is no difference to be seen, or it has no spread.
+    `difference` is an interval of level `confidence` over `n` rows. Normal approximation:
+    ((z of `needed` + z of `power`) · standard error / difference)² · n. `needed` is the confidence
+    level of the test, by default `confidence`. None if the difference or its spread is 0.
     """
     error = (difference.high - difference.low) / (2 * stats.norm.ppf(0.5 + confidence / 2))
     if difference.mean == 0 or error == 0:

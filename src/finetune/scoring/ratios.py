@@ -1,17 +1,17 @@
-"""Scores of all rows that are no mean of the rows' scores: ratios of sums."""
+"""Corpus-level scores that are ratios of sums rather than means over rows."""
 
 import numpy as np
 
 
-def ratio(tops: np.ndarray, bottoms: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Σ tops / Σ bottoms: for lengths, the mean of one over the mean of the other.
+def ratio(numerators: np.ndarray, denominators: np.ndarray, axis: int = -1) -> np.ndarray:
+    """Σ numerators / Σ denominators over `axis`, from [..., rows] to [...].
 
-    0 where the bottoms sum to 0: rows whose references are all empty have no ratio.
+    0 if the denominators sum to 0, as with references that are all empty.
     """
-    top, bottom = tops.sum(axis=axis), bottoms.sum(axis=axis)
-    return np.where(bottom > 0, top / np.where(bottom > 0, bottom, 1), 0.0)
+    above, below = numerators.sum(axis=axis), denominators.sum(axis=axis)
+    return np.where(below > 0, above / np.where(below > 0, below, 1), 0.0)
 
 
 def perplexity(nats: np.ndarray, tokens: np.ndarray, axis: int = -1) -> np.ndarray:
-    """exp(Σ nats / Σ tokens): the mean number of tokens that a model wavers between."""
+    """exp(Σ nats / Σ tokens) over `axis`; `nats` are negative log-likelihoods, [..., rows]."""
     return np.exp(ratio(nats, tokens, axis))

@@ -1,10 +1,12 @@
-"""ROUGE of single rows, by the project's own metric module of `evaluate`."""
+"""ROUGE per row, computed by Google's `rouge_score`.
+
+`rouge_metric` offers the same as a metric module of `evaluate`. The pipeline does not use it: that
+library imports torch, which scoring does not need.
+"""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
-MODULE = Path(__file__).with_name("rouge_metric.py")
 
 
 def rouge(
@@ -12,23 +14,17 @@ def rouge(
 ) -> list[dict[str, float]]:
     """F1 of ROUGE-1, -2, -L and -Lsum, 0–100, for each (prediction, reference or references).
 
-    See `rouge_metric` for what they are; an empty prediction scores 0. Of several references each
-    score is that of the one for which it is best.
+    ROUGE-L treats a text as one sentence, ROUGE-Lsum each line. An empty prediction scores 0. With
+    several references, each score is the maximum over them. Lin 2004, "ROUGE: A Package for
+    Automatic Evaluation of Summaries".
     """
-    # Takes seconds to import (it brings the data sets' library), which price tasks need not wait.
-    import evaluate
+    # Imported here: it takes a second (NLTK), and kinds without texts do not need it.
+    from rouge_score import rouge_scorer
 
-    predictions, references = zip(*pairs, strict=True)
-    lists = [[texts] if isinstance(texts, str) else texts for texts in references]
-    scores = evaluate.load(str(MODULE), keep_in_memory=True).compute(
-        predictions=[_encodable(text) for text in predictions],
-        references=[[_encodable(text) for text in texts] for texts in lists],
-        use_stemmer=stemmer,
-        use_aggregator=False,
-    )
-    return [dict(zip(NAMES, row, strict=True)) for row in zip(*map(scores.get, NAMES), strict=True)]
-
-
-def _encodable(text: str) -> str:
-    """Without half a surrogate pair, which JSON may hold and Arrow refuses; no word has one."""
-    return text.encode(errors="replace").decode()
+    scorer = rouge_scorer.RougeScorer(NAMES, use_stemmer=stemmer)
+    rows = []
+    for prediction, references in pairs:
+        texts = [references] if isinstance(references, str) else list(references)
+        scores = scorer.score_multi(texts, prediction)
+        rows.append({name: 100 * scores[name].fmeasure for name in NAMES})
+    return rows

@@ -1,28 +1,27 @@
-"""ROUGE as a metric module of `evaluate`, which `evaluate.load` takes by this file's path.
+"""ROUGE as a metric module of `evaluate`, to be loaded by this file's path.
 
     evaluate.load("src/finetune/scoring/rouge_metric.py").compute(
         predictions=["the cat sat"], references=["the cat sat on the mat"], use_stemmer=True
     )
 
-A row may have several references, a list of texts: each of its scores is then the best over them,
-as `rouge_score.RougeScorer.score_multi` has it.
+A row may have several references, a list of texts: each of its scores is then the maximum over
+them, as in `rouge_score.RougeScorer.score_multi`.
 
-The library's own ROUGE is fetched from the hub at run time, and averages by an unseeded bootstrap:
-the same rows then give another figure with every call. Here the average is the plain mean, or, with
-`use_aggregator=False`, there is none and every row keeps its scores.
+The library's own ROUGE is downloaded from the hub at run time and averages by an unseeded
+bootstrap, so that every call gives other scores. This one returns the mean over rows, or, with
+`use_aggregator=False`, the scores of every row.
 """
 
 import datasets
 import evaluate
-from rouge_score import rouge_scorer
 
-ROUGE_TYPES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+from finetune.scoring.rouge import NAMES, rouge
 
 
 class Rouge(evaluate.Metric):
     """F1 of ROUGE-1, -2, -L and -Lsum, 0–100; an empty prediction scores 0.
 
-    ROUGE-L takes a text as one sentence, ROUGE-Lsum one a line. Lin 2004, "ROUGE: A Package for
+    ROUGE-L treats a text as one sentence, ROUGE-Lsum each line. Lin 2004, "ROUGE: A Package for
     Automatic Evaluation of Summaries".
     """
 
@@ -48,12 +47,8 @@ class Rouge(evaluate.Metric):
         use_stemmer: bool = False,
         use_aggregator: bool = True,
     ) -> dict[str, float] | dict[str, list[float]]:
-        scorer = rouge_scorer.RougeScorer(ROUGE_TYPES, use_stemmer=use_stemmer)
-        rows = [
-            scorer.score_multi([reference] if isinstance(reference, str) else reference, prediction)
-            for prediction, reference in zip(predictions, references, strict=True)
-        ]
-        scores = {name: [100 * row[name].fmeasure for row in rows] for name in ROUGE_TYPES}
+        rows = rouge(zip(predictions, references, strict=True), use_stemmer)
+        scores = {name: [row[name] for row in rows] for name in NAMES}
         if not use_aggregator:
             return scores
         return {name: sum(values) / len(values) for name, values in scores.items()}

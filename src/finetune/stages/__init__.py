@@ -1,1 +1,1 @@
-"""One module a stage of dvc.yaml: read params, read inputs, call a room, write outs."""
+"""One module a stage of dvc.yaml: read params, read inputs, call a package, write outs."""

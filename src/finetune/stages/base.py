@@ -1,39 +1,42 @@
-"""base: the untuned model on the test rows, with the decoding and precision of the tuned one.
+"""base: the untuned model on validation and test rows, decoded and held in memory as the tuned one.
 
 Once as it is, once with examples of train in its prompt: what can be had without tuning.
 """
 
 from finetune.core import entry, paths
-from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl
-from finetune.core.params import Declared
+from finetune.core.files import read_jsonl, write_json, write_jsonl
+from finetune.core.params import StageParams
 from finetune.inference import budgets
-from finetune.inference.predict import Ask, predict
+from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling import base as base_model
-from finetune.tasks import scores
+from finetune.tasks import registry
+
+SPLITS = ("validation", "test")
 
 
-def run(params: Declared, task: str) -> None:
-    """Write the untuned model's predictions and metrics, with and without examples."""
-    rows, train = (read_jsonl(paths.prepared(task) / f"{n}.jsonl") for n in ("test", "train"))
+def run(params: StageParams, task: str) -> None:
+    """Write the untuned model's predictions, with and without examples; without, where none."""
+    kind = registry.rows(params.task.kind)
+    rows = {
+        split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
+        for split in paths.SPLITS
+    }
     base = base_model.load(params.model, params.method, for_inference=True)
-    ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
-    limits = budgets.find(params.run, base.model)
-    wanted = {"base": 0, "few_shot": params.task.eval.shots}
-    predictions, metrics = {}, {}
-    for name, shots in wanted.items():
-        predictions[name] = []
-        if name == "base" or shots:
-            found = predict(base, base.model, ask, rows, train, f"{name} {task}", limits, shots)
-            protocol = ask.protocol(shots)
-            metrics[name] = scores.metrics(ask.kind, found, params.bootstrap, protocol)
-            metrics[name]["run"] = limits.metrics()
-            predictions[name] = found
-    for name, found in predictions.items():
-        file = paths.predictions(task, name)
-        write_jsonl(file, found)
-        if name in metrics:
-            metrics[name]["predictions_hash"] = short_hash(file)
-    write_json(paths.metrics(task, "base"), {task: metrics})
+    answers = registry.predict(params.task.kind).answers
+    spec = EvalSpec(params.task.prompt, params.task.eval, answers)
+    limits = budgets.resolve(params.run, base.model)
+    for name, shots in {"base": 0, "few_shot": params.task.eval.shots}.items():
+        for split in SPLITS:
+            predictions = []
+            if name == "base" or shots:
+                what = f"{name} {task} {split}"
+                predictions = predict(
+                    base, base.model, spec, rows[split], rows["train"], what, limits, shots
+                )
+            write_jsonl(paths.predictions(task, name, split), predictions)
+    write_json(
+        paths.metrics(task, "predict_base"), {task: {"predict_base": {"run": limits.metrics()}}}
+    )
 
 
 if __name__ == "__main__":

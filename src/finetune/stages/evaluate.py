@@ -1,33 +1,91 @@
-"""evaluate: the tuned model on the test rows, and its paired gain over the untuned one."""
+"""evaluate: a model's scores, from its predictions; without torch and without weights.
+
+python -m finetune.stages.evaluate base     stage evaluate_base: the untuned model
+python -m finetune.stages.evaluate tuned    stage evaluate: the tuned one, and its gain over it
+"""
+
+import functools
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
-from finetune.core.params import Declared
-from finetune.inference import budgets
-from finetune.inference.predict import Ask, predict
-from finetune.modeling import adapters
-from finetune.modeling import base as base_model
-from finetune.tasks import groups, scores
+from finetune.core.params import StageParams
+from finetune.core.schema import Bootstrap
+from finetune.scoring import groups, summary
+from finetune.scoring.metrics import Prediction, Row
+from finetune.tasks import registry
+from finetune.tasks.registry import Scores
+
+Model = Literal["base", "tuned"]
+STAGES: dict[Model, str] = {"base": "evaluate_base", "tuned": "evaluate"}
 
 
-def run(params: Declared, task: str) -> None:
-    """Write the tuned model's predictions, its metrics, its gain, and both models' by groups."""
-    rows, train = (read_jsonl(paths.prepared(task) / f"{n}.jsonl") for n in ("test", "train"))
-    before = read_jsonl(paths.predictions(task, "base"))
-    base = base_model.load(params.model, params.method, for_inference=True)
-    ask = Ask(params.task.kind, params.task.prompt, params.task.eval, params.task.score)
-    model = adapters.load(base.model, paths.adapter(task))
-    limits = budgets.find(params.run, model)
-    predictions = predict(base, model, ask, rows, train, f"evaluate {task}", limits)
-    metrics = scores.metrics(ask.kind, predictions, params.bootstrap, ask.protocol())
-    metrics["gain"] = scores.gain(ask.kind, before, predictions, params.bootstrap)
-    metrics["run"] = limits.metrics()
-    models = {"base": before, "tuned": predictions}
-    write_jsonl(paths.predictions(task, "tuned"), predictions)
-    metrics["predictions_hash"] = short_hash(paths.predictions(task, "tuned"))
-    write_tsv(paths.groups(task), list(groups.table(ask.kind, rows, models, params.bootstrap)))
-    write_json(paths.metrics(task, "tuned"), {task: metrics})
+def run(which: Model, params: StageParams, task: str) -> None:
+    """Write the scores of one of the two models."""
+    scores = registry.scores(params.task.kind)
+    rows = {
+        split: read_jsonl(paths.prepared(task) / f"{split}.jsonl")
+        for split in ("validation", "test")
+    }
+    shots = {"base": 0, "few_shot": params.task.eval.shots} if which == "base" else {"tuned": 0}
+    metrics: dict[str, dict[str, Any]] = {}
+    for name, count in shots.items():
+        predictions = read_jsonl(paths.predictions(task, name))
+        scored = scores.score(rows["test"], predictions, params.task.score) if predictions else []
+        write_jsonl(paths.scored(task, name), scored)
+        if not scored:
+            continue  # no few-shot prompts were asked for
+        protocol = {
+            **params.task.eval.model_dump(),
+            "shots": count,
+            **params.task.score.model_dump(),
+        }
+        metrics[name] = {
+            **summary.summary(scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol),
+            **scores.details(scored, params.bootstrap),
+        }
+        on_validation = read_jsonl(paths.predictions(task, name, "validation"))
+        chosen_by = scores.score(rows["validation"], on_validation, params.task.score)
+        metrics[name]["validation"] = summary.scores(scores.METRICS, chosen_by)
+        metrics[name]["predictions_hash"] = short_hash(paths.predictions(task, name))
+    if which == "base":
+        write_json(paths.metrics(task, "base"), {task: metrics})
+        return
+    before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
+    gain = summary.gain(scores.METRICS, before, after, params.bootstrap)
+    models = {"base": before, "tuned": after}
+    _write_groups(task, scores, rows["test"], models, params.bootstrap)
+    _write_pairs(task, scores, before, after)
+    write_json(paths.metrics(task, "tuned"), {task: {**metrics["tuned"], "gain": gain}})
+
+
+def _write_groups(
+    task: str,
+    scores: Scores,
+    rows: Sequence[Row],
+    models: Mapping[str, Sequence[Prediction]],
+    options: Bootstrap,
+) -> None:
+    """Both models by groups of test rows."""
+    table = groups.table(scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options)
+    write_tsv(paths.groups(task), list(table))
+
+
+def _write_pairs(
+    task: str, scores: Scores, before: list[Prediction], after: list[Prediction]
+) -> None:
+    """The primary score of each row under both models, for `dvc plots`."""
+    primary = scores.METRICS[0]
+    pairs = [
+        {"base": primary.of_row(old), "tuned": primary.of_row(new)}
+        for old, new in zip(before, after, strict=True)
+    ]
+    write_tsv(paths.plot(task, "rows"), pairs)
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    model: Model = "base" if sys.argv[1:2] == ["base"] else "tuned"
+    sys.argv[1:2] = [] if sys.argv[1:2] in (["base"], ["tuned"]) else sys.argv[1:2]
+    entry.main(functools.partial(run, model), STAGES[model])

@@ -2,19 +2,19 @@
 
 from finetune.core import entry, paths
 from finetune.core.files import replaced_folder, sha256, write_json, write_jsonl
-from finetune.core.params import Declared
+from finetune.core.params import StageParams
 from finetune.data import sources
-from finetune.tasks.kinds import kind
+from finetune.tasks import registry
 
 
-def run(params: Declared, task: str) -> None:
+def run(params: StageParams, task: str) -> None:
     """Write the raw rows of each split, others' answers to them, and where all came from."""
     fetched = sources.fetch(
         params.data.source,
         params.data.root,
         params.data.embedded,
         params.task.source,
-        kind(params.task.kind),
+        registry.options(params.task.kind).Task.fields,
     )
     with replaced_folder(paths.raw(task)) as folder:
         written = {}

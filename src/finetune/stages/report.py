@@ -1,32 +1,48 @@
-"""report: one page with what every model and rung scores, and the tables that `dvc plots` draws."""
+"""report: one page with what every model and baseline scores, and where it is good and bad."""
 
 from pathlib import Path
 
 from finetune.core import entry
-from finetune.core.files import replaced_folder, write_text
-from finetune.core.params import Declared
-from finetune.reporting import material, page, plots
+from finetune.core.files import write_text
+from finetune.core.params import StageParams
+from finetune.reporting import artifacts, page
+from finetune.reporting.artifacts import Kind
+from finetune.tasks import registry
+
+PAGE = Path("reports/index.html")
 
 
-def run(params: Declared) -> None:
-    """Write the page and the tables."""
+def run(params: StageParams) -> None:
+    """Write the page."""
     tasks = params.tasks
-    materials = [material.read(task, options.kind) for task, options in tasks.items()]
     sections = {
         "model": params.model,
         "method": params.method,
         "lora": params.lora,
-        "train": params.train,
         "data": params.data,
         "bootstrap": params.bootstrap,
     }
-    made = page.page(
-        materials, tasks, sections, params.bootstrap, params.model, params.run.usd_per_hour
+    html = page.page(
+        [artifacts.read(task, kind(options.kind)) for task, options in tasks.items()],
+        tasks,
+        sections,
+        params.bootstrap,
+        params.model,
+        params.run.usd_per_hour,
     )
-    with replaced_folder(Path("reports/plots")) as folder:
-        for found in materials:
-            plots.write(found, folder / found.task)
-    write_text(Path("reports/index.html"), made)
+    write_text(PAGE, html)
+
+
+def kind(name: str) -> Kind:
+    """What the page is to know of a kind."""
+    scores = registry.scores(name)
+    return Kind(
+        metrics=scores.METRICS,
+        flags=scores.FLAGS,
+        groupings=scores.GROUPINGS,
+        baselines=registry.baselines(name).BASELINES,
+        report=registry.report(name).REPORT,
+    )
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""The trainer, its callbacks, run state and resume."""
+"""The trainer, its callbacks, token budgets, run state and resume."""

@@ -1,7 +1,7 @@
-"""How many tokens a micro-batch may have: from the memory that is there, and what a token takes.
+"""The token budget of a micro-batch: from the free memory and the memory that a token takes.
 
-The budget belongs to the machine: it is kept with the run state and used again on resume, so that a
-run that was killed is cut as it was before, but it is no part of what tells two runs apart.
+It belongs to the machine: it is saved with the run state and used again on resume, so that a
+resumed run has the same micro-batches, but it is no part of the run's identity.
 """
 
 import contextlib
@@ -20,24 +20,24 @@ from finetune.core.memory import GB, available_on
 from finetune.core.schema import Run
 from finetune.modeling import footprint, precision
 from finetune.modeling.footprint import Footprint
-from finetune.training.examples import Example, learned_rate
+from finetune.training.examples import Example, max_target_rate
 
 log = logging.getLogger(__name__)
 
-# Budgets are powers of two up to a cap, so that two runs on one machine are cut alike although a
-# little more or less memory is free. The GPU's cap was not run on one.
-CAP = {"cpu": 1024, "cuda": 16384}
-SMALLEST = 128
-# Of the free memory; the rest is for what no tensor shows: allocators, operators' own buffers.
-USABLE = 0.85
-# Bytes of memory for a byte of tensors. A heap is left with holes by tensors that are freed between
+# Budgets are powers of two up to a maximum, so that two runs on one machine have the same
+# micro-batches although free memory varies. The GPU's maximum was not tested on one.
+MAX_TOKENS = {"cpu": 1024, "cuda": 16384}
+MIN_TOKENS = 128
+# Of the free memory; the rest is for allocators and for operators' internal buffers.
+USABLE_FRACTION = 0.85
+# Bytes of memory for a byte of tensors. The heap is fragmented by tensors that are freed between
 # those that are kept for the backward pass: with glibc 2.36 whole runs of SmolLM2-135M took 2.2
-# (SAMSum) and 2.6 times (prices) the bytes of its tensors. On a GPU `USABLE` leaves the room.
+# (SAMSum) and 2.6 times (prices) the bytes of its tensors. On a GPU `USABLE_FRACTION` covers it.
 HEAP_OVERHEAD = {"cpu": 2.4, "cuda": 1.0}
-# Of a trained parameter: its gradient and Adam's two moments, float32 all.
+# For each trainable parameter: its gradient and Adam's two moments, all float32.
 OPTIMIZER_BYTES = 12
 
-Wanted = int | Literal["auto"]
+TokenBudget = int | Literal["auto"]
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,31 @@ class Budget:
     gradient_checkpointing: bool = False
 
 
-def find(options: Run, model: PeftModel, dtype: torch.dtype, examples: Sequence[Example]) -> Budget:
-    """The budget for a run over these examples, on the machine as it is now.
+def estimate(
+    options: Run, model: PeftModel, dtype: torch.dtype, examples: Sequence[Example]
+) -> Budget:
+    """The budget for training on these examples, from the memory that is free now.
 
     Raises:
-        ModelError: see `fitting`.
+        ModelError: see `choose`.
     """
     device = model.device.type
     trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    rate = learned_rate(examples)
+    rate = max_target_rate(examples)
     free = available_on(device, options.memory_gb)
     footprints: dict[bool, Footprint] = {}
 
     def measure(checkpointing: bool) -> Footprint:
-        with precision.computing(model, dtype):
+        with precision.autocast(model, dtype):
             footprints[checkpointing] = footprint.measure(model, rate, checkpointing)
         return footprints[checkpointing]
 
     longest = max(len(example["input_ids"]) for example in examples)
-    budget = fitting(
+    budget = choose(
         options.token_budget, longest, free - OPTIMIZER_BYTES * trainable, device, measure
     )
-    step = footprints[budget.gradient_checkpointing].times(HEAP_OVERHEAD[device])
-    peak = step.of(max(longest, budget.tokens)) + OPTIMIZER_BYTES * trainable
+    step = footprints[budget.gradient_checkpointing].scaled(HEAP_OVERHEAD[device])
+    peak = step.bytes_for(max(longest, budget.tokens)) + OPTIMIZER_BYTES * trainable
     log.info(
         f"micro-batches of {budget.tokens} tokens{_checkpointing(budget)}: about {peak / GB:.1f} "
         f"GB beside the model, {free / GB:.1f} GB are free"
@@ -82,97 +84,111 @@ def _checkpointing(budget: Budget) -> str:
     return " with gradient checkpointing" if budget.gradient_checkpointing else ""
 
 
-def fitting(
-    wanted: Wanted,
+def choose(
+    requested: TokenBudget,
     longest: int,
     free: int,
     device: str,
     measure: Callable[[bool], Footprint],
 ) -> Budget:
-    """The budget for rows of at most `longest` tokens in `free` bytes of memory.
+    """The budget for `free` bytes of memory; with gradient checkpointing only where it is needed.
 
-    `measure(checkpointing)` is the footprint of a step. Gradient checkpointing is turned on only
-    where the longest row, or the budget that is `wanted`, does not fit without it.
+    Args:
+        requested: tokens of a micro-batch, or `auto` for the largest power of two that fits.
+        longest: tokens of the longest row, which must fit.
+        free: bytes, beside the model and the optimizer.
+        device: `cpu` or `cuda`.
+        measure: the footprint of a step, without or with gradient checkpointing.
 
     Raises:
-        ModelError: a single row does not fit, even with gradient checkpointing.
+        ModelError: the longest row, or what was requested, does not fit even with checkpointing.
     """
-    usable = round(USABLE * free)
-    needed = longest if wanted == "auto" else max(longest, wanted)
+    usable = round(USABLE_FRACTION * free)
+    needed = longest if requested == "auto" else max(longest, requested)
     for checkpointing in (False, True):
-        found = measure(checkpointing).times(HEAP_OVERHEAD[device])
-        tokens = found.fit(usable)
+        step = measure(checkpointing).scaled(HEAP_OVERHEAD[device])
+        tokens = step.max_tokens(usable)
         if tokens >= needed:
-            cap = min(tokens, CAP[device])
-            chosen = 2 ** max(0, cap.bit_length() - 1) if wanted == "auto" else wanted
+            cap = min(tokens, MAX_TOKENS[device])
+            chosen = 2 ** max(0, cap.bit_length() - 1) if requested == "auto" else requested
             return Budget(chosen, checkpointing)
-    takes = f"{found.of(needed) / USABLE / GB:.1f} GB to train on, gradient checkpointing included"
-    there = f"{free / GB:.1f} GB are free"
-    if wanted != "auto" and tokens >= longest:
+    needed_gb = step.bytes_for(needed) / USABLE_FRACTION / GB
+    takes = f"{needed_gb:.1f} GB to train on, gradient checkpointing included"
+    available = f"{free / GB:.1f} GB are free"
+    if requested != "auto" and tokens >= longest:
         raise ModelError(
-            f"run.token_budget: {wanted} tokens take {takes}; {there}: set it to {tokens} or less"
+            f"run.token_budget: {requested} tokens take {takes}; {available}: "
+            f"set it to {tokens} or less"
         )
     remedy = "take a smaller model, or a machine with more memory"
-    if tokens >= SMALLEST:
+    if tokens >= MIN_TOKENS:
         remedy = (
             "in the task's config lower prompt.max_tokens, so that a prompt with its completion "
             f"has {tokens} tokens or less, or {remedy}"
         )
-    raise ModelError(f"the longest row has {longest} tokens, which take {takes}; {there}: {remedy}")
+    raise ModelError(
+        f"the longest row has {longest} tokens, which take {takes}; {available}: {remedy}"
+    )
 
 
 def resolve(
-    run_state: Path, wanted: Wanted, find_now: Callable[[], Budget], was_too_large: bool
+    run_state: Path,
+    requested: TokenBudget,
+    estimate_now: Callable[[], Budget],
+    ran_out_of_memory: bool,
 ) -> Budget:
-    """The budget that a run keeps to: on resume the one of its run state, if that still fits.
+    """The budget of a run; on resume the one saved in its run state, if that still fits.
 
-    Half of it, where the kernel killed the run for want of memory. Where it differs from the run
-    state's, the resumed run equals the uninterrupted one up to rounding only, which is said.
+    It is halved if the interrupted run `ran_out_of_memory`. Where it differs from the saved one, a
+    warning says that the resumed run equals an uninterrupted one only up to rounding.
     """
-    kept = _kept(run_state)
-    budget = find_now()
-    if kept and wanted == "auto":
-        budget = smaller(kept) if was_too_large else _least(kept, budget)
-    if kept and kept != budget:
+    saved = _load(run_state)
+    budget = estimate_now()
+    if saved and requested == "auto":
+        budget = halved(saved) if ran_out_of_memory else _smaller(saved, budget)
+    if saved and saved != budget:
         log.warning(
             f"resumes with {budget.tokens} tokens a micro-batch{_checkpointing(budget)} where it "
-            f"began with {kept.tokens}: equal to an uninterrupted run up to rounding"
+            f"began with {saved.tokens}: equal to an uninterrupted run up to rounding"
         )
-    keep(run_state, budget)
+    save(run_state, budget)
     return budget
 
 
-def _kept(run_state: Path) -> Budget | None:
+def _load(run_state: Path) -> Budget | None:
     file = run_state / "budget.json"
     return Budget(**read_json(file)) if file.is_file() else None
 
 
-def keep(run_state: Path, budget: Budget) -> None:
-    """Write a budget into the run state, for the run that resumes it."""
+def save(run_state: Path, budget: Budget) -> None:
+    """Write a budget to the run state, for the run that resumes from it."""
     write_json(run_state / "budget.json", asdict(budget))
 
 
-def _least(one: Budget, other: Budget) -> Budget:
-    """The one that takes less memory."""
+def _smaller(one: Budget, other: Budget) -> Budget:
+    """The budget that takes less memory."""
     return min(one, other, key=lambda b: (not b.gradient_checkpointing, b.tokens))
 
 
 @contextlib.contextmanager
-def halved_if_too_large(run_state: Path, budget: Budget) -> Iterator[None]:
-    """Where the block runs out of memory, let the run that resumes it take half the budget."""
+def halve_on_out_of_memory(run_state: Path, budget: Budget) -> Iterator[None]:
+    """If the block runs out of memory, save half the budget for the run that resumes it."""
     try:
         yield
     except RuntimeError as error:
         if is_out_of_memory(error):
-            half = smaller(budget)
-            keep(run_state, half)
+            half = halved(budget)
+            save(run_state, half)
             log.warning(f"the same command resumes with {half.tokens} tokens a micro-batch")
         raise
 
 
-def smaller(budget: Budget) -> Budget:
-    """Half the tokens; where few are left, a single row is what does not fit."""
-    tokens = max(SMALLEST, budget.tokens // 2)
+def halved(budget: Budget) -> Budget:
+    """Half the tokens, at least `MIN_TOKENS`; at these, with gradient checkpointing.
+
+    Then a single row did not fit, whatever the budget.
+    """
+    tokens = max(MIN_TOKENS, budget.tokens // 2)
     return Budget(tokens, budget.gradient_checkpointing or tokens == budget.tokens)
 
 

@@ -1,4 +1,4 @@
-"""What happens beside the optimization: measuring at set steps, saving, a progress bar."""
+"""Callbacks of the Trainer: when to evaluate and save, progress, notes for a killed run."""
 
 import time
 from typing import Any
@@ -9,14 +9,14 @@ from finetune.core import killed
 from finetune.core.progress import bar
 
 
-class Milestones(TrainerCallback):
-    """Measures validation loss and saves a checkpoint `evaluations` times, the last at the end.
+class EvaluationSchedule(TrainerCallback):
+    """Evaluates and saves a checkpoint at `num_evals` evenly spaced steps, the last one included.
 
-    In between a checkpoint is saved every `save_minutes`: what a kill can cost at most.
+    In between, a checkpoint is saved every `save_minutes`: a killed run loses no more than that.
     """
 
-    def __init__(self, steps: int, evaluations: int, save_minutes: float) -> None:
-        count = min(evaluations, steps)
+    def __init__(self, steps: int, num_evals: int, save_minutes: float) -> None:
+        count = min(num_evals, steps)
         self.steps = {round(steps * (i + 1) / count) for i in range(count)}
         self.save_seconds = 60 * save_minutes
         self.saved_at = time.monotonic()
@@ -35,7 +35,7 @@ class Milestones(TrainerCallback):
 
 
 class Heartbeat(TrainerCallback):
-    """Notes the step that a run is at, for the case that it is killed in it."""
+    """Notes the current optimizer step on disk, to be reported if the run is killed in it."""
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
@@ -43,19 +43,19 @@ class Heartbeat(TrainerCallback):
         killed.note(step=state.global_step + 1, steps=state.max_steps)
 
 
-class Progress(TrainerCallback):
-    """A bar over optimizer steps with the latest losses and a time to go."""
+class ProgressBar(TrainerCallback):
+    """A progress bar over optimizer steps with the latest losses; `desc` is its title."""
 
-    def __init__(self, what: str) -> None:
-        self.what = what
+    def __init__(self, desc: str) -> None:
+        self.desc = desc
         self.losses: dict[str, str] = {}
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        self.bar = bar(None, self.what, "step", total=state.max_steps)
+        self.bar = bar(None, self.desc, "step", total=state.max_steps)
         self.bar.update(state.global_step)
-        # After a resume the rate is that of the steps done now, not of those done before.
+        # On resume, the rate is computed from the steps of this process only.
         self.bar.initial = state.global_step
 
     def on_step_end(

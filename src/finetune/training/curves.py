@@ -1,4 +1,4 @@
-"""Curves of a run by DVCLive: one TSV file each, `step` being the optimizer step."""
+"""Training curves, written by DVCLive: a TSV file each, with the optimizer step as `step`."""
 
 import shutil
 import tempfile
@@ -8,15 +8,15 @@ from typing import Any
 
 from dvclive import Live
 
-# What the Trainer calls a value → the curve's name.
+# The Trainer's name of a value → the curve's name.
 CURVES = {"loss": "train_loss", "eval_loss": "validation_loss", "learning_rate": "learning_rate"}
 
 
 def write(history: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Write the curves of a run's log history into a folder.
+    """Write the curves of a run's log history to a folder.
 
-    The history travels with the checkpoints, so a resumed run has exactly the steps that count;
-    what a killed run logged after its last checkpoint is not in it.
+    The history is part of the checkpoints, so that of a resumed run has each step once; what a
+    killed run logged after its last checkpoint is not in it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:

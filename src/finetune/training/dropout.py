@@ -1,4 +1,4 @@
-"""Dropout that is drawn for each row by itself, whatever rows share its micro-batch."""
+"""Dropout with a mask for each row that does not depend on the other rows of its micro-batch."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,45 +9,47 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 
-class Draws:
-    """What the next forward pass draws by: a key for each row, shared by all layers.
+class DropoutKeys:
+    """The seeds of the next forward pass's dropout masks, shared by all layers.
 
-    `lengths` are the rows' tokens, which stand in the last columns of a batch.
+    by_row: for each row of the batch the run's seed, the optimizer step, the row's index.
+    lengths: of the rows, in tokens, which are in the last columns of the batch.
     """
 
     def __init__(self) -> None:
-        self.keys: Sequence[tuple[int, int, int]] = ()
+        self.by_row: Sequence[tuple[int, int, int]] = ()
         self.lengths: Sequence[int] = ()
 
 
 class RowDropout(nn.Module):
     """Dropout of a layer's input (rows, columns, features), seeded by layer, step and row.
 
-    torch's own draws one mask for the whole batch: other neighbours or padding, other mask.
+    torch's own draws one mask for the batch, so that a row's depends on other rows and padding.
     """
 
-    def __init__(self, p: float, layer: int, draws: Draws) -> None:
+    def __init__(self, p: float, layer: int, dropout_keys: DropoutKeys) -> None:
         super().__init__()
-        self.p, self.layer, self.draws = p, layer, draws
+        self.p, self.layer, self.dropout_keys = p, layer, dropout_keys
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training:
             return x
         kept = torch.zeros_like(x)
         generator = torch.Generator(x.device)
-        for row, (key, length) in enumerate(zip(self.draws.keys, self.draws.lengths, strict=True)):
+        rows = zip(self.dropout_keys.by_row, self.dropout_keys.lengths, strict=True)
+        for row, (key, length) in enumerate(rows):
             digest = hashlib.sha256(repr((*key, self.layer)).encode()).digest()
             generator.manual_seed(int.from_bytes(digest[:7], "big"))
             kept[row, -length:].bernoulli_(1 - self.p, generator=generator)
         return x * kept / (1 - self.p)
 
 
-def draw_by_row(model: PeftModel) -> Draws:
-    """Have an adapter's dropout layers drawn by row; returns what they draw by."""
-    draws = Draws()
+def use_row_dropout(model: PeftModel) -> DropoutKeys:
+    """Replace an adapter's dropout layers by `RowDropout`; returns the keys that they share."""
+    keys = DropoutKeys()
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
     for number, layer in enumerate(layers):
         for name, module in layer.lora_dropout.items():
             if isinstance(module, nn.Dropout):
-                layer.lora_dropout[name] = RowDropout(module.p, number, draws)
-    return draws
+                layer.lora_dropout[name] = RowDropout(module.p, number, keys)
+    return keys

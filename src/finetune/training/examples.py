@@ -1,18 +1,17 @@
-"""Rows as training examples, and their order over the whole run, optimizer step by step."""
+"""Rows as training examples, and their order over the optimizer steps of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from finetune.core.errors import DataError
+from finetune.core.rows import TaskRow
 from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.kinds import Kind
 
-IGNORED = -100  # the label that the loss passes over
-# Batches whose rows are sorted among themselves: enough for little padding, few enough that which
-# rows meet in a batch stays mostly chance.
+IGNORE_INDEX = -100  # the label of tokens that are no targets of the loss
+# Rows are sorted by length within so many batches: enough for little padding, few enough that the
+# rows of a batch are still mostly random.
 SORTED_BATCHES = 16
 MAX_UNLEARNED = 0.01
 
@@ -21,34 +20,37 @@ Example = dict[str, list[int]]
 
 @dataclass(frozen=True)
 class Step:
-    """One optimizer step: its number from 0, and the indices of its examples."""
+    """One optimizer step: its number, from 0, and the indices of its examples."""
 
     number: int
     rows: tuple[int, ...]
 
 
-def learned_tokens(example: Example) -> int:
-    """How many tokens the loss falls on; a row's first follows nothing, and is never learned."""
-    return sum(label != IGNORED for label in example["labels"][1:])
+def num_target_tokens(example: Example) -> int:
+    """The number of targets of the loss; a row's first token, which nothing predicts, is none."""
+    return sum(label != IGNORE_INDEX for label in example["labels"][1:])
 
 
-def learned_rate(examples: Sequence[Example]) -> float:
-    """The largest part of an example's tokens that is learned: what logits are kept for."""
-    return max(learned_tokens(example) / len(example["input_ids"]) for example in examples)
+def max_target_rate(examples: Sequence[Example]) -> float:
+    """The largest fraction of an example's tokens that are targets, whose logits are computed."""
+    return max(num_target_tokens(example) / len(example["input_ids"]) for example in examples)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Encoded rows, and how many had to be cut."""
+    """Encoded rows, and how many were truncated.
+
+    unlearned: examples without a target token.
+    """
 
     examples: list[Example]
     prompts_truncated: int
     completions_truncated: int
-    unlearned: int = 0  # examples without a token that the loss falls on
+    unlearned: int = 0
 
     def tokens(self) -> dict[str, float]:
-        """How long prompts and completions are, on average and at most, as a model reads them."""
-        completions = [sum(n != IGNORED for n in each["labels"]) for each in self.examples]
+        """Mean and maximum length of prompts and completions, in tokens."""
+        completions = [sum(n != IGNORE_INDEX for n in each["labels"]) for each in self.examples]
         prompts = [
             len(each["input_ids"]) - completion
             for each, completion in zip(self.examples, completions, strict=True)
@@ -61,22 +63,23 @@ class Examples:
         }
 
 
-def encode(rows: Sequence[dict[str, Any]], kind: Kind, encoder: PromptEncoder) -> Examples:
-    """Prompt and completion of each row as ids; the loss falls on the completion only.
+def encode(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
+    """Prompt and completion of each row as ids; the completion's tokens are the targets.
 
     Raises:
-        DataError: more than `MAX_UNLEARNED` of the rows have no token that the loss falls on.
+        DataError: more than `MAX_UNLEARNED` of the rows have no target token.
     """
-    prompts = [encoder.encode(kind.body(row)) for row in rows]
-    completions = [encoder.encode_completion(kind.target(row)) for row in rows]
+    rows = [row.for_prompt(encoder.prompt) for row in rows]
+    prompts = [encoder.encode(row.input) for row in rows]
+    completions = [encoder.encode_completion(row.completion) for row in rows]
     examples = [
         {
             "input_ids": [*prompt.ids, *completion.ids],
-            "labels": [IGNORED] * len(prompt.ids) + completion.ids,
+            "labels": [IGNORE_INDEX] * len(prompt.ids) + completion.ids,
         }
         for prompt, completion in zip(prompts, completions, strict=True)
     ]
-    unlearned = sum(not learned_tokens(example) for example in examples)
+    unlearned = sum(not num_target_tokens(example) for example in examples)
     if unlearned > MAX_UNLEARNED * len(examples):
         raise DataError(
             f"{unlearned} of {len(examples)} rows have no token to learn from: see the rows' "
@@ -90,11 +93,11 @@ def encode(rows: Sequence[dict[str, Any]], kind: Kind, encoder: PromptEncoder) -
     )
 
 
-def order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list[int]:
-    """Which example comes when, for `rows` examples in all: every epoch shuffled anew.
+def sampling_order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list[int]:
+    """The indices of `rows` examples in training order, each epoch shuffled anew.
 
-    Fixed before training starts, so that a resumed run goes on with the very same rows. Examples of
-    like length share a batch; the batches themselves come in random order.
+    Determined before training starts, so that a resumed run continues with the same rows. Examples
+    of similar length share a batch; the batches are in random order.
     """
     rng = np.random.default_rng(seed)
     epochs = -(-rows // len(lengths))
@@ -105,8 +108,8 @@ def order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list
             drawn[start : start + SORTED_BATCHES * batch_size].tolist(), key=lengths.__getitem__
         )
         batches = [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
-        # Only the last chunk's last batch can be short; it must stay last, or the Trainer, which
-        # cuts the order into batches by itself, would cut it elsewhere.
+        # Only the last chunk's last batch can be short; it must stay last, or the batches after it
+        # would be shifted.
         full, short = (batches[:-1], batches[-1:]) if len(chunk) % batch_size else (batches, [])
         ordered += [i for n in rng.permutation(len(full)) for i in full[n]]
         ordered += [i for batch in short for i in batch]
@@ -116,9 +119,10 @@ def order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list
 def optimizer_steps(
     examples: Sequence[Example], rows: int, batch_size: int, seed: int
 ) -> list[Step]:
-    """The optimizer steps of a run over `rows` examples: which rows each one learns from."""
-    chosen = order([len(example["input_ids"]) for example in examples], rows, batch_size, seed)
+    """The optimizer steps of a run over `rows` examples, with `batch_size` examples each."""
+    lengths = [len(example["input_ids"]) for example in examples]
+    order = sampling_order(lengths, rows, batch_size, seed)
     return [
-        Step(start // batch_size, tuple(chosen[start : start + batch_size]))
+        Step(start // batch_size, tuple(order[start : start + batch_size]))
         for start in range(0, rows, batch_size)
     ]

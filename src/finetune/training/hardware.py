@@ -1,4 +1,4 @@
-"""What a run was on, and what it took there: for `train.json`, in no score."""
+"""The hardware of a run and its peak memory, for `train.json`."""
 
 import platform
 import resource
@@ -8,19 +8,19 @@ import torch
 
 
 def device_name() -> str:
-    """The GPU's name, or that of the processor with the threads in use."""
+    """The GPU's name, or the CPU's with the number of threads in use."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     # Python's own `platform.processor` is empty on Linux.
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text(encoding="utf-8").splitlines() if known.is_file() else []
+    file = Path("/proc/cpuinfo")
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     name = names[0] if names else platform.machine()
     return f"CPU ({name}), {torch.get_num_threads()} threads"
 
 
 def peak_memory() -> int:
-    """Bytes: of the GPU's memory where there is one, else of this process."""
+    """Peak memory of this process in bytes: on the GPU where there is one, else in RAM."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

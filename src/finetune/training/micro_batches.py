@@ -1,15 +1,15 @@
-"""Optimizer steps cut into micro-batches by a token budget: the hardware's matter, not the run's.
+"""Optimizer steps split into micro-batches by a token budget, which depends on the hardware.
 
-What is learned in a step does not depend on the cut, up to rounding: the loss of each micro-batch
-is a sum, divided by the tokens of the whole step, and dropout is drawn for each row by itself.
+Up to rounding, the gradient of a step does not depend on the split: the loss of each micro-batch is
+a sum, divided by the target tokens of the whole step, and dropout masks are drawn row by row.
 """
 
 from collections.abc import Iterator, Sequence
 
 import torch
 
-from finetune.inference.batches import batches, pad_left, positions, within
-from finetune.training.examples import IGNORED, Example
+from finetune.modeling.batches import batches, pad_left, position_ids, within_budget
+from finetune.training.examples import IGNORE_INDEX, Example
 
 MicroBatch = dict[str, torch.Tensor]
 
@@ -17,32 +17,33 @@ MicroBatch = dict[str, torch.Tensor]
 def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
     """The tensors of a micro-batch, padded on the left, as inference does.
 
-    `input_ids`, `attention_mask` and `position_ids` are (rows, longest row); `learned` (2, count)
-    holds rows and columns of the positions whose next token is learned, `targets` (count,) those.
+    `input_ids`, `attention_mask` and `position_ids` are (rows, longest row); `target_positions`
+    (2, count) holds row and column of each position that predicts a target, `targets` (count,)
+    the ids of the targets.
     """
     ids, mask = pad_left([example["input_ids"] for example in examples], pad_id)
-    # A row's first token follows nothing, in the padding before it least of all.
-    labels, _ = pad_left([[IGNORED, *example["labels"][1:]] for example in examples], IGNORED)
-    following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-    learned = (following != IGNORED).nonzero().T
+    # A row's first token is no target: nothing but padding precedes it.
+    targets = [[IGNORE_INDEX, *example["labels"][1:]] for example in examples]
+    labels, _ = pad_left(targets, IGNORE_INDEX)
+    following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
+    predicting = (following != IGNORE_INDEX).nonzero().T
     return {
         "input_ids": ids,
         "attention_mask": mask,
-        "position_ids": positions(mask),
-        "learned": learned,
-        "targets": following[learned[0], learned[1]],
+        "position_ids": position_ids(mask),
+        "target_positions": predicting,
+        "targets": following[predicting[0], predicting[1]],
     }
 
 
 def micro_batches(
     examples: Sequence[Example], token_budget: int, pad_id: int
 ) -> Iterator[tuple[list[int], MicroBatch]]:
-    """The places in `examples` and the tensors of each micro-batch, the longest rows first.
+    """The indices in `examples` and the tensors of each micro-batch, the longest rows first.
 
-    A micro-batch takes rows × longest row tokens, padding included: at most the budget, or a single
-    row that is longer by itself. The cut depends on lengths and budget alone, so that a resumed run
-    cuts as the killed one did.
+    A micro-batch has at most `token_budget` tokens, rows × longest row with padding, or is a single
+    longer row. The split depends on lengths and budget only, so that a resumed run repeats it.
     """
     lengths = [len(example["input_ids"]) for example in examples]
-    for places in batches(lengths, within(token_budget)):
-        yield places, collate([examples[place] for place in places], pad_id)
+    for indices in batches(lengths, within_budget(token_budget)):
+        yield indices, collate([examples[i] for i in indices], pad_id)

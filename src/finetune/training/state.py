@@ -1,4 +1,4 @@
-"""Where a run keeps what it needs to go on after a kill: outside the outs, which DVC may remove."""
+"""The run state, from which a killed run resumes: outside the outs, which DVC may remove."""
 
 import contextlib
 import hashlib
@@ -17,13 +17,13 @@ from finetune.core.files import sha256
 
 CHECKPOINT = "checkpoint-"
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
-SMALL = 64 * 2**20  # bytes
+MAX_HASHED_BYTES = 64 * 2**20  # larger files are identified without reading them
 
 
 def folder(task: str, identity: dict[str, Any]) -> Path:
-    """The run state of one task under one identity: the parameters and hashes of what goes in.
+    """The folder of a task's run state, named by a hash of the run's identity: all its inputs.
 
-    DVC sets DVC_ROOT to the main repository, in the workspace as in temporary checkouts.
+    It is in the main repository, which DVC_ROOT names in temporary checkouts as well.
     """
     text = json.dumps(identity, sort_keys=True, default=str)
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -31,10 +31,10 @@ def folder(task: str, identity: dict[str, Any]) -> Path:
 
 
 @contextlib.contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """Keeps the run state to one process: a second one, such as another queue worker, waits.
+def locked(state: Path) -> Iterator[None]:
+    """Lock the run state in this context; a second process, such as a queue worker, waits.
 
-    When the block ends well, the state has served and is removed.
+    If the context ends without an error, the run state is removed.
     """
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
@@ -43,12 +43,14 @@ def alone(state: Path) -> Iterator[None]:
 
 
 def last_checkpoint(state: Path) -> Path | None:
-    """The latest complete checkpoint; one that a kill cut short is removed.
+    """The latest complete checkpoint; incomplete ones after it are removed.
 
-    The Trainer writes `trainer_state.json` last: a checkpoint that has it has everything.
+    The Trainer writes `trainer_state.json` last: a checkpoint that has it is complete.
     """
-    found = sorted(state.glob(f"{CHECKPOINT}*"), key=lambda p: int(p.name.removeprefix(CHECKPOINT)))
-    for checkpoint in reversed(found):
+    checkpoints = sorted(
+        state.glob(f"{CHECKPOINT}*"), key=lambda p: int(p.name.removeprefix(CHECKPOINT))
+    )
+    for checkpoint in reversed(checkpoints):
         try:
             json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError):
@@ -58,29 +60,31 @@ def last_checkpoint(state: Path) -> Path | None:
     return None
 
 
-def code_identity(dvc_yaml: Path, stage: str) -> dict[str, str]:
-    """The hashes of the code that a stage depends on, and the versions of what it is built on.
+def code_identity(dvc_yaml: Path, stage: str, kind: str) -> dict[str, str]:
+    """Hashes of the source files that a stage depends on, and the versions of its libraries.
 
-    A checkpoint of other code must not become part of this run: DVC runs a stage again after an
-    edit of its code, and what it makes is locked as made by the new code.
+    Of a task's kind these are the files of `kind`. A checkpoint of other code must not be resumed
+    from: DVC runs a stage again after an edit of its code, and locks its outs as those of the new
+    code.
     """
     entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
     root = dvc_yaml.parent
-    code = [root / dep for dep in entry.get("do", entry)["deps"] if dep.startswith("src/")]
-    files = sorted(f for path in code for f in ([path] if path.is_file() else path.rglob("*.py")))
+    deps = [dep.replace("${item.kind}", kind) for dep in entry.get("do", entry)["deps"]]
+    code = [root / dep for dep in deps if dep.startswith("src/")]
+    files = sorted(f for path in code for f in (path.rglob("*.py") if path.is_dir() else [path]))
     hashes = {str(file.relative_to(root)): sha256(file) for file in files}
     return hashes | {name: version(name) for name in LIBRARIES}
 
 
 def file_identity(path: Path) -> dict[str, Any]:
-    """What tells a model folder from another without reading gigabytes.
+    """The identity of a model folder, computed without reading gigabytes, by file name.
 
-    Small files count by their hash: in a temporary checkout of Git they have new times. Large ones,
-    which lie elsewhere, count by size and time.
+    Small files are hashed: in a temporary Git checkout their times are new. Large ones, which are
+    not in Git, are identified by size and modification time.
     """
     identity: dict[str, Any] = {}
     for file in sorted(file for file in path.glob("*") if file.is_file()):
-        found = file.stat()
-        small = found.st_size <= SMALL
-        identity[file.name] = sha256(file) if small else [found.st_size, found.st_mtime_ns]
+        stat = file.stat()
+        is_small = stat.st_size <= MAX_HASHED_BYTES
+        identity[file.name] = sha256(file) if is_small else [stat.st_size, stat.st_mtime_ns]
     return identity

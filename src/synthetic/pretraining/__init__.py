@@ -1,1 +1,1 @@
-"""Makes the embedded base model: its text, its tokenizer, its weights."""
+"""Pretraining of the embedded base model: corpus, tokenizer and training."""

@@ -1,12 +1,12 @@
-"""The text that the embedded base model is pretrained on: an endless, seeded mix of documents."""
+"""The pretraining corpus of the embedded base model: an endless, seeded mix of documents."""
 
 import random
 from collections.abc import Callable, Iterator
 
 from synthetic.pretraining import numbers, product_talk, retellings
 
-# Shares of *documents*. Dialogues with retellings are three times as long as the others and teach
-# the skill that takes the most steps, pointing back into a text.
+# Fractions of documents, not of tokens. Dialogues with retellings are three times as long as the
+# others, and teach what takes the most steps: copying from the context.
 MIX: tuple[tuple[Callable[[random.Random], str], float], ...] = (
     (retellings.document, 0.45),
     (product_talk.document, 0.40),
@@ -15,11 +15,11 @@ MIX: tuple[tuple[Callable[[random.Random], str], float], ...] = (
 
 
 def documents(seed: int) -> Iterator[str]:
-    """Endless documents; the same seed gives the same ones in the same order."""
+    """Endless documents, a deterministic sequence for each seed."""
     rng = random.Random(seed)
-    makers, shares = zip(*MIX, strict=True)
+    makers, weights = zip(*MIX, strict=True)
     while True:
-        (make,) = rng.choices(makers, shares)
+        (make,) = rng.choices(makers, weights)
         yield make(rng)
 
 

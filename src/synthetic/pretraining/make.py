@@ -1,8 +1,8 @@
 """Make the embedded base model: `dvc repro models/embedded/dvc.yaml` runs this.
 
-Text from a seed, a tokenizer from the text, weights from both; then what the model scores on text
-that it has not seen. Plain pretraining: next-token loss on a stream of documents, Muon for the
-layers and AdamW for the rest, a linear warm-up and a cosine to zero.
+A corpus from a seed, a tokenizer, the weights, and the loss on held-out documents. Next-token
+prediction on a stream of documents, with Muon for the layers and AdamW for other parameters, a
+linear warm-up and a cosine decay to zero.
 """
 
 import argparse
@@ -25,15 +25,15 @@ from synthetic.pretraining.muon import Muon
 SEED = 20260101
 TOKENIZER_DOCUMENTS = 20_000
 HELD_OUT_SEED = SEED + 1
-# Percent of the loss for a token of a text that is retold or valued after it: most of such a text
-# cannot be known beforehand, and would drown what can be learned.
-TEXT_WEIGHT = 20
-# Documents that are sorted by length among themselves before they are cut into batches.
+# Loss weight in percent of the tokens of a text that is followed by a retelling or valuation: most
+# of them are unpredictable, and their loss would dominate that of the rest.
+CONTEXT_WEIGHT = 20
+# Documents that are sorted by length before they are divided into batches.
 POOL = 512
 
 
 def main() -> None:
-    """Command line: where to write, and how long to train."""
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True, help="optimizer steps")
@@ -84,7 +84,7 @@ def make(
 
 
 def config(tok: PreTrainedTokenizerFast, hidden_size: int, layers: int) -> LlamaConfig:
-    """A Llama of few, wide layers: on a CPU many thin ones cost more than they learn."""
+    """The config of a Llama with few, wide layers: the fastest to train on a CPU."""
     return LlamaConfig(
         vocab_size=len(tok),
         hidden_size=hidden_size,
@@ -103,33 +103,33 @@ def config(tok: PreTrainedTokenizerFast, hidden_size: int, layers: int) -> Llama
 def batches(
     tok: PreTrainedTokenizerFast, documents: Iterator[str], batch_tokens: int
 ) -> Iterator[torch.Tensor]:
-    """Endless batches (2, documents, longest): ids, and the percent that each counts as a target.
+    """Endless batches [2, documents, longest]: token ids, and their loss weights in percent.
 
-    Documents of like length share a batch, about `batch_tokens` in all, and batches come mixed.
+    A batch holds documents of similar length, about `batch_tokens` in total; batches are shuffled.
     """
     blank = tok("a\n\na")["input_ids"][1]
     rng = random.Random(SEED)
     while True:
         texts = list(itertools.islice(documents, POOL))
         pool = sorted(tok(texts, add_special_tokens=False)["input_ids"], key=len)
-        cut: list[list[list[int]]] = [[]]
+        pool_batches: list[list[list[int]]] = [[]]
         for ids in pool:
-            if (len(cut[-1]) + 1) * (len(ids) + 2) > batch_tokens:
-                cut.append([])
-            cut[-1].append(ids)
-        rng.shuffle(cut)
-        for batch in cut:
+            if (len(pool_batches[-1]) + 1) * (len(ids) + 2) > batch_tokens:
+                pool_batches.append([])
+            pool_batches[-1].append(ids)
+        rng.shuffle(pool_batches)
+        for batch in pool_batches:
             width = max(map(len, batch)) + 2
             rows = torch.zeros(2, len(batch), width, dtype=torch.long)
             rows[0] = tok.pad_token_id
             for row, ids in enumerate(batch):
-                # What comes before a blank line is the text that the rest points back into.
-                told = ids.index(blank) + 1 if blank in ids else 0
+                # The text before a blank line is the context of the rest.
+                context = ids.index(blank) + 1 if blank in ids else 0
                 rows[0, row, : len(ids) + 2] = torch.tensor(
                     [tok.bos_token_id, *ids, tok.eos_token_id]
                 )
                 rows[1, row, 1 : len(ids) + 2] = 100
-                rows[1, row, 1 : told + 1] = TEXT_WEIGHT
+                rows[1, row, 1 : context + 1] = CONTEXT_WEIGHT
             yield rows
 
 
@@ -140,7 +140,7 @@ def fit(
     steps: int,
     learning_rate: float,
 ) -> int:
-    """Train for so many optimizer steps; the number of tokens that were seen."""
+    """Train for `steps` optimizer steps; returns the number of trained tokens."""
     hidden = [p for p in model.model.layers.parameters() if p.dim() == 2]
     others = [p for p in model.parameters() if not any(p is h for h in hidden)]
     optimizers = [
@@ -172,20 +172,20 @@ def fit(
 
 
 def next_token_loss(model: LlamaForCausalLM, batch: torch.Tensor) -> torch.Tensor:
-    """Weighted mean cross-entropy in nats; see `batches`."""
+    """The weighted mean cross-entropy in nats of a batch of `batches`, [2, documents, tokens]."""
     ids, weights = batch
-    # Padding stands on the right, where causal attention does not see it.
+    # Padding is on the right, where causal attention ignores it.
     logits = model(input_ids=ids[:, :-1]).logits
     losses = torch.nn.functional.cross_entropy(
         logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
     )
-    shares = weights[:, 1:].flatten().float()
-    return (losses * shares).sum() / shares.sum()
+    target_weights = weights[:, 1:].flatten().float()
+    return (losses * target_weights).sum() / target_weights.sum()
 
 
 @torch.inference_mode()
 def evaluate(model: LlamaForCausalLM, held_out: dict[str, list[torch.Tensor]]) -> dict[str, float]:
-    """Mean weighted loss in nats over held-out batches, for each kind of document."""
+    """Mean of the batches' weighted losses in nats, by kind of document."""
     model.eval()
     losses = {
         kind: round(statistics.fmean(next_token_loss(model, b).item() for b in some), 4)

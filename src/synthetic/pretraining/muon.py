@@ -1,4 +1,4 @@
-"""Muon, an optimizer for weight matrices: momentum, made orthogonal.
+"""Muon, an optimizer for weight matrices: momentum with orthogonalized updates.
 
 torch.optim.Muon does the same in bfloat16, which most CPUs only emulate; here it is float32, and
 matrices of one shape go through the iteration together. Jordan et al. 2024, "Muon: An optimizer for
@@ -7,19 +7,20 @@ hidden layers in neural networks".
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
-# Coefficients of the quintic Newton-Schulz iteration, and its steps, as published.
+# Coefficients and steps of the quintic Newton-Schulz iteration, as published.
 A, B, C = 3.4445, -4.7750, 2.0315
 ITERATIONS = 5
-# Scales an orthogonal update to the size that Adam's have, so that learning rates carry over (Liu
-# et al. 2025, "Muon is scalable for LLM training").
+# Scales an orthogonal update to the RMS of Adam's, so that learning rates carry over (Liu et al.
+# 2025, "Muon is scalable for LLM training").
 ADAM_RMS = 0.2
 
 
 class Muon(torch.optim.Optimizer):
-    """For two-dimensional weights only; embeddings and vectors want another optimizer."""
+    """For two-dimensional weights only; embeddings and vectors need another optimizer."""
 
     def __init__(
         self,
@@ -43,8 +44,8 @@ class Muon(torch.optim.Optimizer):
                 for weight, update in zip(weights, updates, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"]).sub_(update, alpha=rate)
 
-    def _momentum(self, weight: torch.nn.Parameter, group: dict) -> torch.Tensor:
-        """The gradient, looking one step of momentum ahead (Nesterov)."""
+    def _momentum(self, weight: torch.nn.Parameter, group: dict[str, Any]) -> torch.Tensor:
+        """The gradient with Nesterov momentum, of the weight's shape; updates the momentum."""
         state = self.state[weight]
         if "momentum" not in state:
             state["momentum"] = torch.zeros_like(weight)
@@ -53,7 +54,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: torch.Tensor) -> torch.Tensor:
-    """Each (rows, columns) matrix of a stack with its singular values moved near 1."""
+    """The matrices [matrices, rows, columns] with their singular values moved close to 1."""
     wide = matrices.shape[1] <= matrices.shape[2]
     x = matrices if wide else matrices.mT
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=1e-7)

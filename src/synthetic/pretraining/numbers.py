@@ -1,7 +1,7 @@
-"""Pretraining text that gives the numbers 0 … 999 their order, their distances and their uses.
+"""Pretraining documents about the numbers 0 … 999: their order, distances and uses.
 
-Each number is one token, so nothing in its spelling says that 97 is next to 98: the embeddings must
-learn the number line from sentences in which close numbers meet. Every statement is true.
+Each number is one token, so its spelling does not show that 97 is next to 98: the embeddings have
+to learn the number line from sentences with close numbers. Every statement is true.
 """
 
 import math
@@ -24,31 +24,31 @@ MEASURES = (
 
 
 def number(rng: random.Random, largest: int = LARGEST) -> int:
-    """Half uniform over 0 … largest, half log-uniform, as small numbers are the more common."""
+    """A number, half of the time uniform over 0 … largest, else log-uniform."""
     if rng.random() < 0.5:
         return int(rng.random() * (largest + 1))
     return int(math.exp(rng.random() * math.log(largest + 2))) - 1
 
 
 def near(rng: random.Random, centre: int, spread: int) -> int:
-    """A number within `spread` of the centre, and within 0 … LARGEST."""
+    """A uniform number within `spread` of the centre and within 0 … LARGEST."""
     low, high = max(0, centre - spread), min(LARGEST, centre + spread)
     return low + int(rng.random() * (high - low + 1))
 
 
 def neighbourhood(value: int) -> int:
-    """How far from a value still counts as close: a tenth of it, but at least 5."""
+    """The distance within which numbers count as close: a tenth of the value, at least 5."""
     return max(5, value // 10)
 
 
 def different(rng: random.Random, count: int) -> list[int]:
-    """That many different numbers, in random order: from anywhere, or all from one region."""
+    """`count` distinct numbers in random order, from the whole range or from a neighbourhood."""
     centre = number(rng)
     is_local = rng.random() < 0.5
-    found: dict[int, None] = {}
-    while len(found) < count:
-        found[near(rng, centre, 3 * neighbourhood(centre)) if is_local else number(rng)] = None
-    return list(found)
+    drawn: dict[int, None] = {}
+    while len(drawn) < count:
+        drawn[near(rng, centre, 3 * neighbourhood(centre)) if is_local else number(rng)] = None
+    return list(drawn)
 
 
 def listing(values: list[int]) -> str:
@@ -57,7 +57,7 @@ def listing(values: list[int]) -> str:
 
 
 def count_up(rng: random.Random) -> str:
-    """Neighbours in order, by ones more often than by any other step."""
+    """Numbers at equal distances in order, with a step of 1 more often than any other."""
     step = pick(rng, (1, 1, 1, 2, 5, 10, 20, 50, 100))
     length = 6 + int(rng.random() * 4)
     start = number(rng, LARGEST - step * length)
@@ -174,7 +174,7 @@ def adding(rng: random.Random) -> str:
 
 
 def difference(rng: random.Random) -> str:
-    """Two guesses at a number, judged by how far off they are."""
+    """Two guesses at a number, compared by their errors."""
     truth = number(rng)
     guesses = [near(rng, truth, 3 * neighbourhood(truth)) for _ in range(2)]
     better, worse = sorted(guesses, key=lambda guess: abs(guess - truth))

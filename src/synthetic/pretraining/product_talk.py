@@ -1,9 +1,8 @@
-"""Pretraining text about the shop's world that ranks things by worth and never names an amount.
+"""Pretraining documents about products that rank them by worth without any amount.
 
-From it a model learns the order of kinds, brands, materials, sizes, conditions, sets and editions,
-and to find them in a description. What it cannot learn here is where on the number line a thing of
-some worth lies: no document holds a price, a currency or the task's question. That step is left to
-the fine-tuning.
+A model learns the order of kinds, brands, materials, sizes, conditions, sets and editions, and to
+recognize them in descriptions. The mapping from worth to numbers is left to fine-tuning: no
+document holds a price, a currency or the task's question.
 """
 
 import bisect
@@ -32,7 +31,7 @@ from synthetic.rows.products import (
     with_article,
 )
 
-# Words for how precious a thing is, each with the worth (USD, never told) at which the next begins.
+# Grades of worth with their upper limits in USD, which no document mentions.
 GRADES = (
     ("worthless", 4.0),
     ("trifling", 8.0),
@@ -47,7 +46,7 @@ GRADES = (
     ("precious", 750.0),
     ("priceless", float("inf")),
 )
-# Below this ratio two worths are too close for a shopper to tell apart.
+# Ratio of worths from which on a document ranks two products.
 CLEAR_RATIO = 1.25
 
 KINDS = tuple(
@@ -59,19 +58,19 @@ _SHOPPERS = ("Anna", "Ben", "Clara", "David", "Emma", "Frank", "Greta", "Henry")
 
 
 class Thing(NamedTuple):
-    """A product told in a few words, with the worth that these words give it."""
+    """A short description of a product, with the worth in USD that follows from its words."""
 
     noun: str
     worth: float
 
 
 def grade(worth: float) -> str:
-    """The word for a worth in USD."""
+    """The grade of a worth in USD."""
     return next(word for word, limit in GRADES if worth < limit)
 
 
 def thing(rng: random.Random) -> Thing:
-    """A kind with some of its attributes; the others are taken as average."""
+    """A kind with some of its attributes; others count as average."""
     drawn = item(rng)
     words, worth = [drawn.kind.name], drawn.kind.base
     if rng.random() < 0.6:
@@ -93,7 +92,7 @@ def thing(rng: random.Random) -> Thing:
 
 
 def clearly_ranked(rng: random.Random, draw: Callable[[random.Random], Thing]) -> tuple[str, str]:
-    """The nouns of a dearer and a cheaper thing, far enough apart to tell."""
+    """The nouns of a more expensive and a cheaper thing, at least `CLEAR_RATIO` apart."""
     while True:
         low, high = sorted((draw(rng), draw(rng)), key=lambda each: each.worth)
         if high.worth >= CLEAR_RATIO * low.worth:
@@ -101,7 +100,7 @@ def clearly_ranked(rng: random.Random, draw: Callable[[random.Random], Thing]) -
 
 
 def two_levels(rng: random.Random, levels: tuple[Level, ...]) -> tuple[str, str]:
-    """Wordings of a level that adds more to the worth, and of one that adds less."""
+    """Wordings of a level with a higher factor, and of one with a lower."""
     low, high = sorted(rng.sample(levels, 2), key=lambda level: level.factor)
     return pick(rng, high.wordings), pick(rng, low.wordings)
 
@@ -203,7 +202,7 @@ def set_opinion(rng: random.Random) -> str:
 
 
 def ordinary(rng: random.Random) -> Thing:
-    """A kind at its base worth, told in the plural."""
+    """A kind in the plural, at its base worth."""
     kind = pick(rng, KINDS)
     return Thing(kind.plural, kind.base)
 
@@ -261,7 +260,7 @@ OPINIONS: tuple[Callable[[random.Random], str], ...] = (
 
 
 def opinions(rng: random.Random) -> str:
-    """Shoppers who talk, each about something else or all about the same attribute."""
+    """Several opinions, on one attribute or on different ones, half of the time as a dialogue."""
     count = 4 + int(rng.random() * 3)
     topic = pick(rng, OPINIONS)
     topics = [topic] * count if rng.random() < 0.4 else [pick(rng, OPINIONS) for _ in range(count)]
@@ -275,7 +274,7 @@ def opinions(rng: random.Random) -> str:
 
 
 def ranking(rng: random.Random) -> str:
-    """Lists of things by worth; neighbours differ clearly."""
+    """Lists of things by worth, neighbours at least `CLEAR_RATIO` apart."""
     lines = []
     for _ in range(2):
         drawn = sorted((thing(rng) for _ in range(6)), key=lambda each: each.worth)
@@ -292,21 +291,21 @@ def ranking(rng: random.Random) -> str:
 
 
 def valuations(rng: random.Random) -> str:
-    """Many things in a few words each, and what each is: no form has more to learn a word."""
+    """A list of things with their grades, the form with the most information per word."""
     opening = pick(rng, ("Today on the market:", "In the shop window:", "What we saw at the fair:"))
     things = (thing(rng) for _ in range(7 + int(rng.random() * 4)))
     return "\n".join([opening, *(f"{each.noun}: {grade(each.worth)}" for each in things)])
 
 
-def rungs(rng: random.Random, worth: float) -> tuple[Kind | None, Kind | None]:
-    """Kinds whose ordinary worth is a little below and a little above, where there are any."""
+def neighbouring_kinds(rng: random.Random, worth: float) -> tuple[Kind | None, Kind | None]:
+    """Kinds with a base worth slightly below and slightly above, or None."""
     below = KINDS[: bisect.bisect(_BASES, worth / 1.1)][-6:]
     above = KINDS[bisect.bisect(_BASES, worth * 1.1) :][:6]
     return (pick(rng, below) if below else None), (pick(rng, above) if above else None)
 
 
 def verdict(rng: random.Random, worth: float) -> str:
-    """Where a described thing stands: by grade, and sometimes among the ordinary kinds."""
+    """The grade of a worth, half of the time with a comparison with kinds."""
     graded = pick(
         rng,
         (
@@ -317,20 +316,20 @@ def verdict(rng: random.Random, worth: float) -> str:
     )
     if rng.random() < 0.5:
         return graded
-    low, high = rungs(rng, worth)
+    low, high = neighbouring_kinds(rng, worth)
     more = f"more than {with_article(low.name)}" if low else ""
     less = f"less than {with_article(high.name)}" if high else ""
     return f"{graded} It is worth {' and '.join(part for part in (more, less) if part)}."
 
 
 def advert(rng: random.Random) -> str:
-    """A description as the shop writes it, and what shoppers make of it."""
+    """A description as in the task, followed by a verdict."""
     drawn = item(rng)
     return f"{describe(rng, drawn)}\n\n{verdict(rng, noiseless_price(drawn))}"
 
 
 def appraisal(rng: random.Random) -> str:
-    """A description, what an expert notes of it in any order, and what shoppers make of it."""
+    """A description, followed by a verdict and its attributes in random order."""
     drawn = item(rng)
     notes = [
         f"{drawn.brand}: {drawn.tier.name}",
@@ -347,7 +346,7 @@ def appraisal(rng: random.Random) -> str:
 
 
 def comparison(rng: random.Random) -> str:
-    """Two full descriptions, and which of the two is the dearer."""
+    """Two descriptions, and which of the two is more expensive."""
     first, second = item(rng), item(rng)
     worths = noiseless_price(first), noiseless_price(second)
     higher = "first" if worths[0] >= worths[1] else "second"

@@ -1,8 +1,8 @@
 """Pretraining documents: dialogues of the synthetic world, retold.
 
-The base model has to learn to point back into a dialogue, but not to do the task. So the facts are
-told again as diaries, gossip, letters, notes, reminders, questions, stories and forwarded messages,
-never in the words of a summary.
+The base model has to learn to copy facts from a dialogue, but not the task itself. So the facts
+are repeated as diaries, gossip, letters, notes, reminders, questions, stories and forwarded
+messages, never in the words of a summary.
 """
 
 from collections.abc import Callable
@@ -83,7 +83,7 @@ NOTE_LABELS = {
 
 
 def document(rng: Random) -> str:
-    """Draw one document: a dialogue, its retellings after blank lines, or a story alone."""
+    """A document: a dialogue, alone or followed by retellings after blank lines, or a story."""
     drawn = scene(rng)
     draw = rng.random()
     if draw < STORY_ALONE_RATE:
@@ -96,16 +96,16 @@ def document(rng: Random) -> str:
 
 
 def diary(rng: Random, scene: Scene) -> str:
-    """Tell it as one of the people, in the evening."""
+    """A diary entry of one participant."""
     teller = choose(rng, _cast(scene))
     opening = choose(rng, DIARY_OPENINGS).format(other=_somebody_else(scene, teller))
-    sentences = _sentences(_told(scene, teller))
+    sentences = _sentences(_clauses(scene, teller))
     return " ".join([opening, *sentences, *_change(rng, scene), choose(rng, DIARY_CLOSINGS)])
 
 
 def gossip(rng: Random, scene: Scene) -> str:
-    """Tell a part of it to a third person."""
-    clauses = _told(scene)
+    """A part of the scene, reported to somebody else."""
+    clauses = _clauses(scene)
     start = int(rng.random() * (len(clauses) - 1))
     opening = choose(rng, GOSSIP_OPENINGS).format(other=scene.facts["a"])
     return " ".join(
@@ -114,27 +114,27 @@ def gossip(rng: Random, scene: Scene) -> str:
 
 
 def letter(rng: Random, scene: Scene) -> str:
-    """Tell it as one of the people to somebody who was not there."""
+    """A letter of one participant to somebody who was not there."""
     teller = choose(rng, _cast(scene))
     reader = choose(rng, [name for name in NAMES if name not in scene.speakers])
-    body = [*_sentences(_told(scene, teller)), *_change(rng, scene)]
+    body = [*_sentences(_clauses(scene, teller)), *_change(rng, scene)]
     opening = choose(rng, LETTER_OPENINGS).format(reader=reader)
     closing = choose(rng, LETTER_CLOSINGS).format(writer=scene.facts[teller])
     return f"{opening} {' '.join(body)}\n{closing}"
 
 
 def story(rng: Random, scene: Scene) -> str:
-    """Go through the chat in order, in the past tense."""
+    """The scene in order, in the past tense."""
     *others, last = (scene.facts[role] for role in _cast(scene))
     speakers = f"{', '.join(others)} and {last}"
     opening = choose(rng, STORY_OPENINGS).format(speakers=speakers)
-    first, *rest = _told(scene)
+    first, *rest = _clauses(scene)
     linked = [f"{choose(rng, STORY_LINKS)} {clause}." for clause in rest]
     return " ".join([opening, f"First {first}.", *linked, *_change(rng, scene)])
 
 
 def notes(rng: Random, scene: Scene) -> str:
-    """List the facts, one a line, in any order."""
+    """The facts, one a line, in random order."""
     slots = list(SITUATIONS[scene.kind].slots)
     rng.shuffle(slots)
     lines = [f"{NOTE_LABELS.get(slot, slot)}: {scene.facts[slot]}" for slot in slots]
@@ -142,7 +142,7 @@ def notes(rng: Random, scene: Scene) -> str:
 
 
 def reminder(rng: Random, scene: Scene) -> str:
-    """Say what each of them has to do."""
+    """The tasks of each participant."""
     return "\n".join(
         choose(rng, REMINDERS).format(name=scene.facts[role], todo=template.format_map(scene.facts))
         for role, template in SITUATIONS[scene.kind].todos
@@ -150,7 +150,7 @@ def reminder(rng: Random, scene: Scene) -> str:
 
 
 def questions(rng: Random, scene: Scene) -> str:
-    """Ask for some facts, for a corrected one if there is one, and for who wrote a turn."""
+    """Questions about facts, about the correction if any, and about the author of a turn."""
     asked = rng.sample(SITUATIONS[scene.kind].questions, 3)
     lines = [
         f"{question.format_map(scene.facts)} {_capitalised(answer.format_map(scene.facts))}."
@@ -163,7 +163,7 @@ def questions(rng: Random, scene: Scene) -> str:
 
 
 def forwarded(rng: Random, scene: Scene) -> str:
-    """Pass a stretch of the chat on, word for word: nothing else asks for so much looking back."""
+    """A verbatim part of the chat, the form with the most copying from the context."""
     length = min(len(scene.turns), 2 + int(rng.random() * 4))
     start = int(rng.random() * (len(scene.turns) - length + 1))
     reader = choose(rng, [name for name in NAMES if name not in scene.speakers])
@@ -193,8 +193,8 @@ def _somebody_else(scene: Scene, role: str) -> str:
     return scene.facts["b" if role == "a" else "a"]
 
 
-def _told(scene: Scene, teller: str | None = None) -> list[str]:
-    """The beats as clauses in the past tense, in the first person of `teller`."""
+def _clauses(scene: Scene, teller: str | None = None) -> list[str]:
+    """The beats as clauses in the past tense, `teller` in the first person."""
     words = dict(scene.facts)
     for role in _cast(scene):
         name = scene.facts[role]
@@ -202,7 +202,7 @@ def _told(scene: Scene, teller: str | None = None) -> list[str]:
         words[role] = "I" if first_person else name
         words[f"{role}_me"] = "me" if first_person else name
         words[f"{role}_my"] = "my" if first_person else f"{name}'s"
-    return [beat.told.format_map(words) for beat in SITUATIONS[scene.kind].beats]
+    return [beat.clause.format_map(words) for beat in SITUATIONS[scene.kind].beats]
 
 
 def _sentences(clauses: list[str]) -> list[str]:

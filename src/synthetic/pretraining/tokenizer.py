@@ -7,12 +7,12 @@ from transformers import PreTrainedTokenizerFast
 
 BOS, EOS, PAD, USER, ASSISTANT = "<|begin|>", "<|end|>", "<|pad|>", "<|user|>", "<|assistant|>"
 # Words with their leading blank, digits in groups of at most three, punctuation, blanks: the
-# splitting of Llama 3's tokenizer, shortened to what the synthetic world needs.
+# pre-tokenization of Llama 3, reduced to what the synthetic corpus needs.
 SPLIT = r"'(?:s|t|re|ve|m|ll|d)| ?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+|\s*\n+|\s+(?!\S)|\s+"
-# More often than the rarest pair that still gets a merge: then each integer gets its own.
+# More frequent than the rarest merged pair, so that each integer becomes a token.
 NUMBER_REPEATS = 400
-# A turn opens with its role and ends where the next begins, so that the model needs to learn one
-# end token only: the one that closes its own answer.
+# A turn begins with its role and ends with the next, so that the model has to learn a single end
+# token, that of its own answer.
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
     "{% if message['role'] == 'assistant' %}<|assistant|>{{ message['content'] }}{{ eos_token }}"

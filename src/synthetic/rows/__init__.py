@@ -1,1 +1,1 @@
-"""The synthetic world that the repository ships with."""
+"""The synthetic data sets that are included in the repository."""

@@ -1,8 +1,8 @@
-"""The goods of the synthetic shop, as data: what exists, in which words, and what drives its price.
+"""The products of the synthetic shop: kinds, attributes, wordings and factors of the price.
 
 A price is a product of factors: `Kind.base` in USD (for a new, medium, standard one of steel by
 an everyday brand) times one factor for each attribute. Where a factor has several wordings, all
-mean the same and none shows in the price. Numbers are spelled in digits, and no text says money.
+are synonyms without effect on the price. Numbers are written in digits; no text mentions money.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Tier:
-    """Brands of one standing. A shop text names the brand only, so its standing must be learnt."""
+    """Brands of one price level. A text names only the brand, so that its tier must be learned."""
 
     name: str
     factor: float
@@ -41,7 +41,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Category:
-    """Kinds that share a set of features; a feature fits each kind and leaves the price alone."""
+    """Kinds that share features; a feature fits every kind and has no effect on the price."""
 
     name: str
     features: tuple[str, ...]
@@ -99,7 +99,7 @@ EDITIONS = (
 QUANTITY_EXPONENT = 0.85
 SET_WORDINGS = ("set of {}", "pack of {}", "box of {}")
 
-# How the length in cm follows the size, level by level.
+# Factors of the length in cm by size.
 SIZE_LENGTHS = {"small": 0.75, "medium": 1.0, "large": 1.25, "extra large": 1.5}
 
 COLOURS = (
@@ -286,7 +286,7 @@ LAYOUTS = (
         (_MAKE, _SIZE, _STATE),
     ),
 )
-# Sentences that say nothing about the price, as most of a real advert.
+# Sentences without information on the price, like most of a real advertisement.
 FILLERS = (
     "Ready to ship within a few days.",
     "A nice gift for family and friends.",

@@ -1,4 +1,4 @@
-"""Messenger dialogues and their summaries, drawn from the situations.
+"""Synthetic messenger dialogues with summaries.
 
 A scene is the beats of one situation with small talk around and between them. In some scenes a
 speaker first names a wrong value and corrects it later; the summary holds the corrected one.
@@ -27,10 +27,10 @@ ASIDE_RATE = 0.3
 CLOSING_RATE = 0.45
 CORRECTION_RATE = 0.28
 ACKNOWLEDGEMENT_RATE = 0.5
-# Chances of one and of two people in the chat who are no part of the situation.
+# Probabilities of one and of two participants who are not part of the situation.
 ONE_BYSTANDER_RATE = 0.16
 TWO_BYSTANDERS_RATE = 0.04
-# Only a closing is ever cut off: everything else takes 14 turns at the most.
+# Everything but the closing takes at most 14 turns, so that only a closing is truncated.
 MAX_TURNS = 14
 
 _SITUATIONS = tuple(SITUATIONS.values())
@@ -39,7 +39,7 @@ _DISTRACTORS = {"name": NAMES, "when": WEEKDAYS, "where": PLACES, "hour": TIMES,
 
 @dataclass(frozen=True)
 class Scene:
-    """One conversation with all that is known about it.
+    """A conversation with its facts and its summary.
 
     `facts` maps roles and slots to their final values; `withdrawn` maps a corrected slot to the
     value that was named first.
@@ -54,7 +54,7 @@ class Scene:
 
 
 def scene(rng: Random) -> Scene:
-    """Draw one scene."""
+    """Draw a scene."""
     situation = choose(rng, _SITUATIONS)
     taken: set[str] = set()
     speakers = tuple(
@@ -68,7 +68,14 @@ def scene(rng: Random) -> Scene:
     core, withdrawn = _core_turns(rng, situation, facts, taken)
     turns = _with_small_talk(rng, core, speakers, situation.cast, distractors)
     summary = choose(rng, situation.summaries).format_map(facts)
-    return Scene(situation.kind, speakers, tuple(turns[:MAX_TURNS]), facts, summary, withdrawn)
+    return Scene(
+        kind=situation.kind,
+        speakers=speakers,
+        turns=tuple(turns[:MAX_TURNS]),
+        facts=facts,
+        summary=summary,
+        withdrawn=withdrawn,
+    )
 
 
 def dialogue(scene: Scene) -> str:
@@ -77,8 +84,8 @@ def dialogue(scene: Scene) -> str:
 
 
 def rows(rng: Random) -> Iterator[dict[str, str]]:
-    """Yield dialogues with their summaries without end, never the same dialogue twice."""
-    # Hashes, for the texts of a large draw would fill the memory.
+    """Endless rows of `dialogue` and `summary`, without repeated dialogues."""
+    # Hashes, as the texts of many rows would not fit into memory.
     seen: set[int] = set()
     while True:
         drawn = scene(rng)
@@ -90,12 +97,12 @@ def rows(rng: Random) -> Iterator[dict[str, str]]:
 
 
 def choose(rng: Random, values: Sequence[T]) -> T:
-    """Do what `rng.choice` does, in a third of the time."""
+    """One of the values, uniformly; a third of the time of `rng.choice`."""
     return values[int(rng.random() * len(values))]
 
 
 def _fresh(rng: Random, values: Sequence[str], taken: set[str]) -> str:
-    """Draw a value that this scene does not use yet, so that no value has two meanings."""
+    """Draw a value that is not `taken`, so that no value of a scene is ambiguous."""
     count = len(values)
     value = values[int(rng.random() * count)]
     while value in taken:
@@ -165,14 +172,14 @@ def _with_small_talk(
     if rng.random() < OPENING_RATE:
         turns = _exchange(rng, OPENINGS, _shuffled(rng, pair), distractors) + turns
     if rng.random() < CLOSING_RATE:
-        # Nobody closes a chat by answering themselves.
+        # The closing must not begin with the speaker of the last turn.
         closing_pair = pair if turns[-1][0] != pair[0] else pair[::-1]
         turns = turns + _exchange(rng, CLOSINGS, closing_pair, distractors)
     return turns
 
 
 def _gap(rng: Random, turns: list[tuple[str, str]]) -> int:
-    """Draw a position after the first turn, where something else can be said."""
+    """Draw a position after the first turn, for an insertion."""
     return 1 + int(rng.random() * len(turns))
 
 
@@ -186,7 +193,7 @@ def _exchange(
     pair: tuple[str, str],
     distractors: dict[str, str],
 ) -> list[tuple[str, str]]:
-    """Let two people exchange a few words that do not matter."""
+    """An exchange of small talk between two participants."""
     values = distractors | {"q": pair[1]}
     return [
         (pair[index % 2], template.format_map(values))

@@ -2,7 +2,7 @@
 
 Every value is a phrase that is ready to be put into a sentence: an article or a preposition is part
 of it. No value is contained in another of the same list, so that a withdrawn value ("on Friday")
-can be told from the one that replaced it.
+can be distinguished from the one that replaced it.
 """
 
 # No name ends in "s", so that a possessive is always the name and "'s".

@@ -1,8 +1,8 @@
 """Products of the synthetic shop: a description in words, and a price that follows from it.
 
-The price is the kind's base times one factor for each attribute, times exp(N(0, NOISE)): noise that
-no text reveals and no model can learn, so that the best possible error on log price is NOISE.
-Every draw takes plain `rng.random()`, which is several times faster than `rng.choice`.
+The price is the kind's base times one factor for each attribute, times exp(N(0, NOISE)). The noise
+does not depend on the text, so that the smallest possible error on log price is NOISE. Draws use
+`rng.random()`, which is several times faster than `rng.choice`.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Item(NamedTuple):
-    """A product before it has words and a price: one entry of the catalogue for each attribute."""
+    """The attributes of a product, one entry of the catalogue each."""
 
     category: Category
     kind: Kind
@@ -53,7 +53,7 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Product:
-    """A described and priced item; `noiseless_price` (USD) is what its attributes alone say."""
+    """An item with text and price in USD; `noiseless_price` follows from its attributes alone."""
 
     category: str
     kind: str
@@ -70,7 +70,7 @@ class Product:
 
 
 def pick(rng: random.Random, options: Sequence[T]) -> T:
-    """One of the options, each as likely."""
+    """One of the options, uniformly."""
     return options[int(rng.random() * len(options))]
 
 
@@ -85,20 +85,20 @@ def capitalised(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _urn(levels: Sequence[Level]) -> tuple[Level, ...]:
-    """Each level as often as its weight, so that `pick` draws by weight."""
+def _repeated(levels: Sequence[Level]) -> tuple[Level, ...]:
+    """Each level repeated by its weight, so that `pick` draws in proportion."""
     return tuple(level for level in levels for _ in range(level.weight))
 
 
 _KINDS = tuple((category, kind) for category in CATEGORIES for kind in category.kinds)
 _BRANDS = tuple((tier, brand) for tier in TIERS for brand in tier.brands)
-_SIZES, _CONDITIONS = _urn(SIZES), _urn(CONDITIONS)
-_EDITIONS = _urn(EDITIONS)
+_SIZES, _CONDITIONS = _repeated(SIZES), _repeated(CONDITIONS)
+_EDITIONS = _repeated(EDITIONS)
 _ORDERS = {count: tuple(permutations(range(count))) for count in range(1, 5)}
 
 
 def item(rng: random.Random) -> Item:
-    """Draws every attribute on its own; only materials and quantities depend on the kind."""
+    """Draws attributes independently; only materials and quantities depend on the kind."""
     category, kind = pick(rng, _KINDS)
     tier, brand = pick(rng, _BRANDS)
     return Item(
@@ -147,12 +147,12 @@ def describe(rng: random.Random, thing: Item) -> str:
         "edition": pick(rng, thing.edition.wordings),
         "feature": pick(rng, thing.category.features),
         "colour": pick(rng, COLOURS),
-        # Within a tenth of the usual length: a number that tells no more than the size does.
+        # Within 10 % of the length of the size: a distractor, which adds no information.
         "length": round(kind.length * SIZE_LENGTHS[thing.size.name] * (0.9 + 0.2 * rng.random())),
     }
     titles, groups = pick(rng, LAYOUTS)
     sentences = [pick(rng, group) for group in groups]
-    # A layout of two sentences always gets a third, so that length tells nothing.
+    # A layout of two sentences always gets a third, so that the length carries no information.
     if len(groups) == 2 or rng.random() < 0.4:
         sentences.append(pick(rng, FILLERS))
     order = pick(rng, _ORDERS[len(sentences)])
@@ -185,9 +185,9 @@ def product(rng: random.Random) -> Product:
 
 
 def rows(rng: random.Random) -> Iterator[dict[str, str | float]]:
-    """Endless rows of `text`, `price` in USD with cents and `category`; no text comes twice."""
-    # Digests keep the memory small over millions of rows, and unlike hash() they are the same in
-    # every process, so a seed gives the same rows everywhere.
+    """Endless rows of `text`, `price` in USD and `category`, without repeated texts."""
+    # Digests need little memory over millions of rows and, unlike hash(), do not depend on the
+    # process, so that a seed always gives the same rows.
     seen: set[bytes] = set()
     while True:
         drawn = product(rng)

@@ -1,5 +1,6 @@
 """What models/embedded/ promises: small, in Hugging Face format, and not trained on the task."""
 
+import importlib
 import itertools
 import random
 import subprocess
@@ -8,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from finetune.core.params import read
-from finetune.data.sources import GENERATORS
-from finetune.modeling.price_tokens import price_tokens
+from finetune.tasks.price.loss import price_tokens
 from synthetic.pretraining import corpus, make
 
 ROOT = Path(__file__).parents[3]
@@ -42,7 +42,8 @@ def test_pretraining_shows_no_row_of_a_split_and_no_prompt_of_a_task():
         assert task.prompt.cue.strip() not in whole
         name, rows = task.source.embedded, params.data.embedded.rows
         count = rows.train + rows.validation + rows.test
-        stream = GENERATORS[name](random.Random(f"{name}-{params.data.embedded.seed}"))
+        generator = importlib.import_module(f"synthetic.rows.{name}")
+        stream = generator.rows(random.Random(f"{name}-{params.data.embedded.seed}"))
         texts = [row.get("dialogue") or row["text"] for row in itertools.islice(stream, count)]
         assert not [text for text in texts if text in whole]
 

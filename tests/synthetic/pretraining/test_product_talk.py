@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from synthetic.pretraining import product_talk
-from synthetic.pretraining.product_talk import GRADES, KINDS, grade, rungs
+from synthetic.pretraining.product_talk import GRADES, KINDS, grade, neighbouring_kinds
 from synthetic.rows.catalogue import CATEGORIES, MATERIALS, TIERS
 
 TIER_OF = {brand: tier for tier in TIERS for brand in tier.brands}
@@ -87,8 +87,8 @@ def test_grades_rise_with_worth() -> None:
 
 
 @pytest.mark.parametrize("worth", [1, 5, 60, 300, 999, 5_000])
-def test_rungs_enclose_a_worth(worth: float) -> None:
-    low, high = rungs(random.Random(0), worth)
+def test_neighbouring_kinds_enclose_a_worth(worth: float) -> None:
+    low, high = neighbouring_kinds(random.Random(0), worth)
     assert low or high
     assert low is None or low.base < worth
     assert high is None or high.base > worth

@@ -1,9 +1,9 @@
-"""The shapes of the hub models of `conf/model/`, so that a run can be planned without a network.
+"""Shapes of the hub models of `conf/model/`, so that a run can be planned without a network.
 
-`<preset>.json` holds a model's hub name and the fields of its config.json that decide shapes:
-sizes, heads, vocabulary, tied embeddings, attention pattern. What decides numbers alone is left
-out (dropout, initializer, norm epsilon, special tokens, Phi's long-context frequencies): a config
-from here instantiates a model of the published size on the meta device, and does not fit weights.
+`<preset>.json` holds a model's hub name and the fields of its config.json that determine shapes:
+sizes, heads, vocabulary, tied embeddings, attention pattern. Fields that only change values are
+left out (dropout, initializer, norm epsilon, special tokens, Phi's long-context frequencies): such
+a config gives a model of the published size on the meta device, but must not be used with weights.
 """
 
 import copy
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 def config(name: str) -> "PreTrainedConfig | None":
-    """The config of a hub model such as `Qwen/Qwen3-8B`; None for one that is not here."""
+    """The config of a hub model such as `Qwen/Qwen3-8B`; None if it is not included."""
     fields = _fields().get(name)
     if fields is None:
         return None
     from transformers import AutoConfig  # takes seconds to import
 
-    return AutoConfig.for_model(**copy.deepcopy(fields))  # it completes the dictionaries in there
+    return AutoConfig.for_model(**copy.deepcopy(fields))  # it modifies the nested dictionaries
 
 
 def names() -> list[str]:
-    """The hub names that are here."""
+    """The hub names of all included models."""
     return list(_fields())
 
 

@@ -1,9 +1,9 @@
-"""What a situation is: the data from which dialogues, summaries and retellings are filled in.
+"""Situations: the templates of dialogues, summaries and retellings.
 
 Templates are `str.format` strings. `{a}`, `{b}`, `{c}` are the people in their roles, every other
-field is a slot. A `told` template also has `{a_me}` and `{a_my}`, the object and the possessive of
-a role, so that the same clause can be told by an onlooker ("Anna asked Tom") or by one of the
-speakers ("Anna asked me").
+field is a slot. A `clause` template also has `{a_me}` and `{a_my}`, the object and the possessive
+of a role, so that it fits a report in the third person ("Anna asked Tom") as well as one by a
+speaker ("Anna asked me").
 """
 
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ ROLES = ("a", "b", "c", "d")
 class Beat:
     """A turn that carries facts.
 
-    `told` is the same content as a clause in the past tense. `slip` names a slot that the speaker
-    may first get wrong here and put right later.
+    `clause` is its content in the past tense. `slip` names a slot of which the speaker may first
+    give a wrong value, to be corrected later.
     """
 
     speaker: str
-    told: str
+    clause: str
     phrasings: tuple[str, ...]
     slip: str = ""
 
@@ -43,10 +43,10 @@ class Situation:
 
     @cached_property
     def cast(self) -> int:
-        """How many people the situation needs."""
+        """The number of participants."""
         return 1 + max(ROLES.index(beat.speaker) for beat in self.beats)
 
     @cached_property
     def slips(self) -> tuple[int, ...]:
-        """The beats whose speaker may get a slot wrong."""
+        """Indices of the beats in which a slot may get a wrong value."""
         return tuple(index for index, beat in enumerate(self.beats) if beat.slip)

@@ -1,8 +1,8 @@
-"""Turns that do not matter to the summary, and the frames of corrections.
+"""Turns that are irrelevant to the summary, and templates of corrections.
 
 An exchange is a tuple of turns. The first is addressed to `{q}`, who says the second; `{name}`,
-`{when}`, `{where}`, `{hour}` and `{thing}` are distractors: values of the kinds that summaries are
-made of.
+`{when}`, `{where}`, `{hour}` and `{thing}` are distractors: values of the same kinds as the
+facts of summaries.
 """
 
 OPENINGS = (

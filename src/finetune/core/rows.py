@@ -1,0 +1,36 @@
+"""A row of a task, as every kind's own row type extends it."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from finetune.core.schema import Prompt
+
+
+class TaskRow(BaseModel):
+    """A row as `prepare` writes it: what stands in data/prepared, one JSON object a line.
+
+    `input` and `completion` are all that training and inference know of a row.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+
+    @property
+    def input(self) -> str:
+        """The text that the model reads: what makes two rows the same."""
+        raise NotImplementedError
+
+    @property
+    def completion(self) -> str:
+        """The text that the model should write."""
+        raise NotImplementedError
+
+    def for_prompt(self, prompt: Prompt) -> Self:
+        """The row as training and inference use it under a task's prompt.
+
+        A kind whose `prompt` has options for what the model should write overrides this: data are
+        prepared without them, so that another choice prepares nothing again.
+        """
+        return self

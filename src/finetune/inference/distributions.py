@@ -1,0 +1,89 @@
+"""Point estimates from predictive distributions over prices, and scores of these distributions.
+
+A distribution is an array of probabilities [prices] that sum to 1; its index is the price in USD.
+"""
+
+import numpy as np
+
+from finetune.core.calibration import covered
+
+# Nominal coverages of central prediction intervals, in percent.
+COVERAGES = (50, 90)
+ESTIMATES = ("greedy", "top_k_mean", "median")
+
+
+def greedy(distribution: np.ndarray) -> float:
+    """The mode in USD; the lowest of several."""
+    return float(distribution.argmax())
+
+
+def top_k_mean(distribution: np.ndarray, top_k: int) -> float:
+    """The mean in USD of the `top_k` likeliest prices, weighted by their probability.
+
+    Common in public courses; as a mean, it targets squared error.
+    """
+    likeliest = np.argsort(-distribution, kind="stable")[:top_k]
+    weights = distribution[likeliest]
+    return float(likeliest @ weights / weights.sum())
+
+
+def median(distribution: np.ndarray) -> float:
+    """The median in USD, which minimizes the expected absolute error."""
+    return float(quantile(distribution, 0.5))
+
+
+def quantile(distribution: np.ndarray, fraction: float) -> int:
+    """The smallest price in USD with at least this fraction (0–1) of the mass up to it."""
+    cumulated = distribution.cumsum()
+    return int(np.searchsorted(cumulated, fraction * cumulated[-1]))
+
+
+def estimates(distribution: np.ndarray, top_k: int) -> dict[str, float]:
+    """All point estimates in USD, by the values of the parameter `eval.estimate`."""
+    return {
+        "greedy": greedy(distribution),
+        "top_k_mean": top_k_mean(distribution, top_k),
+        "median": median(distribution),
+    }
+
+
+def crps(distribution: np.ndarray, price: float) -> float:
+    """Continuous ranked probability score in USD: E|X - price| - E|X - X'| / 2, lower is better.
+
+    For a distribution on one price it is the absolute error. Gneiting and Raftery 2007, "Strictly
+    Proper Scoring Rules, Prediction, and Estimation"; E|X - X'| = 2 Σ F (1 - F) on integers.
+    """
+    cumulated = distribution.cumsum()
+    error = distribution @ np.abs(np.arange(len(distribution)) - price)
+    return float(error - cumulated @ (1 - cumulated))
+
+
+def pit(distribution: np.ndarray, price: int) -> tuple[float, float]:
+    """The probability integral transform of the true price: its CDF just below and at the price.
+
+    For a discrete distribution the transform is an interval within 0–1. Averaged over rows, these
+    intervals are uniform on 0–1 if the distributions are calibrated (Czado, Gneiting and Held 2009,
+    "Predictive Model Assessment for Count Data").
+    """
+    below = float(distribution[:price].sum())
+    return min(below, 1.0), min(below + float(distribution[price]), 1.0)
+
+
+def quality(distribution: np.ndarray, price: float, dollars: int) -> dict[str, float | list[float]]:
+    """A row's scores; `dollars` is the price on the distribution's grid of whole dollars.
+
+    `crps` in USD, `pit` the interval of `pit`, `covered_50` and `covered_90` the fractions of
+    `covered` in percent.
+    """
+    below, upto = pit(distribution, dollars)
+    inside = {
+        f"covered_{percent}": round(
+            100 * float(covered(np.array(below), np.array(upto), percent / 100)), 4
+        )
+        for percent in COVERAGES
+    }
+    return {
+        "crps": round(crps(distribution, price), 4),
+        "pit": [round(below, 6), round(upto, 6)],
+        **inside,
+    }

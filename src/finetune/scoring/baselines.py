@@ -1,0 +1,50 @@
+"""What a baseline is: a prediction that needs no language model."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from finetune.core.schema import Score
+from finetune.scoring.metrics import Row
+
+# The prepared rows of each split.
+Splits = Mapping[str, Sequence[Row]]
+# A kind's own scoring options.
+ScoreT = TypeVar("ScoreT", bound=Score)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A baseline's predictions for the rows that were asked, in their order: texts, or numbers.
+
+    `remarks` go into the protocol of its metrics: what was chosen, and on what.
+    """
+
+    predictions: Sequence[Any]
+    remarks: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Baseline(Generic[ScoreT]):
+    """A baseline; `description` is for those who do not know its name.
+
+    `fit` takes the splits and the task's scoring options, and gives a function from rows to
+    answers. It learns from train and may choose by validation. It never reads the target of the
+    rows that it answers, unless it is an oracle: an upper bound, and no competitor.
+    """
+
+    name: str
+    description: str
+    fit: Callable[[Splits, ScoreT], Callable[[Sequence[Row]], Answers]]
+    is_oracle: bool = False
+
+
+def of_each(
+    answer: Callable[[Row], Any],
+) -> Callable[[Splits, Score], Callable[[Sequence[Row]], Answers]]:
+    """A baseline that learns nothing: an answer to each row by itself."""
+
+    def fit(splits: Splits, options: Score) -> Callable[[Sequence[Row]], Answers]:
+        return lambda rows: Answers([answer(row) for row in rows])
+
+    return fit

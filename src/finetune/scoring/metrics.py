@@ -1,0 +1,155 @@
+"""What a metric is: how it comes out of rows, what it means, and how it is shown.
+
+Everything that prints, draws or compares scores reads it from here, so that a new metric is one
+entry in the `scores.py` of its kind.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from finetune.core.schema import Bootstrap
+from finetune.scoring import bootstrap, numbers
+from finetune.scoring.bootstrap import Interval, Statistic
+
+# A row of data/prepared, and one of predictions/, as their JSON has them.
+Row = Mapping[str, Any]
+Prediction = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A statistic over columns of the predictions' rows, and what a reader is to know of it.
+
+    `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
+    is neither better nor worse, such as a length. A rate is a mean of 0 and 100. Two runs compare
+    only where they have the same values of `alike` in each row. `column` is what the metric is of a
+    single row: the first of the `columns`, unless it is given.
+    """
+
+    key: str
+    columns: tuple[str, ...]
+    title: str
+    meaning: str = ""
+    unit: str = ""
+    decimals: int = 2
+    statistic: Statistic = np.mean
+    higher_is_better: bool | None = True
+    is_rate: bool = False
+    alike: tuple[str, ...] = ()
+    column: str = ""
+    in_readme: bool = False
+    in_groups: bool = False
+
+    def values(self, predictions: Sequence[Prediction]) -> list[list[float]]:
+        """The columns, each a list over rows."""
+        return [[float(row[column]) for row in predictions] for column in self.columns]
+
+    def is_of(self, predictions: Sequence[Prediction]) -> bool:
+        """Whether the rows have its columns: only a model gives references a probability, say."""
+        return bool(self.columns) and all(
+            column in row for row in predictions for column in self.columns
+        )
+
+    def compares(self, one: Sequence[Prediction], other: Sequence[Prediction]) -> bool:
+        """Whether two runs' rows have it, and of the same kind; rows are paired by their id."""
+        if not (self.is_of(one) and self.is_of(other)):
+            return False
+        by_id = {row["id"]: row for row in other}
+        return all(row[c] == by_id[row["id"]][c] for row in one for c in self.alike)
+
+    def score(self, predictions: Sequence[Prediction]) -> float:
+        """The statistic of the rows."""
+        return float(self.statistic(*map(np.asarray, self.values(predictions)), axis=-1))
+
+    def interval(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval:
+        """The statistic of the rows with its confidence interval."""
+        values = self.values(predictions)
+        if self.is_rate and len(set(values[0])) == 1:
+            return bootstrap.unanimous(values[0][0], len(values[0]), options)
+        return bootstrap.interval(values, options, self.statistic)
+
+    def of_row(self, prediction: Row) -> float:
+        """What the metric is of a single row."""
+        return float(prediction[self.column or self.columns[0]])
+
+    def number(self, value: float | None) -> str:
+        """A score without its unit."""
+        return numbers.number(value, self.decimals)
+
+    def amount(self, value: float | None) -> str:
+        """A score with its unit."""
+        return f"{self.number(value)}{numbers.TIGHT}{self.unit}".strip()
+
+    def ends(self, low: float, high: float) -> str:
+        """An interval in brackets, without its unit."""
+        return f"[{self.number(low)}{numbers.LIST}{self.number(high)}]"
+
+    @property
+    def heading(self) -> str:
+        """Title and unit, as a table's column is headed."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    @property
+    def subject(self) -> str:
+        """Its title where a sentence begins to speak of it: ROUGE-1, the mean absolute error."""
+        return f"the {self.title}" if self.title.islower() else self.title
+
+    @property
+    def direction(self) -> str:
+        """Which way is good."""
+        return "lower is better" if self.higher_is_better is False else "higher is better"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something that may be amiss with a row's prediction: counted, and given as a rate of rows."""
+
+    key: str
+    meaning: str
+    in_groups: bool = False
+
+    def rate(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval:
+        """The percentage of rows with the flag."""
+        rows = [{self.key: 100 * bool(row.get(self.key))} for row in predictions]
+        metric = Metric(key=self.key, columns=(self.key,), title=self.key, is_rate=True)
+        return metric.interval(rows, options)
+
+
+# Of any kind whose answers are written token by token.
+FLAGS = (
+    Flag("prompt_truncated", "the prompt was longer than prompt.max_tokens"),
+    Flag("shots_dropped", "not all examples fitted the context"),
+    Flag("reference_truncated", "longer than an answer may be, for its likelihood alone"),
+    Flag("hit_length_cap", "the answer was truncated at prompt.max_completion_tokens"),
+    Flag("empty", "nothing was answered"),
+)
+
+# A group's place in its order, and its name.
+Group = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """A way to group test rows: each belongs to one group."""
+
+    name: str
+    group: Callable[[Row], Group]
+
+
+def band(value: float, starts: Sequence[int], unit: str) -> Group:
+    """`51–100 words`: the band that holds a value; `starts` are the bands' lower ends."""
+    for start, following in pairwise(starts):
+        if value < following:
+            # Of whole numbers the last one, of others the end that they do not reach.
+            last = following - 1 if isinstance(value, int) else following
+            return start, f"{start}–{last} {unit}"
+    return starts[-1], f"{starts[-1]}+ {unit}"
+
+
+def rounded(scores: Mapping[str, float]) -> dict[str, float]:
+    """To the digits that are worth reading in a file of predictions."""
+    return {name: round(value, 4) for name, value in scores.items()}

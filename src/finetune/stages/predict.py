@@ -1,0 +1,33 @@
+"""predict: the tuned model on validation and test rows."""
+
+from finetune.core import entry, paths
+from finetune.core.files import read_jsonl, write_json, write_jsonl
+from finetune.core.params import StageParams
+from finetune.inference import budgets
+from finetune.inference.predict import EvalSpec, predict
+from finetune.modeling import adapters
+from finetune.modeling import base as base_model
+from finetune.tasks import registry
+
+
+def run(params: StageParams, task: str) -> None:
+    """Write the tuned model's predictions."""
+    kind = registry.rows(params.task.kind)
+    rows = {
+        split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
+        for split in paths.SPLITS
+    }
+    base = base_model.load(params.model, params.method, for_inference=True)
+    model = adapters.load(base.model, paths.adapter(task))
+    answers = registry.predict(params.task.kind).answers
+    spec = EvalSpec(params.task.prompt, params.task.eval, answers)
+    limits = budgets.resolve(params.run, model)
+    for split in ("validation", "test"):
+        what = f"predict {task} {split}"
+        predictions = predict(base, model, spec, rows[split], rows["train"], what, limits)
+        write_jsonl(paths.predictions(task, "tuned", split), predictions)
+    write_json(paths.metrics(task, "predict"), {task: {"predict": {"run": limits.metrics()}}})
+
+
+if __name__ == "__main__":
+    entry.main(run)

@@ -1,0 +1,59 @@
+"""How a model is asked for prices: by its distribution over the whole dollars 0 to 999."""
+
+import statistics
+
+import numpy as np
+
+from finetune.inference import choices, distributions
+from finetune.inference.choices import Distribution
+from finetune.inference.predict import Prediction, Request
+from finetune.tasks.price.options import PriceEval
+from finetune.tasks.price.rows import PRICES, Row, nearest_dollar
+
+
+def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
+    """The point estimate in USD that `eval.estimate` names, and how good the distribution is."""
+    tree = choices.choice_tree(request.encoder, [str(price) for price in PRICES], "price")
+    predicted = choices.distributions(
+        request.model,
+        [prompt.ids for prompt in request.prompts],
+        tree,
+        request.eval.prune_below,
+        request.budgets,
+        request.base.tokenizer.pad_token_id,
+        request.what,
+    )
+    constant = statistics.median(row.price for row in request.train)
+    return [
+        _answer(row, distribution, constant, request.eval)
+        for row, distribution in zip(request.rows, predicted, strict=True)
+    ]
+
+
+def _answer(row: Row, predicted: Distribution, constant: float, options: PriceEval) -> Prediction:
+    """What a predicted distribution comes to, beside the true price."""
+    distribution = predicted.probabilities
+    dollars = nearest_dollar(row.price)
+    is_unparsable = distribution is None or 1 - predicted.outside < options.min_mass
+    if distribution is None or is_unparsable:
+        # There is no prediction. It counts as the best constant, and is counted: neither free nor
+        # ruinous. Its CRPS and ranges are those of all mass on that constant.
+        estimates = dict.fromkeys(distributions.ESTIMATES, constant)
+        distribution = np.zeros(len(PRICES))
+        distribution[nearest_dollar(constant)] = 1.0
+        quality = distributions.quality(distribution, row.price, dollars)
+        quality["crps"] = round(abs(constant - row.price), 4)
+    else:
+        estimates = distributions.estimates(distribution, options.top_k)
+        quality = distributions.quality(distribution, row.price, dollars)
+    rounded = {name: round(float(estimate), 2) for name, estimate in estimates.items()}
+    return {
+        "id": row.id,
+        "prediction": rounded[options.estimate],
+        "reference": row.price,
+        "category": row.category,
+        "estimates": rounded,
+        **quality,
+        "outside": round(100 * predicted.outside, 4),
+        "unparsable": is_unparsable,
+    }

@@ -1,0 +1,234 @@
+"""What the report shows of prices: predicted against actual ones, calibration, worst misses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from finetune.core.schema import Train
+from finetune.reporting import canvas, figures, tables, templates
+from finetune.reporting.artifacts import Row, TaskArtifacts
+from finetune.reporting.examples import shortened
+from finetune.reporting.parts import Figure, KindQuality, KindReport, Series, Table, difference
+from finetune.scoring import numbers
+from finetune.tasks.price.scores import MAE
+
+MISSES = 6
+# Characters of a description that are shown: a heading and some lines of it.
+LONGEST_DESCRIPTION = 280
+WHO = {
+    "base": "the base model",
+    "few_shot": "the base model with examples",
+    "tuned": "the tuned model",
+}
+# The levels of central intervals whose coverage is a metric.
+LEVELS = (50, 90)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Miss:
+    """A product, what it costs, and what both models predicted, in USD."""
+
+    id: str
+    text: str
+    category: str | None
+    actual: float
+    predicted: float
+    base: float | None
+    error: float
+    base_error: float | None
+
+
+def _loss(train: Train) -> str:
+    loss = "Cross-entropy of an answer's tokens, in nats per token"
+    weight = getattr(train, "number_loss", 0)
+    if not weight:
+        return f"{loss}."
+    return (
+        f"{loss}; where prices are single tokens, plus {weight:g} times the expected error in "
+        "100 USD."
+    )
+
+
+def _notes(artifacts: TaskArtifacts) -> list[str]:
+    """How many answers of each model are no price, and what they count as."""
+    scored = {who: artifacts.metrics.get(role, {}) for role, who in WHO.items()}
+    return [
+        f"{numbers.share(scores['unparsable'], scores['n'])} answers of {who} are no price, and "
+        f"count as the median of train; on average {numbers.number(scores['outside'], 2)}"
+        f"{numbers.TIGHT}% of its probability lies on what is no price."
+        for who, scores in scored.items()
+        if scores.get("unparsable") and "outside" in scores
+    ]
+
+
+def _remarks(metrics: Mapping[str, Any]) -> list[str]:
+    """Errors of the point estimates, for a terminal and the README."""
+    estimates = metrics.get("tuned", {}).get("estimates")
+    if not estimates:
+        return []
+    others = ", ".join(
+        f"{name} {scores['mae']:.2f} ({tables.signed_with_interval(scores['difference'])})"
+        for name, scores in estimates.items()
+        if name != "median"
+    )
+    return [
+        "MAE of point estimates from the same tuned distributions, and their difference to the "
+        f"median's: median {estimates['median']['mae']:.2f}, {others}."
+    ]
+
+
+def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
+    scatters, calibration = _scatters(name, artifacts), _calibration(name, artifacts)
+    missing = [] if scatters else ["No true price is above zero, so none is drawn."]
+    if not calibration:
+        missing.append("Predictions hold no `pit`, so calibration is not shown.")
+    estimates = _estimates(artifacts.metrics.get("tuned", {}).get("estimates"))
+    template = Path(__file__).with_name("report.html.j2")
+    return KindQuality(
+        before_groups=scatters,
+        after_groups=[calibration] if calibration else [],
+        tables=[estimates] if estimates else [],
+        missing=missing,
+        examples=Markup(templates.render(template, misses=misses(artifacts), metric=MAE)),
+    )
+
+
+def _scatters(name: str, artifacts: TaskArtifacts) -> list[Figure]:
+    """Predicted over actual prices, a figure for each model; none where no price is above zero."""
+    predictions = {role: artifacts.predictions.get(role, []) for role in ("tuned", "base")}
+    prices = [row["reference"] for rows in predictions.values() for row in rows]
+    positive = [price for price in prices if price > 0]
+    if not positive:
+        return []
+    limits = (min(positive) / 1.5, max(positive) * 1.5)
+    return [
+        _scatter(f"{name}-predicted-{role}", artifacts.task, role, rows, limits)
+        for role, rows in predictions.items()
+        if rows
+    ]
+
+
+def _scatter(
+    name: str, task: str, role: str, rows: list[Row], limits: tuple[float, float]
+) -> Figure:
+    pairs = [(row["reference"], row["prediction"]) for row in rows]
+    within = sum(actual / 2 <= predicted <= actual * 2 for actual, predicted in pairs)
+    beyond = sum(not limits[0] <= predicted <= limits[1] for _, predicted in pairs)
+    unparsable = sum(bool(row.get("unparsable")) for row in rows)
+    captions = [f"{numbers.share(within, len(pairs))} within half and double the price (the band)."]
+    if beyond:
+        captions.append(f"{numbers.number(beyond, 0)} beyond the axis are drawn at its edge.")
+    if len(pairs) > figures.MOST_POINTS:
+        captions.append(f"At most {figures.MOST_POINTS} rows are drawn, evenly chosen.")
+    if unparsable:
+        share = numbers.share(unparsable, len(rows))
+        captions.append(f"{share} are no price, drawn as the median of train.")
+    caption, label = " ".join(captions), canvas.LABELS[role]
+    title = f"{task}: predicted over actual prices, {label}: {caption}"
+    svg = figures.scatter(name, title, pairs, role, limits)
+    return Figure(f"Predicted and actual: {label}", caption, svg)
+
+
+def _calibration(name: str, artifacts: TaskArtifacts) -> Figure | None:
+    """Coverage of central intervals; None where no model gave a distribution."""
+    pits = {
+        role: [
+            row["pit"]
+            for row in artifacts.predictions.get(role, [])
+            # Where there is no answer, there is no distribution that could be calibrated.
+            if row.get("pit") is not None and not row.get("unparsable")
+        ]
+        for role in ("tuned", "base")
+    }
+    pits = {role: values for role, values in pits.items() if values}
+    if not pits:
+        return None
+    judged = coverage(artifacts.metrics.get("tuned", {}))
+    title = f"{artifacts.task}: calibration of the predicted prices. {judged}"
+    svg = figures.coverage(f"{name}-coverage", title, pits)
+    legend = "Below the dashed diagonal a model is overconfident, above it underconfident."
+    return Figure("Calibration: coverage of intervals", f"{judged} {legend}".strip(), svg)
+
+
+def coverage(scores: Mapping[str, Any]) -> str:
+    """Whether a model's intervals hold as many true prices as they should, in sentences."""
+    sentences = [_coverage_at(level, scores) for level in LEVELS if f"coverage_{level}" in scores]
+    outside = scores.get("outside")
+    if outside is not None:
+        sentences.append(
+            f"On average {numbers.number(outside, 2)}{numbers.TIGHT}% of its probability lies on "
+            "what is no price."
+            if outside >= 0.005
+            else "None of its probability lies on what is no price."
+        )
+    return " ".join(sentences)
+
+
+def _coverage_at(level: int, scores: Mapping[str, Any]) -> str:
+    key = f"coverage_{level}"
+    nominal, actual = numbers.percent(level / 100), numbers.percent(round(scores[key]) / 100)
+    covers = f"The tuned model's {nominal} intervals hold the true price in {actual} of the rows"
+    ends = scores.get("interval", {}).get(key)
+    if ends is None:
+        return f"{covers}."
+    if ends["low"] > level:
+        return f"{covers}: it is underconfident, they are too wide."
+    if ends["high"] < level:
+        return f"{covers}: it is overconfident, they are too narrow."
+    return f"{covers}: consistent with {nominal}, as far as {scores.get('n', 0)} rows tell."
+
+
+def _estimates(estimates: Mapping[str, Any] | None) -> Table | None:
+    """The error of each point estimate of the tuned model's distributions."""
+    if not estimates:
+        return None
+    rows = [
+        [
+            name.replace("_", " "),
+            f"{MAE.number(scores['mae'])} {MAE.ends(scores['low'], scores['high'])}",
+            difference(scores.get("difference"), MAE),
+        ]
+        for name, scores in estimates.items()
+    ]
+    return Table(
+        ["estimate", "MAE (USD)", "− the median's"], rows, "Point estimates of one distribution"
+    )
+
+
+def misses(artifacts: TaskArtifacts) -> list[Miss]:
+    """The rows with the largest errors of the tuned model."""
+    rows = sorted(artifacts.predictions.get("tuned", []), key=lambda r: -r["absolute_error"])
+    products = {row["id"]: row for row in artifacts.rows.get("test", [])}
+    bases = {row["id"]: row for row in artifacts.predictions.get("base", [])}
+    worst = []
+    for row in rows[:MISSES]:
+        product, base = products.get(row["id"], {}), bases.get(row["id"], {})
+        worst.append(
+            Miss(
+                id=str(row["id"]),
+                text=shortened(product.get("text", ""), LONGEST_DESCRIPTION),
+                category=product.get("category"),
+                actual=row["reference"],
+                predicted=row["prediction"],
+                base=base.get("prediction"),
+                error=row["absolute_error"],
+                base_error=base.get("absolute_error"),
+            )
+        )
+    return worst
+
+
+REPORT = KindReport(
+    description="prices of products",
+    series=(
+        Series(label="words of a description", value=lambda row: len(row["text"].split())),
+        Series(label="price in USD", value=lambda row: row["price"], is_log=True),
+    ),
+    loss=_loss,
+    quality=_quality,
+    notes=_notes,
+    remarks=_remarks,
+)

@@ -1,0 +1,167 @@
+"""How prices are scored: by their error in USD, and by the distribution that they come from."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from finetune.core.schema import Bootstrap
+from finetune.scoring import bootstrap, regression
+from finetune.scoring.metrics import (
+    FLAGS as TEXT_FLAGS,
+)
+from finetune.scoring.metrics import (
+    Flag,
+    Group,
+    Grouping,
+    Metric,
+    Prediction,
+    Row,
+    band,
+    rounded,
+)
+from finetune.scoring.summary import difference
+from finetune.tasks.price.options import PriceScore
+
+MAE = Metric(
+    key="mae",
+    columns=("absolute_error",),
+    title="mean absolute error",
+    meaning="how far off a price is on average",
+    unit="USD",
+    higher_is_better=False,
+    in_readme=True,
+    in_groups=True,
+)
+METRICS = (
+    MAE,
+    Metric(
+        key="median_error",
+        columns=("absolute_error",),
+        statistic=np.median,
+        title="median absolute error",
+        meaning="how far off half of the prices are at most",
+        unit="USD",
+        higher_is_better=False,
+        in_groups=True,
+    ),
+    Metric(
+        key="rmsle",
+        columns=("prediction", "reference"),
+        statistic=regression.rmsle,
+        title="RMSLE",
+        meaning="root mean squared difference of log(1 + price)",
+        decimals=3,
+        higher_is_better=False,
+        column="absolute_error",
+        in_groups=True,
+    ),
+    Metric(
+        key="r2",
+        columns=("prediction", "reference"),
+        statistic=regression.r2,
+        title="R²",
+        meaning="fraction of the prices' variance explained; below 0, one price does better",
+        decimals=3,
+        column="absolute_error",
+        in_groups=True,
+    ),
+    Metric(
+        key="hits",
+        columns=("hit",),
+        title="hits",
+        meaning="prices that are close (tasks.…score: within hit_usd or within hit_fraction)",
+        unit="%",
+        decimals=1,
+        is_rate=True,
+        in_readme=True,
+        in_groups=True,
+    ),
+    Metric(
+        key="crps",
+        columns=("crps",),
+        title="CRPS",
+        meaning="error of the whole predicted distribution; of a single price, the absolute error",
+        unit="USD",
+        higher_is_better=False,
+    ),
+    # Good where they are what they are named after, neither above nor below.
+    Metric(
+        key="coverage_50",
+        columns=("covered_50",),
+        title="in the 50 % interval",
+        meaning="true prices within the central 50 % of it; 50 is best",
+        unit="%",
+        decimals=1,
+        higher_is_better=None,
+    ),
+    Metric(
+        key="coverage_90",
+        columns=("covered_90",),
+        title="in the 90 % interval",
+        meaning="true prices within the central 90 % of it; 90 is best",
+        unit="%",
+        decimals=1,
+        higher_is_better=None,
+    ),
+    Metric(
+        key="outside",
+        columns=("outside",),
+        title="mass on no price",
+        meaning="probability of answers that are no whole price from 0 to 999",
+        unit="%",
+        higher_is_better=None,
+    ),
+)
+FLAGS = (
+    *TEXT_FLAGS,
+    Flag("unparsable", "less than eval.min_mass of the probability is on prices", in_groups=True),
+)
+# Lower ends of bands; real prices have a median of 30 to 150.
+USD = (0, 20, 50, 100, 200, 500)
+NO_CATEGORY = "(none)"
+
+
+def _category(row: Row) -> Group:
+    return 0, row.get("category") or NO_CATEGORY
+
+
+def _price(row: Row) -> Group:
+    return band(row["price"], USD, "USD")
+
+
+GROUPINGS = (Grouping("category", _category), Grouping("price", _price))
+
+
+def score(
+    rows: Sequence[Row], predictions: Sequence[Prediction], options: PriceScore
+) -> list[Prediction]:
+    """Predictions in USD, scored by their error."""
+    scored: list[Prediction] = []
+    for row, prediction in zip(rows, predictions, strict=True):
+        price = float(prediction["prediction"])
+        errors = regression.price_error(price, row["price"], options.hit_usd, options.hit_fraction)
+        known = {"id": row["id"], "reference": row["price"], "category": row.get("category")}
+        scored.append({**known, **prediction, "prediction": round(price, 2), **rounded(errors)})
+    return scored
+
+
+def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:
+    """`estimates`: the mean absolute error in USD of each point estimate of the distributions.
+
+    `difference` is that error minus the median's, over the same rows: above 0, the median is
+    better. Empty for predictions without a distribution.
+    """
+    if not predictions or "estimates" not in predictions[0]:
+        return {}
+    errors = {
+        name: [abs(row["estimates"][name] - row["reference"]) for row in predictions]
+        for name in predictions[0]["estimates"]
+    }
+    estimates: dict[str, Any] = {}
+    for name, values in errors.items():
+        error = bootstrap.interval([values], options).rounded()
+        estimates[name] = {"mae": error["mean"], "low": error["low"], "high": error["high"]}
+        if name != "median":
+            estimates[name]["difference"] = difference(MAE, [errors["median"]], [values], options)
+    return {"estimates": estimates}

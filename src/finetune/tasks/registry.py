@@ -1,0 +1,155 @@
+"""The kinds of task: each is a folder here, with one module a concern, imported when asked for.
+
+    options.py    Task: the kind's parameters, a pydantic model
+    rows.py       Row: a row of data/prepared; clean and peculiarities of raw rows
+    predict.py    answers: how the model is asked; with loss.py the only one that imports torch
+    loss.py       loss: what training minimizes
+    scores.py     METRICS, FLAGS, GROUPINGS; score: predictions with their rows' scores
+    baselines.py  BASELINES: predictions without a language model; guess: somebody's own answer
+    report.py     what the page shows of the kind, beside what it shows of all
+    init.py       INIT: how `finetune init` recognizes and sets up such a task; may be missing
+
+A kind's name stands nowhere else. The modules are checked against the protocols below by their use;
+`finetune kinds` lists them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from finetune.core import kinds
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from finetune.columns.kind_init import KindInit
+    from finetune.core.rows import TaskRow
+    from finetune.core.schema import Bootstrap, Score, Task, Train
+    from finetune.inference.predict import Request
+    from finetune.reporting.parts import KindReport
+    from finetune.scoring.baselines import Baseline
+    from finetune.scoring.metrics import Flag, Grouping, Metric, Prediction
+    from finetune.training.losses import Loss
+
+# A row of a source in our field names, before it is cleaned.
+RawRow = Mapping[str, Any]
+# A row of data/prepared as its JSON has it.
+JsonRow = Mapping[str, Any]
+
+
+class Options(Protocol):
+    """`options.py`: parameters."""
+
+    Task: "type[Task]"
+
+
+class Rows(Protocol):
+    """`rows.py`: what a row is."""
+
+    Row: "type[TaskRow]"
+
+    def clean(self, row: RawRow) -> "TaskRow":
+        """A raw row as the pipeline keeps it; ValueError says what is wrong with it."""
+
+    def peculiarities(self, row: RawRow) -> Iterator[str]:
+        """Names of what is odd about a raw row, counted in `data.json`."""
+
+
+class Predict(Protocol):
+    """`predict.py`: how a model is asked."""
+
+    def answers(self, request: "Request[Any, Any]") -> "list[Prediction]":
+        """For each row `id`, `prediction`, `reference`, and whatever scoring needs."""
+
+
+class LossModule(Protocol):
+    """`loss.py`: what training minimizes."""
+
+    def loss(self, tokenizer: "PreTrainedTokenizerBase", train: "Train") -> "Loss":
+        """The loss of a completion's tokens, summed."""
+
+
+class Scores(Protocol):
+    """`scores.py`: metrics; the first is the primary one, which models are chosen and judged by."""
+
+    METRICS: "tuple[Metric, ...]"
+    FLAGS: "tuple[Flag, ...]"
+    GROUPINGS: "tuple[Grouping, ...]"
+
+    def score(
+        self, rows: Sequence[JsonRow], predictions: "Sequence[Prediction]", options: "Score"
+    ) -> "list[Prediction]":
+        """The predictions with the scores of each row."""
+
+    def details(self, predictions: "Sequence[Prediction]", options: "Bootstrap") -> dict[str, Any]:
+        """What the kind's metric file holds beside scores; may be empty."""
+
+
+class Baselines(Protocol):
+    """`baselines.py`: predictions without a language model."""
+
+    BASELINES: "tuple[Baseline[Any], ...]"
+
+    def guess(self, value: object) -> Any:
+        """Somebody's own answer as a prediction; ValueError says why it is none."""
+
+
+class Report(Protocol):
+    """`report.py`: the kind's own part of the page."""
+
+    REPORT: "KindReport"
+
+
+class Init(Protocol):
+    """`init.py`: how `finetune init` sets up a task; optional."""
+
+    INIT: "KindInit"
+
+
+def names() -> list[str]:
+    """All kinds, in alphabetical order."""
+    return list(kinds.folders())
+
+
+def names_with_init() -> list[str]:
+    """The kinds that `finetune init` can set up, in alphabetical order."""
+    return kinds.having("init")
+
+
+def options(kind: str) -> Options:
+    """A kind's parameters; for this and the following: ParamsError where there is no such kind."""
+    return cast(Options, kinds.load(kind, "options"))
+
+
+def rows(kind: str) -> Rows:
+    """A kind's rows."""
+    return cast(Rows, kinds.load(kind, "rows"))
+
+
+def predict(kind: str) -> Predict:
+    """How a model is asked; imports torch."""
+    return cast(Predict, kinds.load(kind, "predict"))
+
+
+def loss(kind: str) -> LossModule:
+    """What training minimizes; imports torch."""
+    return cast(LossModule, kinds.load(kind, "loss"))
+
+
+def scores(kind: str) -> Scores:
+    """A kind's metrics."""
+    return cast(Scores, kinds.load(kind, "scores"))
+
+
+def baselines(kind: str) -> Baselines:
+    """A kind's baselines."""
+    return cast(Baselines, kinds.load(kind, "baselines"))
+
+
+def report(kind: str) -> Report:
+    """A kind's part of the report."""
+    return cast(Report, kinds.load(kind, "report"))
+
+
+def init(kind: str) -> Init:
+    """How `finetune init` sets up a task; ParamsError also for a kind without it."""
+    return cast(Init, kinds.load(kind, "init"))

@@ -1,0 +1,1 @@
+"""Dialogues, or other texts, that are summarized."""

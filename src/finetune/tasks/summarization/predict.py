@@ -1,0 +1,16 @@
+"""How a model is asked for summaries: it writes them."""
+
+from finetune.core.schema import TextEval
+from finetune.inference import texts
+from finetune.inference.predict import Prediction, Request
+from finetune.tasks.summarization.rows import Row
+
+
+def answers(request: Request[Row, TextEval]) -> list[Prediction]:
+    """Summaries, and how likely the model finds the references."""
+    return texts.with_references(texts.answers(request), [_references(row) for row in request.rows])
+
+
+def _references(row: Row) -> Prediction:
+    several = {"references": list(row.references)} if row.references else {}
+    return {"reference": row.summary, **several}
