@@ -1,0 +1,1 @@
+"""Instructions, with or without a context, that are answered in a text."""

@@ -1,0 +1,154 @@
+"""How responses are scored: by ROUGE, by required facts, and by how likely references are."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from finetune.core.schema import Bootstrap
+from finetune.scoring import ratios, rouge
+from finetune.scoring.metrics import (
+    FLAGS as TEXT_FLAGS,
+)
+from finetune.scoring.metrics import (
+    Group,
+    Grouping,
+    Metric,
+    Prediction,
+    Row,
+    band,
+    rounded,
+)
+from finetune.tasks.instruction.options import InstructionScore
+
+FLAGS = TEXT_FLAGS
+METRICS = (
+    Metric(
+        key="rouge1",
+        columns=("rouge1",),
+        title="ROUGE-1",
+        meaning="words shared with the reference (F1, 0 to 100)",
+        unit="points",
+        decimals=1,
+        in_readme=True,
+        in_groups=True,
+    ),
+    Metric(
+        key="rouge2",
+        columns=("rouge2",),
+        title="ROUGE-2",
+        meaning="pairs of neighbouring words shared with it",
+        unit="points",
+        decimals=1,
+        in_readme=True,
+        in_groups=True,
+    ),
+    Metric(
+        key="rougeL",
+        columns=("rougeL",),
+        title="ROUGE-L",
+        meaning="the longest run of words shared with it, in order, gaps allowed",
+        unit="points",
+        decimals=1,
+        in_readme=True,
+        in_groups=True,
+    ),
+    # Not by groups: one whose rows list no facts has no such score.
+    Metric(
+        key="facts_found",
+        columns=("facts_found", "lists_facts"),
+        statistic=ratios.ratio,
+        title="required facts found",
+        meaning="of the facts that a row lists, those in the answer; mean over rows that list some",
+        unit="%",
+        decimals=1,
+        in_readme=True,
+    ),
+    Metric(
+        key="length_ratio",
+        columns=("prediction_words", "reference_words"),
+        statistic=ratios.ratio,
+        title="length ratio",
+        meaning="words written for each word of the references; at 1 they are as long",
+        higher_is_better=None,
+    ),
+    Metric(
+        key="perplexity",
+        columns=("reference_nll", "reference_tokens"),
+        statistic=ratios.perplexity,
+        title="perplexity",
+        meaning="how unlikely the references are to the model, per token; 1 is certain",
+        higher_is_better=False,
+        # Per token: of other tokens, or of references truncated elsewhere, it is another quantity.
+        alike=("reference_tokens",),
+    ),
+)
+# Lower ends of bands of a prompt's length: a question alone is short, a context is not.
+WORDS = (0, 26, 101, 201)
+
+
+def _context(row: Row) -> Group:
+    return (0, "with context") if row.get("context") else (1, "without context")
+
+
+def _length(row: Row) -> Group:
+    text = f"{row['instruction']} {row.get('context', '')}"
+    return band(len(text.split()), WORDS, "words")
+
+
+GROUPINGS = (Grouping("context", _context), Grouping("length", _length))
+
+
+def missing_facts(facts: Sequence[str], answer: str) -> list[str]:
+    """The facts that an answer lacks: as whole words, whatever their case and the blanks between.
+
+    "12" is not in "120", nor "art" in "party".
+    """
+    text = " ".join(answer.split()).casefold()
+    return [
+        fact
+        for fact in facts
+        if not re.search(rf"(?<!\w){re.escape(' '.join(fact.split()).casefold())}(?!\w)", text)
+    ]
+
+
+def score(
+    rows: Sequence[Row], predictions: Sequence[Prediction], options: InstructionScore
+) -> list[Prediction]:
+    """Responses scored by ROUGE and, where any row lists facts, by how many of its own each has.
+
+    `facts_found` is the percentage of a row's facts; of rows without facts (`lists_facts` is 0)
+    it is 0 and counts nothing.
+    """
+    pairs = [(p["prediction"], row["response"]) for row, p in zip(rows, predictions, strict=True)]
+    list_facts = any(row.get("facts") for row in rows)
+    scored: list[Prediction] = []
+    for row, prediction, by_name in zip(
+        rows, predictions, rouge.rouge(pairs, options.stemmer), strict=True
+    ):
+        # No ROUGE-Lsum: it takes each line for a sentence, which lines of a response are not.
+        scores = {name: by_name[name] for name in ("rouge1", "rouge2", "rougeL")}
+        words = {
+            "prediction_words": len(prediction["prediction"].split()),
+            "reference_words": len(row["response"].split()),
+        }
+        facts = _facts(row, prediction["prediction"]) if list_facts else {}
+        known = {"id": row["id"], "reference": row["response"]}
+        scored.append({**known, **prediction, **rounded(scores), **words, **facts})
+    return scored
+
+
+def _facts(row: Row, answer: str) -> dict[str, Any]:
+    facts = row.get("facts") or []
+    missing = missing_facts(facts, answer)
+    found = 100 * (1 - len(missing) / len(facts)) if facts else 0.0
+    return {
+        "facts_found": round(found, 4),
+        "lists_facts": int(bool(facts)),
+        "missing_facts": missing,
+    }
+
+
+def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:
+    """How many rows list facts, where any does."""
+    rows = sum(row.get("lists_facts", 0) for row in predictions)
+    return {"rows_with_facts": rows} if rows else {}
