@@ -1,0 +1,84 @@
+import pytest
+
+from finetune.core.schema import Prompt
+from finetune.tasks.math import rows
+from finetune.tasks.math.options import MathPrompt
+
+RAW = {
+    "id": 3,
+    "question": " Tom has 2 boxes\r\nof 3 eggs. How many? ",
+    "answer": "He has 2*3=<<2*3=6>>6 eggs. \r\n#### 6\n",
+}
+MINIMAL = {"id": "1", "question": "1 + 1?", "answer": "It is 2.\n#### 2"}
+SIZES = {"instruction": "Go.", "cue": "", "max_tokens": 16, "max_completion_tokens": 8}
+
+
+def test_texts_are_normalized_and_keep_their_lines():
+    row = rows.clean(RAW | {"place": "line 1"})
+    assert row == rows.Row(
+        id="3",
+        question="Tom has 2 boxes\nof 3 eggs. How many?",
+        answer="He has 2*3=<<2*3=6>>6 eggs.\n#### 6",
+    )
+    assert (row.input, row.completion) == (row.question, row.answer)
+
+
+@pytest.mark.parametrize(
+    ("fields", "answer"),
+    [
+        ({"solution": "One and one.", "answer": "2"}, "One and one.\n#### 2"),
+        ({"solution": "One and one.", "answer": 2}, "One and one.\n#### 2"),
+        ({"solution": "One and one.", "answer": "#### 2"}, "One and one.\n#### 2"),
+        ({"solution": " ", "answer": "2"}, "2"),
+        ({"solution": None, "answer": 2.5}, "2.5"),
+    ],
+)
+def test_a_solution_of_its_own_column_stands_before_the_answer(fields, answer):
+    assert rows.clean(MINIMAL | fields).answer == answer
+
+
+@pytest.mark.parametrize(
+    ("completion", "answer"), [("solution", "It is 2.\n#### 2"), ("answer", "#### 2")]
+)
+def test_a_prompt_chooses_between_the_solution_and_its_last_line(completion, answer):
+    row = rows.clean(MINIMAL).for_prompt(MathPrompt(**SIZES, completion=completion))
+    assert row.completion == answer
+    assert row.input == "1 + 1?"
+
+
+def test_a_prompt_without_the_choice_leaves_the_row():
+    row = rows.clean(MINIMAL)
+    assert row.for_prompt(Prompt(**SIZES)) == row
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"question": None}, "question is missing"),
+        ({"answer": None}, "answer is missing"),
+        ({"answer": True}, "answer is True, must be text"),
+        ({"solution": 3}, "solution is 3, must be text"),
+        ({"answer": "#### 2\nVoilà"}, "answer ends with 'Voilà', must end with a number"),
+        ({"answer": ""}, "answer ends with '', must end with a number"),
+        ({"id": None}, "id is None, must be text or an integer"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_value(fields, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        rows.clean(MINIMAL | fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        ({}, []),
+        ({"question": "a\r\nb"}, ["carriage_returns"]),
+        ({"answer": RAW["answer"]}, ["carriage_returns", "calculator_annotations"]),
+        ({"answer": "It is\n2"}, ["answer_without_marker"]),
+        ({"answer": "#### 2"}, ["answer_without_solution"]),
+        ({"answer": 2}, ["answer_without_marker", "answer_without_solution"]),
+        ({"answer": "2", "solution": "It is 2."}, []),
+    ],
+)
+def test_peculiarities_are_counted(fields, names):
+    assert list(rows.peculiarities(MINIMAL | fields)) == names
