@@ -1,0 +1,67 @@
+import hashlib
+import json
+
+import pytest
+import yaml
+
+from finetune.comparing import runs
+from finetune.core.errors import UserError
+
+KIND = {"kind": "price"}
+ROWS = [{"id": "1", "prediction": 5.0, "reference": 6.0}]
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    """Writes a workspace: parameters, predictions by path, and what the lock says of them."""
+
+    def write(params: dict, files: dict[str, list[dict]]):
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        outs = []
+        for path, rows in files.items():
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+            outs.append({"path": path, "md5": hashlib.md5(file.read_bytes()).hexdigest()})
+        lock = {"stages": {"evaluate@goods": {"cmd": "x", "outs": outs}}}
+        (tmp_path / "dvc.lock").write_text(yaml.safe_dump(lock))
+        return tmp_path
+
+    return write
+
+
+def test_a_run_is_its_parameters_kinds_and_scored_predictions(workspace):
+    params = {"tasks": {"goods": {**KIND, "train": {"seed": 1}}}, "run": {"workers": 2}}
+    root = workspace(params, {"predictions/goods/scored/tuned.jsonl": ROWS})
+    run = runs.read(root, runs.WORKSPACE)
+    assert run.kinds == {"goods": "price"}
+    assert run.predictions == {"goods": ROWS}
+    assert run.params == {"tasks.goods.kind": "price", "tasks.goods.train.seed": 1}
+
+
+def test_a_run_of_before_scoring_was_a_stage_is_read_with_its_parameters_renamed(workspace):
+    params = {
+        "tasks": {"goods": {**KIND, "ladder": ["mean"], "score": {"hit_share": 0.2}}},
+        "train": {"evaluations": 4, "seed": 1},
+    }
+    root = workspace(params, {"predictions/goods/tuned.jsonl": ROWS})
+    run = runs.read(root, runs.WORKSPACE)
+    assert run.predictions == {"goods": ROWS}
+    assert run.params == {
+        "tasks.goods.kind": "price",
+        "tasks.goods.baselines": ["mean"],
+        "tasks.goods.score.hit_fraction": 0.2,
+        "train.num_evals": 4,
+        "train.seed": 1,
+        "tasks.goods.train.num_evals": 4,
+        "tasks.goods.train.seed": 1,
+    }
+
+
+def test_a_run_that_is_not_scored_yet_is_refused(workspace):
+    root = workspace(
+        {"tasks": {"goods": KIND}},
+        {f"predictions/goods/{folder}tuned.jsonl": ROWS for folder in ("", "validation/")},
+    )
+    with pytest.raises(UserError, match="workspace: predictions of goods are not scored yet"):
+        runs.read(root, runs.WORKSPACE)

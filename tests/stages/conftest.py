@@ -1,0 +1,53 @@
+"""A few dialogues and a tiny model, for the stages that load one and those that score."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import cast
+
+import pytest
+import yaml
+
+from finetune.core import params, paths
+from finetune.core.files import write_jsonl
+from finetune.core.params import Declared, StageParams
+from finetune.core.schema import Lora
+
+ROOT = Path(__file__).parents[2]
+KEYS = ["tasks.samsum", "model", "method", "lora", "bootstrap"]
+DIALOGUES = [
+    {"id": str(n), "dialogue": f"Anna: Is it {n}?\nTom: Yes, it is.", "summary": f"It is {n}."}
+    for n in range(6)
+]
+
+
+@pytest.fixture
+def declared(tmp_path, monkeypatch, tiny_model):
+    """Gives the parameters of a stage over a few dialogues, in an empty folder to work in."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["model"] |= {"name": str(tiny_model), "source": "local"}
+    values["method"] |= {"quantization": "none", "compute_dtype": "float32"}
+    values["bootstrap"]["resamples"] = 100
+    values["tasks"]["samsum"]["prompt"]["max_completion_tokens"] = 8
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.pyc"))
+    for split in paths.SPLITS:
+        rows = DIALOGUES[:4] if split == "validation" else DIALOGUES
+        write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
+
+    def made(**run: object) -> StageParams:
+        changed = copy.deepcopy(values)
+        changed["run"] |= run
+        return cast(StageParams, Declared(params.validate(changed, "test"), "base", KEYS, "samsum"))
+
+    return made
+
+
+@pytest.fixture
+def adapter(load, tiny_model, declared) -> None:
+    """An adapter that is new, and adds nothing."""
+    options = Lora(r=2, alpha=4.0, dropout=0.0, target_modules="all-linear")
+    from finetune.modeling import adapters
+
+    adapters.save(adapters.attach(load(tiny_model).model, options), paths.adapter("samsum"))

@@ -1,0 +1,28 @@
+from finetune.core import paths
+from finetune.core.files import read_json, read_jsonl
+from finetune.stages import base
+
+
+def test_predictions_do_not_depend_on_the_budgets_which_are_written_beside(declared):
+    predictions = []
+    for budget in (64, 4096):
+        base.run(declared(eval_token_budget=budget, cache_gb=0.25), "samsum")
+        run = read_json(paths.metrics("samsum", "predict_base"))["samsum"]["predict_base"]["run"]
+        assert run == {"prompt_tokens": budget, "cache_gb": 0.25}
+        rows = read_jsonl(paths.predictions("samsum", "base"))
+        for row in rows:
+            del row["reference_nll"]  # equal up to rounding
+        predictions.append(rows)
+    assert predictions[0] == predictions[1]
+    assert [row["id"] for row in predictions[0]] == [str(n) for n in range(6)]
+
+
+def test_the_untuned_model_predicts_validation_and_test_with_and_without_examples(declared):
+    base.run(declared(), "samsum")
+    for name in ("base", "few_shot"):
+        for split, count in (("validation", 4), ("test", 6)):
+            rows = read_jsonl(paths.predictions("samsum", name, split))
+            assert len(rows) == count
+            assert {"id", "prediction", "reference", "reference_nll"} <= rows[0].keys()
+            assert "rouge1" not in rows[0]  # scoring is another stage
+            assert ("shots" in rows[0]) == (name == "few_shot")

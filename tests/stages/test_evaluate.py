@@ -1,0 +1,36 @@
+from finetune.core import paths
+from finetune.core.files import read_json, read_jsonl
+from finetune.stages import base, evaluate, predict
+
+
+def test_scores_gain_groups_and_validation_come_out_of_the_predictions(declared, adapter):
+    base.run(declared(), "samsum")
+    evaluate.run("base", declared(), "samsum")
+    untuned = read_json(paths.metrics("samsum", "base"))["samsum"]
+    assert set(untuned) == {"base", "few_shot"}
+    assert (untuned["base"]["n"], untuned["base"]["validation"]["n"]) == (6, 4)
+    assert untuned["few_shot"]["protocol"]["shots"] == 2
+
+    predict.run(declared(), "samsum")
+    evaluate.run("tuned", declared(), "samsum")
+    tuned = read_json(paths.metrics("samsum", "tuned"))["samsum"]
+    assert "run" not in tuned
+    assert tuned["rouge1"] == untuned["base"]["rouge1"]
+    assert tuned["gain"]["rouge1"]["mean"] == 0
+    assert tuned["validation"].keys() == {*tuned["gain"], "n"}
+    scored = read_jsonl(paths.scored("samsum", "tuned"))
+    assert [row["id"] for row in scored] == [str(n) for n in range(6)]
+    assert {"prediction", "reference", "rouge1"} <= scored[0].keys()
+    assert paths.groups("samsum").read_text().startswith("by\tgroup\tmodel\trows\trouge1")
+    assert len(paths.plot("samsum", "rows").read_text().splitlines()) == 7
+
+
+def test_without_few_shot_prompts_their_files_are_empty(declared):
+    asked = declared()
+    options = asked.task.eval.model_copy(update={"shots": 0})
+    object.__setattr__(asked._values.tasks["samsum"], "eval", options)
+    base.run(asked, "samsum")
+    evaluate.run("base", asked, "samsum")
+    assert paths.predictions("samsum", "few_shot").read_text() == ""
+    assert paths.scored("samsum", "few_shot").read_text() == ""
+    assert set(read_json(paths.metrics("samsum", "base"))["samsum"]) == {"base"}

@@ -1,0 +1,16 @@
+from finetune.core import paths
+from finetune.core.files import read_json, read_jsonl
+from finetune.stages import base, predict
+
+
+def test_an_adapter_that_adds_nothing_predicts_as_the_untuned_model(declared, adapter):
+    base.run(declared(), "samsum")
+    predict.run(declared(eval_token_budget=128, cache_gb=0.5), "samsum")
+    for split, count in (("validation", 4), ("test", 6)):
+        tuned, untuned = (
+            read_jsonl(paths.predictions("samsum", name, split)) for name in ("tuned", "base")
+        )
+        assert len(tuned) == count
+        assert [row["prediction"] for row in tuned] == [row["prediction"] for row in untuned]
+    run = read_json(paths.metrics("samsum", "predict"))["samsum"]["predict"]["run"]
+    assert run == {"prompt_tokens": 128, "cache_gb": 0.5}
