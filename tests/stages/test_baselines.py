@@ -125,3 +125,18 @@ def test_a_table_for_dvc_plots_holds_every_baseline(run):
     assert [line.split("\t")[0] for line in lines] == ["name", "mean", "median"]
     run()
     assert paths.plot("price", "baselines").read_text() == "name\tscore\tlow\thigh\n"
+
+
+def test_somebodys_texts_are_scored_like_any_baseline(run, tmp_path):
+    rows = [{"id": str(n), "dialogue": f"Ann: It is {n}.", "summary": f"It is {n}."} for n in "12"]
+    for split in paths.SPLITS:
+        write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
+    guesses = [{"id": "2", "guess": " It is\n2. ", "place": "line 2"}]
+    write_jsonl(paths.guesses("samsum") / "jury.jsonl", guesses)
+    origin = {"guesses": {"jury": {"file": "samsum/jury.csv", "source": "three people"}}}
+    write_json(paths.raw("samsum") / "source.json", origin)
+    run("mean")  # writes params.yaml
+    baselines.run(params.for_stage("baselines", "samsum"), "samsum")
+    metrics = read_json(paths.metrics("samsum", "baselines"))["samsum"]["baselines"]
+    assert (metrics["jury"]["rouge1"], metrics["jury"]["n"]) == (100.0, 1)
+    assert metrics["jury"]["protocol"]["source"] == "three people"
