@@ -18,40 +18,14 @@ from finetune.scoring.metrics import (
     band,
     rounded,
 )
+from finetune.scoring.text_metrics import LENGTH_RATIO, PERPLEXITY, ROUGE_1, ROUGE_2, ROUGE_L
 from finetune.tasks.instruction.options import InstructionScore
 
 FLAGS = TEXT_FLAGS
 METRICS = (
-    Metric(
-        key="rouge1",
-        columns=("rouge1",),
-        title="ROUGE-1",
-        meaning="words shared with the reference (F1, 0 to 100)",
-        unit="points",
-        decimals=1,
-        in_readme=True,
-        in_groups=True,
-    ),
-    Metric(
-        key="rouge2",
-        columns=("rouge2",),
-        title="ROUGE-2",
-        meaning="pairs of neighbouring words shared with it",
-        unit="points",
-        decimals=1,
-        in_readme=True,
-        in_groups=True,
-    ),
-    Metric(
-        key="rougeL",
-        columns=("rougeL",),
-        title="ROUGE-L",
-        meaning="the longest run of words shared with it, in order, gaps allowed",
-        unit="points",
-        decimals=1,
-        in_readme=True,
-        in_groups=True,
-    ),
+    ROUGE_1,
+    ROUGE_2,
+    ROUGE_L,
     # Not by groups: one whose rows list no facts has no such score.
     Metric(
         key="facts_found",
@@ -63,24 +37,8 @@ METRICS = (
         decimals=1,
         in_readme=True,
     ),
-    Metric(
-        key="length_ratio",
-        columns=("prediction_words", "reference_words"),
-        statistic=ratios.ratio,
-        title="length ratio",
-        meaning="words written for each word of the references; at 1 they are as long",
-        higher_is_better=None,
-    ),
-    Metric(
-        key="perplexity",
-        columns=("reference_nll", "reference_tokens"),
-        statistic=ratios.perplexity,
-        title="perplexity",
-        meaning="how unlikely the references are to the model, per token; 1 is certain",
-        higher_is_better=False,
-        # Per token: of other tokens, or of references truncated elsewhere, it is another quantity.
-        alike=("reference_tokens",),
-    ),
+    LENGTH_RATIO,
+    PERPLEXITY,
 )
 # Lower ends of bands of a prompt's length: a question alone is short, a context is not.
 WORDS = (0, 26, 101, 201)

@@ -7,7 +7,6 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring import ratios
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -20,6 +19,7 @@ from finetune.scoring.metrics import (
     Row,
     band,
 )
+from finetune.scoring.text_metrics import PERPLEXITY
 from finetune.tasks.math.options import MathScore
 
 FLAGS = (
@@ -49,16 +49,7 @@ METRICS = (
         decimals=1,
         higher_is_better=None,
     ),
-    Metric(
-        key="perplexity",
-        columns=("reference_nll", "reference_tokens"),
-        statistic=ratios.perplexity,
-        title="perplexity",
-        meaning="how unlikely the references are to the model, per token; 1 is certain",
-        higher_is_better=False,
-        # Per token: of other tokens, or of references truncated elsewhere, it is another quantity.
-        alike=("reference_tokens",),
-    ),
+    PERPLEXITY,
 )
 # Lower ends of bands of a question's length.
 WORDS = (0, 31, 46, 61)

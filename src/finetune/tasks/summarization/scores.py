@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring import facts, ratios, rouge
+from finetune.scoring import facts, rouge
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -17,57 +17,23 @@ from finetune.scoring.metrics import (
     band,
     rounded,
 )
+from finetune.scoring.text_metrics import (
+    LENGTH_RATIO,
+    PERPLEXITY,
+    ROUGE_1,
+    ROUGE_2,
+    ROUGE_L,
+    ROUGE_LSUM,
+)
 from finetune.tasks.summarization.options import SummaryScore
 
 FLAGS = TEXT_FLAGS
 METRICS = (
-    Metric(
-        key="rouge1",
-        columns=("rouge1",),
-        title="ROUGE-1",
-        meaning="words shared with the reference (F1, 0 to 100)",
-        unit="points",
-        decimals=1,
-        in_readme=True,
-        in_groups=True,
-    ),
-    Metric(
-        key="rouge2",
-        columns=("rouge2",),
-        title="ROUGE-2",
-        meaning="pairs of neighbouring words shared with it",
-        unit="points",
-        decimals=1,
-        in_readme=True,
-        in_groups=True,
-    ),
-    Metric(
-        key="rougeL",
-        columns=("rougeL",),
-        title="ROUGE-L",
-        meaning="the longest run of words shared with it, in order, gaps allowed",
-        unit="points",
-        decimals=1,
-        in_readme=True,
-        in_groups=True,
-    ),
-    Metric(
-        key="rougeLsum",
-        columns=("rougeLsum",),
-        title="ROUGE-Lsum",
-        meaning="the same, line by line",
-        unit="points",
-        decimals=1,
-        in_groups=True,
-    ),
-    Metric(
-        key="length_ratio",
-        columns=("prediction_words", "reference_words"),
-        statistic=ratios.ratio,
-        title="length ratio",
-        meaning="words written for each word of the references; at 1 they are as long",
-        higher_is_better=None,
-    ),
+    ROUGE_1,
+    ROUGE_2,
+    ROUGE_L,
+    ROUGE_LSUM,
+    LENGTH_RATIO,
     Metric(
         key="unsupported_rate",
         columns=("has_unsupported",),
@@ -78,16 +44,7 @@ METRICS = (
         higher_is_better=False,
         is_rate=True,
     ),
-    Metric(
-        key="perplexity",
-        columns=("reference_nll", "reference_tokens"),
-        statistic=ratios.perplexity,
-        title="perplexity",
-        meaning="how unlikely the references are to the model, per token; 1 is certain",
-        higher_is_better=False,
-        # Per token: of other tokens, or of references truncated elsewhere, it is another quantity.
-        alike=("reference_tokens",),
-    ),
+    PERPLEXITY,
 )
 # Lower ends of bands; real dialogues have 94 words on average.
 WORDS = (0, 51, 101, 201)

@@ -1,0 +1,65 @@
+"""The metrics that kinds share whose answers are texts.
+
+Their columns come from `scoring.rouge`, from counts of words, and from `inference.texts`.
+"""
+
+from finetune.scoring import ratios
+from finetune.scoring.metrics import Metric
+
+ROUGE_1 = Metric(
+    key="rouge1",
+    columns=("rouge1",),
+    title="ROUGE-1",
+    meaning="words shared with the reference (F1, 0 to 100)",
+    unit="points",
+    decimals=1,
+    in_readme=True,
+    in_groups=True,
+)
+ROUGE_2 = Metric(
+    key="rouge2",
+    columns=("rouge2",),
+    title="ROUGE-2",
+    meaning="pairs of neighbouring words shared with it",
+    unit="points",
+    decimals=1,
+    in_readme=True,
+    in_groups=True,
+)
+ROUGE_L = Metric(
+    key="rougeL",
+    columns=("rougeL",),
+    title="ROUGE-L",
+    meaning="the longest run of words shared with it, in order, gaps allowed",
+    unit="points",
+    decimals=1,
+    in_readme=True,
+    in_groups=True,
+)
+ROUGE_LSUM = Metric(
+    key="rougeLsum",
+    columns=("rougeLsum",),
+    title="ROUGE-Lsum",
+    meaning="the same, line by line",
+    unit="points",
+    decimals=1,
+    in_groups=True,
+)
+LENGTH_RATIO = Metric(
+    key="length_ratio",
+    columns=("prediction_words", "reference_words"),
+    statistic=ratios.ratio,
+    title="length ratio",
+    meaning="words written for each word of the references; at 1 they are as long",
+    higher_is_better=None,
+)
+PERPLEXITY = Metric(
+    key="perplexity",
+    columns=("reference_nll", "reference_tokens"),
+    statistic=ratios.perplexity,
+    title="perplexity",
+    meaning="how unlikely the references are to the model, per token; 1 is certain",
+    higher_is_better=False,
+    # Per token: of other tokens, or of references truncated elsewhere, it is another quantity.
+    alike=("reference_tokens",),
+)
