@@ -3,7 +3,13 @@ import pytest
 
 from finetune.comparing import tables
 from finetune.comparing.runs import Run
-from finetune.comparing.verdicts import changed_params, compare, incomparable_scores, lacking
+from finetune.comparing.verdicts import (
+    changed_params,
+    compare,
+    incomparable_scores,
+    lacking,
+    scores_of_one,
+)
 from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap
 
@@ -196,6 +202,20 @@ def test_perplexity_per_token_of_other_tokens_is_not_compared():
     said = tables.comparisons(before, [same, other], [[], []], 0.95, "simple")
     assert said.count("Not compared, because tokens are not the same: chats perplexity.") == 1
     assert "perplexity" not in said.partition("a → c")[0]
+
+
+def test_a_score_that_only_one_run_has_is_left_out_and_named():
+    before, after = summaries("a", 20.0, 10), summaries("b", 20.0, 10)
+    for row in after.predictions["chats"]:
+        row["has_unsupported"] = 0.0
+    (rows,) = compare(before, [after], OPTIONS)
+    assert "unsupported_rate" not in [each.score for each in rows]
+    assert (
+        scores_of_one(before, after) == scores_of_one(after, before) == ["chats unsupported_rate"]
+    )
+    said = tables.comparisons(before, [after], [[]], 0.95, "simple")
+    assert "Not compared, because only one of the runs has it: chats unsupported_rate." in said
+    assert scores_of_one(after, after) == []
 
 
 def test_a_difference_whose_interval_holds_zero_is_none(monkeypatch):

@@ -7,7 +7,13 @@ from tabulate import tabulate
 
 from finetune.comparing.runs import Run
 from finetune.comparing.seeds import Configuration, Difference, Spread
-from finetune.comparing.verdicts import Comparison, changed_params, incomparable_scores, lacking
+from finetune.comparing.verdicts import (
+    Comparison,
+    changed_params,
+    incomparable_scores,
+    lacking,
+    scores_of_one,
+)
 from finetune.composition import shown
 from finetune.scoring.metrics import Metric
 
@@ -63,14 +69,17 @@ def comparisons(
 
 
 def _left_out(runs: Sequence[Run]) -> list[str]:
-    """A sentence on the scores that cannot be compared with the first run's; empty without any."""
+    """A sentence for each reason why scores are not compared with the first run's."""
     first, *others = runs
-    incomparable = dict.fromkeys(
-        score for run in others for score in incomparable_scores(first, run)
-    )
-    if not incomparable:
-        return []
-    return [f"Not compared, because tokens are not the same: {', '.join(incomparable)}."]
+    reasons = {
+        "because tokens are not the same": incomparable_scores,
+        "because only one of the runs has it": scores_of_one,
+    }
+    scores = {
+        why: dict.fromkeys(score for run in others for score in left_out(first, run))
+        for why, left_out in reasons.items()
+    }
+    return [f"Not compared, {why}: {', '.join(names)}." for why, names in scores.items() if names]
 
 
 def _decimals(metric: Metric) -> int:
@@ -93,6 +102,7 @@ def as_json(
                 "run": other.name,
                 "lacking": lacking(reference, other),
                 "incomparable": incomparable_scores(reference, other),
+                "in_one_only": scores_of_one(reference, other),
                 "params": {
                     key: {"old": old, "new": new}
                     for key, (old, new) in changed_params(reference, other).items()

@@ -107,6 +107,18 @@ def incomparable_scores(before: Run, after: Run) -> list[str]:
     ]
 
 
+def scores_of_one(before: Run, after: Run) -> list[str]:
+    """The scores that only one of the two runs has, such as those that are newer than the other."""
+    return [
+        f"{task} {metric.key}"
+        for task, kind in before.kinds.items()
+        if after.kinds.get(task) == kind
+        for metric in registry.scores(kind).METRICS
+        if metric.higher_is_better is not None
+        and metric.is_of(before.predictions[task]) != metric.is_of(after.predictions[task])
+    ]
+
+
 def lacking(reference: Run, other: Run) -> list[str]:
     """The tasks of the reference that the other run lacks, or has with another kind."""
     return [task for task, kind in reference.kinds.items() if other.kinds.get(task) != kind]
