@@ -67,7 +67,7 @@ def test_what_the_stopped_stage_had_written_is_undone_so_that_no_mix_is_left(rep
     assert Path("kept.txt").read_text() == "kept"
 
 
-def test_without_a_cache_what_git_has_comes_back_and_the_rest_stays_away(repository):
+def test_without_a_cache_what_git_has_comes_back_and_the_rest_is_named(repository, capsys):
     remove_as_dvc_does()
     for file in Path(".dvc/cache").rglob("*"):
         if file.is_file():
@@ -77,6 +77,8 @@ def test_without_a_cache_what_git_has_comes_back_and_the_rest_stays_away(reposit
         raise ValueError("stop")
     assert Path("metrics.json").read_text() == "{}"
     assert not Path("model").exists()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("finetune: model of the last run could not be put back; `dvc checkout`")
 
 
 def test_a_stage_that_ends_well_restores_nothing(repository):
@@ -87,11 +89,20 @@ def test_a_stage_that_ends_well_restores_nothing(repository):
 
 
 @pytest.mark.parametrize("address", ["", "unknown", "train@other"])
-def test_what_cannot_be_restored_is_left_out(repository, address):
+def test_a_stage_that_has_not_run_has_nothing_to_restore(repository, address, capsys):
     remove_as_dvc_does()
     with pytest.raises(ValueError, match="stop"), outs_restored(address):
         raise ValueError("stop")
     assert not Path("model").exists()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_damaged_lock_hides_neither_the_exception_nor_the_loss(repository, capsys):
+    remove_as_dvc_does()
+    Path("dvc.lock").write_text("stages: [")
+    with pytest.raises(ValueError, match="stop"), outs_restored("train"):
+        raise ValueError("stop")
+    assert "its results (" in capsys.readouterr().err
 
 
 def test_without_a_lock_the_exception_is_what_is_seen(tmp_path, monkeypatch):

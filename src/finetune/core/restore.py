@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from finetune.core.errors import squeezed
 from finetune.core.files import replaced_file, replaced_folder
 
 
@@ -24,29 +25,47 @@ from finetune.core.files import replaced_file, replaced_folder
 def outs_restored(address: str) -> Iterator[None]:
     """Put the outs of a stage back if the block is left by an exception.
 
-    `address` is what DVC calls the stage, empty outside of DVC. What cannot be had is left as it
-    is, and says nothing: the exception is what the user is to read.
+    `address` is what DVC calls the stage, empty outside of DVC. What cannot be had is named in a
+    line of its own; whatever goes wrong here, the exception is what is raised.
     """
     try:
         yield
     except BaseException:
         if address:
-            with contextlib.suppress(Exception):
-                _restore(address.rpartition(":")[2])
+            _restore_or_tell(address.rpartition(":")[2])
         raise
 
 
-def _restore(stage: str) -> None:
-    locked = yaml.safe_load(Path("dvc.lock").read_text(encoding="utf-8"))
-    outs = locked["stages"].get(stage, {}).get("outs", [])
+def _restore_or_tell(stage: str) -> None:
+    try:
+        lost = _restore(stage)
+    except Exception as error:  # of a damaged dvc.lock, say: never instead of the user's mistake
+        lost = [f"its results ({squeezed(error)})"]
+    if lost:
+        print(
+            f"finetune: {', '.join(lost)} of the last run could not be put back; `dvc checkout` "
+            "and `git checkout metrics` may have it, or `dvc pull`",
+            file=sys.stderr,
+        )
+
+
+def _restore(stage: str) -> list[str]:
+    """Restore the outs of a stage; the paths of those that neither cache nor Git has."""
+    lock = Path("dvc.lock")
+    locked = yaml.safe_load(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
+    outs = locked.get("stages", {}).get(stage, {}).get("outs", [])
     changed = [out for out in outs if _md5(Path(out["path"])) != out.get("md5")]
     if not changed:
-        return
+        return []
     command = [sys.executable, "-m", "dvc", "cache", "dir"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lost = []
     for out in changed:
-        with contextlib.suppress(OSError, LookupError):
+        try:
             _restore_out(Path(done.stdout.strip()) / "files/md5", out)
+        except (OSError, LookupError):
+            lost.append(out["path"])
+    return lost
 
 
 def _restore_out(cache: Path, out: dict[str, Any]) -> None:
