@@ -38,7 +38,7 @@ def test_metrics_are_means_with_their_intervals():
     assert (metrics["mae"], metrics["hits"], metrics["n"]) == (5.5, 50.0, 4)
     assert metrics["median_error"] == 5.5
     assert 0 < metrics["rmsle"] < 0.2
-    assert set(metrics["interval"]) == {"mae", "median_error", "rmsle", "r2", "hits"}
+    assert set(metrics["interval"]) == {"mae", "median_error", "rmsle", "hits"}
     ends = metrics["interval"]["mae"]
     assert 1 <= ends["low"] < 5.5 < ends["high"] <= 10
 
@@ -118,12 +118,7 @@ def test_flags_are_counted_where_rows_carry_them():
 def test_a_gain_is_after_minus_before_row_by_row():
     before, after = prices(10.0, 20.0, 30.0), prices(7.0, 17.0, 27.0)
     gain = summary.gain(prices_of.METRICS, before, after, BOOTSTRAP)
-    assert gain["mae"] == {
-        "mean": -3.0,
-        "low": -3.0,
-        "high": -3.0,
-        "p": pytest.approx(0.25, abs=0.1),
-    }
+    assert gain["mae"] == {"mean": -3.0, "low": -3.0, "high": -3.0}
     assert gain["hits"] == {"mean": 0.0, "low": 0.0, "high": 0.0, "p": 1.0}
 
 

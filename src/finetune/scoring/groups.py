@@ -38,8 +38,8 @@ def table(
                 chosen = [predictions[place] for place in places]
                 scores = {metric.key: round(metric.score(chosen), 4) for metric in shown}
                 ends: dict[str, Any] = {f"{first.key}_low": None, f"{first.key}_high": None}
-                if len(chosen) >= MIN_ROWS:
-                    interval = first.interval(chosen, options).rounded()
+                if len(chosen) >= MIN_ROWS and (of_group := first.interval(chosen, options)):
+                    interval = of_group.rounded()
                     ends = {f"{first.key}_{end}": interval[end] for end in ("low", "high")}
                 for flag in flags:
                     if flag.in_groups:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring import bootstrap, numbers
-from finetune.scoring.bootstrap import Interval, Statistic
+from finetune.scoring import intervals, numbers, paired
+from finetune.scoring.intervals import Interval, Statistic
+from finetune.scoring.row_values import row_values
 
 # A row of data/prepared, and one of predictions/, as their JSON has them.
 Row = Mapping[str, Any]
@@ -27,7 +28,8 @@ class Metric:
     `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
     is neither better nor worse, such as a length. A rate is a mean of 0 and 100. Two runs compare
     only where they have the same values of `alike` in each row. `column` is what the metric is of a
-    single row: the first of the `columns`, unless it is given.
+    single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there is
+    no interval that holds as often as it says.
     """
 
     key: str
@@ -39,6 +41,7 @@ class Metric:
     statistic: Statistic = np.mean
     higher_is_better: bool | None = True
     is_rate: bool = False
+    min_rows: int = 1
     alike: tuple[str, ...] = ()
     column: str = ""
     in_readme: bool = False
@@ -65,12 +68,27 @@ class Metric:
         """The statistic of the rows."""
         return float(self.statistic(*map(np.asarray, self.values(predictions)), axis=-1))
 
-    def interval(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval:
-        """The statistic of the rows with its confidence interval."""
+    def interval(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval | None:
+        """The statistic of the rows with its confidence interval; None where rows are too few."""
+        if len(predictions) < self.min_rows:
+            return None
         values = self.values(predictions)
-        if self.is_rate and len(set(values[0])) == 1:
-            return bootstrap.unanimous(values[0][0], len(values[0]), options)
-        return bootstrap.interval(values, options, self.statistic)
+        if self.is_rate and set(values[0]) <= {0, 100}:
+            return intervals.of_rate(values[0], options.confidence)
+        return intervals.interval(values, options, self.statistic)
+
+    def row_values(self, predictions: Sequence[Prediction], options: Bootstrap) -> np.ndarray:
+        """What each row contributes to the score, [rows]; their mean is the score."""
+        return row_values(self.values(predictions), options, self.statistic)
+
+    def gain(
+        self, before: Sequence[Prediction], after: Sequence[Prediction], options: Bootstrap
+    ) -> Interval | None:
+        """The paired difference after - before over the same rows; None where they are too few."""
+        if len(before) < self.min_rows:
+            return None
+        columns = self.values(before), self.values(after)
+        return paired.paired_gain(*columns, options, self.statistic, self.is_rate)
 
     def of_row(self, prediction: Row) -> float:
         """What the metric is of a single row."""

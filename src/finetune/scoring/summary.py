@@ -5,7 +5,7 @@ from typing import Any
 
 from finetune.core.errors import DataError
 from finetune.core.schema import Bootstrap
-from finetune.scoring import bootstrap, paired
+from finetune.scoring import paired
 from finetune.scoring.metrics import Flag, Metric, Prediction
 
 
@@ -20,15 +20,16 @@ def summary(
 
     `protocol` is what the scores cannot be compared without: decoding and scoring options.
     """
+    shown = [metric for metric in metrics if metric.is_of(predictions)]
     intervals = {
-        metric.key: metric.interval(predictions, options)
-        for metric in metrics
-        if metric.is_of(predictions)
+        metric.key: interval
+        for metric in shown
+        if (interval := metric.interval(predictions, options))
     }
     raised = [flag for flag in flags if any(flag.key in row for row in predictions)]
     rates = {f"{flag.key}_rate": flag.rate(predictions, options) for flag in raised}
     return {
-        **{key: round(interval.mean, 4) for key, interval in intervals.items()},
+        **{metric.key: round(metric.score(predictions), 4) for metric in shown},
         "n": len(predictions),
         **{flag.key: sum(bool(row.get(flag.key)) for row in predictions) for flag in raised},
         **{key: round(rate.mean, 4) for key, rate in rates.items()},
@@ -52,7 +53,7 @@ def gain(
     after: Sequence[Prediction],
     options: Bootstrap,
 ) -> dict[str, dict[str, float]]:
-    """For each metric the paired difference after - before, its interval and its p-value.
+    """For each metric the paired difference after - before, and its interval.
 
     Raises:
         DataError: the two are not predictions for the same rows in the same order.
@@ -62,14 +63,13 @@ def gain(
     return {
         metric.key: difference(metric, metric.values(before), metric.values(after), options)
         for metric in metrics
-        if metric.is_of(before) and metric.is_of(after)
+        if metric.is_of(before) and metric.is_of(after) and len(before) >= metric.min_rows
     }
 
 
 def difference(
     metric: Metric, before: list[list[float]], after: list[list[float]], options: Bootstrap
 ) -> dict[str, float]:
-    """The paired difference after - before of a metric's columns, its interval and its p-value."""
-    gained = bootstrap.paired_gain(before, after, options, metric.statistic)
-    p = paired.p_value(before, after, options, metric.statistic)
-    return {**gained.rounded(), "p": round(p, 6)}
+    """The paired difference after - before of a metric's columns, its interval."""
+    gained = paired.paired_gain(before, after, options, metric.statistic, metric.is_rate)
+    return gained.rounded()

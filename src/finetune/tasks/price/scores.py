@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring import bootstrap, regression
+from finetune.scoring import intervals, regression
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -63,6 +63,8 @@ METRICS = (
         title="R²",
         meaning="fraction of the prices' variance explained; below 0, one price does better",
         decimals=3,
+        # It rests on a few high prices: of 200 rows a 95 % interval held it in 88 to 96 % of draws.
+        min_rows=800,
         column="absolute_error",
         in_groups=True,
     ),
@@ -160,7 +162,7 @@ def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, 
     }
     estimates: dict[str, Any] = {}
     for name, values in errors.items():
-        error = bootstrap.interval([values], options).rounded()
+        error = intervals.interval([values], options).rounded()
         estimates[name] = {"mae": error["mean"], "low": error["low"], "high": error["high"]}
         if name != "median":
             estimates[name]["difference"] = difference(MAE, [errors["median"]], [values], options)

@@ -1,0 +1,90 @@
+"""What each row contributes to a score: values whose mean is the score, whatever its statistic.
+
+Differences of runs are tested on these, so that one test serves means, ratios, R² and medians.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy import stats
+
+from finetune.core.schema import Bootstrap
+
+# Values held at once where rows are resampled or left out: 64 MB of doubles.
+BATCH_VALUES = 8_000_000
+
+# From arrays [..., rows] and `axis`, that of the rows, to the score [...].
+Statistic = Callable[..., np.ndarray]
+
+
+def row_values(
+    columns: Sequence[Sequence[float]], options: Bootstrap, statistic: Statistic = np.mean
+) -> np.ndarray:
+    """The contribution [rows] of each row to the statistic of `columns`, [columns][rows].
+
+    The value itself for a mean. For a smooth statistic the jackknife's pseudo-values (Tukey 1958),
+    shifted to have the statistic as their mean. The jackknife fails for medians (Miller 1974): a
+    row contributes the sign of its deviation there, scaled to the bootstrap's standard error.
+
+    Raises:
+        ValueError: no rows, or columns of different lengths.
+    """
+    data = [np.asarray(column, dtype=float) for column in columns]
+    if data[0].size == 0:
+        raise ValueError("no values")
+    if len({column.size for column in data}) > 1:
+        raise ValueError(f"{data[0].size} rows cannot be paired with {data[-1].size}")
+    if statistic is np.mean:
+        return data[0]
+    score = float(statistic(*data, axis=-1))
+    if statistic is np.median:
+        deviations = np.sign(data[0] - score) * _standard_error(data[0], statistic, options)
+        return score + (deviations - deviations.mean()) * np.sqrt(data[0].size)
+    rows = data[0].size
+    if rows == 1:
+        return np.array([score])
+    pseudo_values = rows * score - (rows - 1) * _without_each_row(data, statistic)
+    return score + pseudo_values - pseudo_values.mean()
+
+
+def _without_each_row(data: Sequence[np.ndarray], statistic: Statistic) -> np.ndarray:
+    """The statistic [rows] of all rows but one, for each of them."""
+    rows = data[0].size
+    others, batch = np.arange(rows - 1), max(1, BATCH_VALUES // rows)
+    left_out = [np.arange(rows)[start : start + batch, None] for start in range(0, rows, batch)]
+    parts = []
+    for row in left_out:
+        kept = others + (others >= row)
+        parts.append(statistic(*(column[kept] for column in data), axis=-1))
+    return np.concatenate(parts)
+
+
+def _standard_error(values: np.ndarray, statistic: Statistic, options: Bootstrap) -> float:
+    """The bootstrap's standard error of a statistic of values [rows], seeded."""
+    if np.ptp(values) == 0:
+        return 0.0
+    resampled = stats.bootstrap(
+        (values,),
+        statistic,
+        vectorized=True,
+        n_resamples=options.resamples,
+        batch=max(1, BATCH_VALUES // values.size),
+        method="percentile",
+        rng=np.random.default_rng(options.seed),
+    )
+    return float(resampled.standard_error)
+
+
+def by_cluster(values: np.ndarray, clusters: Sequence[object]) -> np.ndarray:
+    """Values [..., clusters] with the same mean as those of the rows, [..., rows].
+
+    `clusters` names the cluster of each row. Rows of a cluster, such as near-duplicates, depend on
+    each other; their sums do not, which is what a cluster-robust variance is made of (Liang and
+    Zeger 1986).
+    """
+    names = {name: number for number, name in enumerate(dict.fromkeys(clusters))}
+    member = np.array([names[name] for name in clusters])
+    mean = values.mean(axis=-1, keepdims=True)
+    sums = np.zeros((*values.shape[:-1], len(names)))
+    np.add.at(np.moveaxis(sums, -1, 0), member, np.moveaxis(values - mean, -1, 0))
+    return mean + sums * (len(names) / values.shape[-1])
