@@ -6,6 +6,7 @@ Differences of runs are tested on these, so that one test serves means, ratios, 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 
 from finetune.core.schema import Bootstrap
@@ -50,12 +51,15 @@ def row_values(
 def _without_each_row(data: Sequence[np.ndarray], statistic: Statistic) -> np.ndarray:
     """The statistic [rows] of all rows but one, for each of them."""
     rows = data[0].size
-    others, batch = np.arange(rows - 1), max(1, BATCH_VALUES // rows)
-    left_out = [np.arange(rows)[start : start + batch, None] for start in range(0, rows, batch)]
-    parts = []
-    for row in left_out:
-        kept = others + (others >= row)
-        parts.append(statistic(*(column[kept] for column in data), axis=-1))
+    batch = max(1, BATCH_VALUES // rows)
+    # The rows that follow one, and after the last the first ones: views, which copy nothing.
+    others = [
+        sliding_window_view(np.concatenate([column, column[:-1]])[1:], rows - 1) for column in data
+    ]
+    parts = [
+        statistic(*(column[start : start + batch] for column in others), axis=-1)
+        for start in range(0, rows, batch)
+    ]
     return np.concatenate(parts)
 
 
