@@ -42,26 +42,32 @@ def rows(
 ) -> list[Row]:
     """For each item `id`, `part`, `nll` in nats over `tokens` and `bytes`, and `truncated`.
 
-    `model` is the base's own or that with the adapter attached; `what` names the work in the
-    progress bar. Texts are given as they are, without a chat template.
+    `model` is the base's own or that with the adapter attached; `what` and the part name the work
+    in the progress bar. Texts are given as they are, without a chat template.
 
     Raises:
         ModelError: the tokenizer does not say where its tokens stand in a text.
     """
-    encoded = [encode(base.tokenizer, item, base.context) for item in items]
+    rows: dict[str, Row] = {}
     with merged_adapter(model), precision.autocast(model, base.dtype):
-        nlls = _nlls(model, encoded, budgets, what)
-    return [
-        {
-            "id": item.id,
-            "part": item.part,
-            "nll": round(nll, 4),
-            "tokens": len(of.scored),
-            "bytes": of.num_bytes,
-            "truncated": of.truncated,
-        }
-        for item, of, nll in zip(items, encoded, nlls, strict=True)
-    ]
+        # Part by part: long paragraphs after nothing and short answers after prompts would be
+        # padded to one another.
+        for part in dict.fromkeys(item.part for item in items):
+            chosen = [item for item in items if item.part == part]
+            encoded = [encode(base.tokenizer, item, base.context) for item in chosen]
+            nlls = _nlls(model, encoded, budgets, f"{what} {part}")
+            rows |= {
+                item.id: {
+                    "id": item.id,
+                    "part": part,
+                    "nll": round(nll, 4),
+                    "tokens": len(of.scored),
+                    "bytes": of.num_bytes,
+                    "truncated": of.truncated,
+                }
+                for item, of, nll in zip(chosen, encoded, nlls, strict=True)
+            }
+    return [rows[item.id] for item in items]
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, item: Item, max_tokens: int) -> Encoded:

@@ -36,7 +36,7 @@ def run(params: StageParams, task: str) -> None:
                     base, base.model, spec, rows[split], rows["train"], what, limits, shots
                 )
             write_jsonl(paths.predictions(task, name, split), predictions)
-    general = likelihood.rows(base, base.model, texts.items(), limits, f"base {task} general text")
+    general = likelihood.rows(base, base.model, texts.items(), limits, f"base {task}")
     write_jsonl(paths.general(task, "base"), general)
     write_json(
         paths.metrics(task, "predict_base"), {task: {"predict_base": {"run": limits.metrics()}}}

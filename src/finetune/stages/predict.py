@@ -27,7 +27,7 @@ def run(params: StageParams, task: str) -> None:
         what = f"predict {task} {split}"
         predictions = predict(base, model, spec, rows[split], rows["train"], what, limits)
         write_jsonl(paths.predictions(task, "tuned", split), predictions)
-    general = likelihood.rows(base, model, texts.items(), limits, f"predict {task} general text")
+    general = likelihood.rows(base, model, texts.items(), limits, f"predict {task}")
     write_jsonl(paths.general(task, "tuned"), general)
     write_json(paths.metrics(task, "predict"), {task: {"predict": {"run": limits.metrics()}}})
 
