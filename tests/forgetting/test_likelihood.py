@@ -143,6 +143,13 @@ def test_a_tokenizer_without_offsets_is_one_clear_line():
         encode(SimpleNamespace(is_fast=False), PARAGRAPH, 256)
 
 
+def test_a_model_whose_outputs_are_no_numbers_is_one_clear_line(load, tiny_model):
+    base = load(tiny_model)
+    base.model.lm_head.weight.data.fill_(float("nan"))
+    with pytest.raises(ModelError, match=r"test page: .* no finite likelihood"):
+        likelihood.rows(base, base.model, texts.items(), BUDGETS, "test")
+
+
 def test_a_planted_forgetting_costs_bits_in_both_parts(load, tiny_model):
     """A model that has learned the texts, and the same with its weights perturbed.
 

@@ -4,6 +4,7 @@ Bits per byte compare between models whose tokenizers divide a text differently,
 token do not.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +47,8 @@ def rows(
     in the progress bar. Texts are given as they are, without a chat template.
 
     Raises:
-        ModelError: the tokenizer does not say where its tokens stand in a text.
+        ModelError: the tokenizer does not say where its tokens stand in a text, or the model gives
+            a text no finite likelihood.
     """
     rows: dict[str, Row] = {}
     with merged_adapter(model), precision.autocast(model, base.dtype):
@@ -56,6 +58,12 @@ def rows(
             chosen = [item for item in items if item.part == part]
             encoded = [encode(base.tokenizer, item, base.context) for item in chosen]
             nlls = _nlls(model, encoded, budgets, f"{what} {part}")
+            if not all(map(math.isfinite, nlls)):
+                raise ModelError(
+                    f"{what} {part}: the model gives general text no finite likelihood; its "
+                    "outputs overflow, or training diverged (method.compute_dtype=float32, or a "
+                    "lower learning rate)"
+                )
             rows |= {
                 item.id: {
                     "id": item.id,
