@@ -26,6 +26,11 @@ def predictions(task: str, name: str, split: str = "test") -> Path:
     return (folder if split == "test" else folder / split) / f"{name}.jsonl"
 
 
+def general(task: str, name: str) -> Path:
+    """Likelihoods of general text under a model, `base` or `tuned`."""
+    return Path("predictions") / task / "general" / f"{name}.jsonl"
+
+
 def scored(task: str, name: str, split: str = "test") -> Path:
     """The same predictions, with the scores of each row."""
     folder = Path("predictions") / task / "scored"
