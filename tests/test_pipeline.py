@@ -41,6 +41,9 @@ def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
     }  # fmt: skip
     for task in ("samsum", "price"):
         assert set(clone.metrics(task, "base")) == {"base", "few_shot"}
+        assert set(clone.metrics(task, "tuned")["forgetting"]) == {
+            "page", "exercises", "all", "n", "truncated",
+        }  # fmt: skip
         assert (clone.folder / f"metrics/{task}/groups.tsv").read_text().startswith("by\tgroup\t")
         file = clone.folder / f"predictions/{task}/tuned.jsonl"
         tuned = clone.metrics(task, "tuned")

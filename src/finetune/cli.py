@@ -57,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
         ("kinds", _kinds),
         ("readme", _readme),
         ("compare", _compare),
+        ("seeds", _seeds),
+        ("ship", _ship),
         ("pin", _pin),
         ("import-gguf", _import_gguf),
         ("init", _init),
@@ -68,6 +70,10 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if run is _compare:
             _add_compare_options(command)
+        if run is _ship:
+            _add_ship_options(command)
+        if run is _seeds:
+            _add_seeds_options(command)
         if run is _pin:
             command.add_argument("what", nargs="+", metavar="model=NAME|data=TASK")
         if run is _import_gguf:
@@ -149,34 +155,87 @@ def _add_compare_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "others", metavar="B", nargs="*", help="what is compared with A (default: the workspace)"
     )
-    styles = command.add_mutually_exclusive_group()
-    styles.add_argument("--json", action="store_true", help="print JSON")
-    styles.add_argument("--markdown", action="store_true", help="print Markdown")
-    questions = command.add_mutually_exclusive_group()
-    questions.add_argument(
+    command.add_argument(
         "--fail-if",
         choices=["worse"],
         help="exit with 1 if a score is worse, or a task of A is missing; for CI",
     )
-    questions.add_argument(
+    command.add_argument(
         "--over",
         metavar="PARAM",
-        help="report the spread over a parameter such as seed, configuration by configuration",
+        help="take this parameter for noise instead of the seed of training",
+    )
+    command.add_argument(
+        "--validation", action="store_true", help="compare validation rows: no look at test"
+    )
+    _add_shared_options(command)
+
+
+def _add_shared_options(command: argparse.ArgumentParser) -> None:
+    styles = command.add_mutually_exclusive_group()
+    styles.add_argument("--json", action="store_true", help="print JSON")
+    styles.add_argument("--markdown", action="store_true", help="print Markdown")
+    command.add_argument(
+        "--named-only",
+        action="store_true",
+        help="leave out further seeds of these configurations among the experiments",
+    )
+    command.add_argument(
+        "--by-cluster", action="store_true", help="count rows that open with the same text as one"
     )
 
 
+def _style(options: argparse.Namespace) -> str:
+    return "json" if options.json else "github" if options.markdown else "simple"
+
+
 def _compare(root: Path, options: argparse.Namespace) -> int:
-    """Test whether revisions or experiments are better than A, paired by row."""
+    """Test whether revisions or experiments are better than A, paired by row, over all seeds."""
     # Imported here: it takes seconds (SciPy, DVC), and other commands do not need it.
     from finetune.comparing import command
 
     return command.run(
         root,
         [options.reference, *options.others],
-        style="json" if options.json else "github" if options.markdown else "simple",
-        over=options.over,
-        fail_if_worse=options.fail_if == "worse",
+        command.Options(
+            style=_style(options),
+            over=options.over,
+            split="validation" if options.validation else "test",
+            fail_if_worse=options.fail_if == "worse",
+            named_only=options.named_only,
+            by_cluster=options.by_cluster,
+        ),
     )
+
+
+def _add_ship_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("revision", metavar="REV", help="commit, branch, tag or experiment")
+    command.add_argument("--against", metavar="MAIN", default="main", help="default: main")
+    _add_shared_options(command)
+
+
+def _ship(root: Path, options: argparse.Namespace) -> int:
+    """One verdict for a pull request: exit code 0 is SHIP, 1 DON'T SHIP, 3 INCONCLUSIVE."""
+    from finetune.comparing import command, ship_command
+
+    shared = command.Options(
+        style=_style(options), named_only=options.named_only, by_cluster=options.by_cluster
+    )
+    return ship_command.run(root, options.revision, options.against, shared)
+
+
+def _add_seeds_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("revision", metavar="REV", help="HEAD, its branch, or an experiment of it")
+    command.add_argument(
+        "--n", metavar="N", type=int, default=5, help="seeds in all, its own included (default: 5)"
+    )
+
+
+def _seeds(root: Path, options: argparse.Namespace) -> int:
+    """Queue runs of a configuration with further seeds of training."""
+    from finetune.comparing import seeds
+
+    return seeds.run(root, options.revision, options.n)
 
 
 def _import_gguf(_: Path, options: argparse.Namespace) -> int:

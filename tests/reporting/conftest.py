@@ -17,7 +17,7 @@ from finetune.core.schema import Bootstrap, Params
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series
-from finetune.scoring import groups, summary
+from finetune.scoring import forgetting, groups, summary
 from finetune.scoring.baselines import Baseline, of_each
 from finetune.scoring.metrics import Flag, Grouping, Metric
 from finetune.stages import report
@@ -213,7 +213,9 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         for name, predictions in models.items()
     }
     gain = summary.gain(scores.METRICS, models["base"], models["tuned"], RESAMPLES)
-    write_json(paths.metrics(task, "tuned"), {task: {**metrics.pop("tuned"), "gain": gain}})
+    forgot = forgetting.forgetting(_general(5.0), _general(5.5), RESAMPLES)
+    metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
+    write_json(paths.metrics(task, "tuned"), {task: metrics.pop("tuned")})
     write_json(paths.metrics(task, "base"), {task: metrics})
 
     baselines = {}
@@ -232,6 +234,16 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
     for name, points in CURVES.items():
         curve = [{"step": step, name: value} for step, value in points]
         write_tsv(paths.curves(task) / f"{name}.tsv", curve)
+
+
+def _general(nll: float) -> list[dict]:
+    """Likelihoods of general text, all alike."""
+    parts = [("page", 3), ("exercises", 5)]
+    rows = [(f"{part}-{i}", part) for part, count in parts for i in range(count)]
+    return [
+        {"id": name, "part": part, "nll": nll, "tokens": 2, "bytes": 10, "truncated": False}
+        for name, part in rows
+    ]
 
 
 # How far off each is, from 0 to 1; of baselines also how many rows they answer.

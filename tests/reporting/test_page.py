@@ -69,6 +69,12 @@ def test_each_kind_has_its_own_part(html):
     assert "plus 2 times the expected error in 100 USD" in said
 
 
+def test_what_became_of_general_text_is_told_of_every_task(html):
+    said = text(html)
+    assert said.count("Did it forget?") == 2
+    assert said.count("To the tuned model a page of general text became less likely") == 2
+
+
 def test_training_says_what_the_curve_shows(html):
     said = text(html)
     assert "rose from 1.500 at step 20 to 1.900 at step 40: overfitting" in said

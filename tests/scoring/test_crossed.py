@@ -64,6 +64,18 @@ def test_one_candidate_is_held_against_several_seeds():
     assert hidden.seed_variance is None
 
 
+def test_a_baseline_has_no_seeds():
+    rng = np.random.default_rng(8)
+    baseline, tuned = np.zeros((1, 200)), runs(5, 200, rng, 2.0)
+    fixed = difference(baseline, tuned, is_fixed=True)
+    random = difference(baseline, tuned)
+    assert fixed.seed_variance == pytest.approx(random.seed_variance / 6)
+    assert fixed.standard_error < random.standard_error
+    assert crossed.score(tuned).mean == pytest.approx(tuned.mean())
+    with pytest.raises(ValueError, match="one run, not 5"):
+        difference(tuned, tuned, is_fixed=True)
+
+
 def test_the_interval_excludes_zero_exactly_where_p_is_small():
     rng = np.random.default_rng(3)
     for shift in np.linspace(-4, 4, 41):

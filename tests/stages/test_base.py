@@ -1,3 +1,5 @@
+import pytest
+
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
 from finetune.stages import base
@@ -26,3 +28,14 @@ def test_the_untuned_model_predicts_validation_and_test_with_and_without_example
             assert {"id", "prediction", "reference", "reference_nll"} <= rows[0].keys()
             assert "rouge1" not in rows[0]  # scoring is another stage
             assert ("shots" in rows[0]) == (name == "few_shot")
+
+
+def test_general_text_is_measured_whatever_the_budgets(declared):
+    measured = []
+    for budget in (64, 4096):
+        base.run(declared(eval_token_budget=budget), "samsum")
+        measured.append(read_jsonl(paths.general("samsum", "base")))
+    assert len(measured[0]) == 60
+    assert [*measured[0][0]] == ["id", "part", "nll", "tokens", "bytes", "truncated"]
+    small, large = ([row["nll"] for row in rows] for rows in measured)
+    assert small == pytest.approx(large, rel=1e-4)

@@ -1,3 +1,8 @@
+import subprocess
+import sys
+
+import pytest
+
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
 from finetune.stages import base, evaluate, predict
@@ -18,11 +23,19 @@ def test_scores_gain_groups_and_validation_come_out_of_the_predictions(declared,
     assert tuned["rouge1"] == untuned["base"]["rouge1"]
     assert tuned["gain"]["rouge1"]["mean"] == 0
     assert tuned["validation"].keys() == {*tuned["gain"], "n"}
+    assert tuned["forgetting"]["n"] == 60
+    assert tuned["forgetting"]["page"]["difference"]["mean"] == pytest.approx(0, abs=1e-3)
     scored = read_jsonl(paths.scored("samsum", "tuned"))
     assert [row["id"] for row in scored] == [str(n) for n in range(6)]
     assert {"prediction", "reference", "rouge1"} <= scored[0].keys()
     assert paths.groups("samsum").read_text().startswith("by\tgroup\tmodel\trows\trouge1")
     assert len(paths.plot("samsum", "rows").read_text().splitlines()) == 7
+
+
+def test_it_waits_for_no_library_of_models():
+    code = "import sys, finetune.stages.evaluate; print({'torch', 'transformers'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_without_few_shot_prompts_their_files_are_empty(declared):

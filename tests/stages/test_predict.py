@@ -1,3 +1,5 @@
+import pytest
+
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
 from finetune.stages import base, predict
@@ -12,5 +14,9 @@ def test_an_adapter_that_adds_nothing_predicts_as_the_untuned_model(declared, ad
         )
         assert len(tuned) == count
         assert [row["prediction"] for row in tuned] == [row["prediction"] for row in untuned]
+    general = [read_jsonl(paths.general("samsum", name)) for name in ("tuned", "base")]
+    tuned, untuned = ([row.pop("nll") for row in rows] for rows in general)
+    assert tuned == pytest.approx(untuned, rel=1e-4)
+    assert general[0] == general[1]
     run = read_json(paths.metrics("samsum", "predict"))["samsum"]["predict"]["run"]
     assert run == {"prompt_tokens": 128, "cache_gb": 0.5}

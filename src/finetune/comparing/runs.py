@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finetune.composition import flat, flatten, shown
 from finetune.core import paths
@@ -19,20 +19,33 @@ STAGES = ("fetch", "prepare", "train", "predict", "evaluate")
 Row = dict[str, Any]
 # MD5 hashes of a run's outs by path, as dvc.lock has them.
 Hashes = dict[str, str | None]
+Split = Literal["validation", "test"]
+
+
+def _no_files(path: str) -> str:
+    raise UserError(f"{path}: there are no files of this run")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One revision: parameters by dotted key; for each task its kind and the tuned predictions."""
+    """One revision: parameters by dotted key; for each task its kind and the tuned predictions.
+
+    `code` are the hashes of the code and data that tuned and asked the models, as (stage, path,
+    hash). `text` gives a further file of the revision.
+    """
 
     name: str
     params: dict[str, object]
     kinds: dict[str, str]
     predictions: dict[str, list[Row]]
+    code: frozenset[tuple[str, str, str]] = frozenset()
+    text: Callable[[str], str] = field(default=_no_files, repr=False, compare=False)
 
 
-def read(root: Path, name: str) -> Run:
+def read(root: Path, name: str, split: Split = "test", revision: str | None = None) -> Run:
     """The run of a commit, branch, tag or experiment, or of the `workspace`.
+
+    `revision` is its commit where `name` alone does not say it.
 
     Raises:
         UserError: there is no such revision, or its files are in neither the cache nor a remote.
@@ -40,19 +53,26 @@ def read(root: Path, name: str) -> Run:
     if not name:
         # DVC would read the workspace.
         raise UserError("compare: an empty name of a revision; a variable may not be set")
-    text_of = _workspace(root) if name == WORKSPACE else _revision(root, name)
-    params, kinds, written = _made_with(name, text_of)
-    predictions = {task: _rows(name, task, text_of, written) for task in kinds}
-    return Run(name, params, kinds, predictions)
+    text_of = _workspace(root) if name == WORKSPACE else _revision(root, revision or name)
+    params, kinds, written, code = _made_with(name, text_of)
+    predictions = {task: _rows(name, task, split, text_of, written) for task in kinds}
+    return Run(name, params, kinds, predictions, code, text_of)
 
 
-def _rows(name: str, task: str, text_of: Callable[[str], str], written: Hashes) -> list[Row]:
-    """The tuned predictions of a task.
+def _rows(
+    name: str, task: str, split: Split, text_of: Callable[[str], str], written: Hashes
+) -> list[Row]:
+    """The tuned predictions of a task for one split.
 
     Raises:
-        UserError: the file was changed after the run that wrote it.
+        UserError: the file was changed after the run that wrote it, or does not exist.
     """
-    path = paths.scored(task, "tuned").as_posix()
+    path = paths.scored(task, "tuned", split).as_posix()
+    if split == "validation" and path not in written:
+        raise UserError(
+            f"{name}: validation rows of {task} are not scored; run `dvc repro` there with this "
+            "version"
+        )
     if path not in written:
         if paths.predictions(task, "tuned", "validation").as_posix() in written:
             raise UserError(f"{name}: predictions of {task} are not scored yet; run `dvc repro`")
@@ -64,9 +84,14 @@ def _rows(name: str, task: str, text_of: Callable[[str], str], written: Hashes) 
             f"{name}: {path} was changed since the run that wrote it; `dvc checkout {path}` or "
             "`dvc repro` brings it back"
         )
+    return parse_jsonl(text, f"{name}: {path}")
+
+
+def parse_jsonl(text: str, where: str) -> list[Row]:
+    """The rows of a file of JSON lines; `where` names it in errors."""
     # Not splitlines(): a text may hold U+2028, which is no line end in JSON lines.
     lines = enumerate(text.split("\n"), start=1)
-    return [parse_json(line, f"{name}: {path}", number) for number, line in lines if line]
+    return [parse_json(line, where, number) for number, line in lines if line]
 
 
 def check(root: Path) -> None:
@@ -80,8 +105,8 @@ def check(root: Path) -> None:
 
 def _made_with(
     name: str, text_of: Callable[[str], str]
-) -> tuple[dict[str, object], dict[str, str], Hashes]:
-    """The parameters by dotted key, the kind of each task, and the hashes of the last run's outs.
+) -> tuple[dict[str, object], dict[str, str], Hashes, frozenset[tuple[str, str, str]]]:
+    """Parameters by dotted key, each task's kind, hashes of the last run's outs, and of its code.
 
     Raises:
         UserError: the predictions are of other parameters, or older than their inputs.
@@ -103,7 +128,18 @@ def _made_with(
     params = _renamed(params, list(kinds))
     # Settings of the machine are no difference between runs.
     params = {key: value for key, value in params.items() if not key.startswith(f"{UNDECLARED}.")}
-    return params, kinds, written
+    return params, kinds, written, _code(stages)
+
+
+def _code(stages: dict[str, Any]) -> frozenset[tuple[str, str, str]]:
+    """What `train` and `predict` were run from, but for the outs of train itself."""
+    return frozenset(
+        (name, dep["path"], str(dep.get("md5")))
+        for name, stage in stages.items()
+        if name.startswith(("train@", "predict@"))
+        for dep in stage.get("deps", [])
+        if not (name.startswith("predict@") and dep["path"].startswith("models/"))
+    )
 
 
 def _renamed(params: dict[str, object], tasks: Sequence[str]) -> dict[str, object]:

@@ -1,174 +1,106 @@
-"""The spread of scores over runs that differ in one parameter only, such as the seed."""
+"""`finetune seeds REV --n 5`: queue runs of a configuration that differ in the seed alone."""
 
-import fnmatch
-import itertools
-import statistics
+import re
+import subprocess
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
-from scipy import stats
-
-from finetune.comparing.runs import Run
-from finetune.comparing.verdicts import lacking
-from finetune.composition import shown
+from finetune.comparing import configurations, runs
+from finetune.comparing.configurations import SEEDS, matches
+from finetune.comparing.verdicts import changed_params
+from finetune.composition import compose, flat, shown
 from finetune.core.errors import UserError
-from finetune.scoring.metrics import Metric
-from finetune.tasks import registry
+from finetune.core.params import UNDECLARED
 
-# Scores that differ by rounding only are equal; relative.
-TIE = 1e-9
+SEED = "train.seed"
 
 
-@dataclass(frozen=True)
-class Configuration:
-    """Runs that agree in all parameters but one; `values` are its values, one for each run."""
-
-    runs: tuple[Run, ...]
-    values: tuple[object, ...]
-
-    @property
-    def name(self) -> str:
-        """The names of its runs, comma-separated."""
-        return ", ".join(run.name for run in self.runs)
-
-
-@dataclass(frozen=True)
-class Spread:
-    """A score over the runs of a configuration; `sd` is the sample standard deviation or None."""
-
-    task: str
-    metric: Metric
-    configuration: Configuration
-    scores: tuple[float, ...]
-
-    @property
-    def score(self) -> str:
-        """The metric's key."""
-        return self.metric.key
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.scores)
-
-    @property
-    def sd(self) -> float | None:
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else None
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The difference of two configurations' mean scores, after - before.
-
-    `margin` is half the width of its confidence interval, by Student's t with pooled variance.
-    """
-
-    before: Spread
-    after: Spread
-    mean: float
-    margin: float
-
-    @property
-    def is_within_spread(self) -> bool:
-        return abs(self.mean) <= self.margin + TIE * abs(self.before.mean)
-
-
-def parameter(runs: Sequence[Run], name: str) -> str:
-    """The full key of a parameter, such as `train.seed` for `seed` or `train.seed`.
+def run(root: Path, name: str, count: int) -> int:
+    """Queue as many runs as the configuration of `name` lacks to `count` seeds.
 
     Raises:
-        UserError: there is no such parameter, or its value is the same in all runs.
+        UserError: the revision cannot be read, or is not one of the present code.
     """
-    keys = dict.fromkeys(key for run in runs for key in run.params)
-    # Of `train.seed`, `data.seed` and `bootstrap.seed`, `seed` means the first, or a task's own.
-    own = [key for key in keys if fnmatch.fnmatchcase(key, f"tasks.*.train.{name}")]
-    candidates = [key for key in (name, f"train.{name}", *own) if key in keys]
-    differ = [key for key in candidates if len({repr(run.params.get(key)) for run in runs}) > 1]
-    key = next(iter([*differ, *candidates]), None)
-    if key is None:
-        raise UserError(f"--over {name}: no such parameter; give it in full, such as train.seed")
-    if len({repr(run.params.get(key)) for run in runs}) < 2:
-        value = runs[0].params.get(key)
+    if count < 2:
+        raise UserError(f"--n: is {count}, must be 2 or more")
+    wanted = runs.read(root, name)
+    overrides = _overrides(root, wanted)
+    compared, _ = configurations.with_further_seeds(root, [wanted], SEEDS, "test")
+    taken = [run.params[SEED] for run in compared if isinstance(run.params.get(SEED), int)]
+    seeds = _further(taken, count - len(compared))
+    if not seeds:
+        print(f"{name}: there are {len(compared)} seeds already: {_names(compared)}")
+        return 0
+    for seed in seeds:
+        called = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-seed{seed}"
+        _queue([*overrides, f"{SEED}={seed}"], called, root)
+        print(f"queued {called}", flush=True)
+    print("Run them with `dvc queue start`; then `finetune compare` finds them by itself.")
+    return 0
+
+
+def _names(compared: Sequence[runs.Run]) -> str:
+    return ", ".join(f"{run.name} ({SEED} {run.params.get(SEED)})" for run in compared)
+
+
+def _further(taken: Sequence[object], count: int) -> list[int]:
+    """The smallest seeds from 1 that are not taken."""
+    seeds: list[int] = []
+    seed = 0
+    while len(seeds) < count:
+        seed += 1
+        if seed not in taken:
+            seeds.append(seed)
+    return seeds
+
+
+def _overrides(root: Path, wanted: runs.Run) -> list[str]:
+    """What sets the run apart from what conf/ composes to, as `-S` takes it.
+
+    Raises:
+        UserError: the run is of other code or data, or lacks a task or a key of conf/.
+    """
+    here = runs.Run("conf/", flat(compose(root, []), "conf"), {}, {})
+    changed = {
+        key: pair
+        for key, pair in changed_params(here, wanted).items()
+        if not matches(key, SEEDS) and not key.startswith(f"{UNDECLARED}.")
+    }
+    lacking = [key for key, (old, new) in changed.items() if key not in wanted.params]
+    unknown = [key for key, (old, new) in changed.items() if key not in here.params]
+    if lacking or unknown:
         raise UserError(
-            f"--over {name}: {key} is {shown(value)} in all of them; run it with others first: "
-            f"dvc exp run --queue -S '{key}=1,2,3', then dvc queue start"
+            f"{wanted.name}: has other parameters than conf/ ({(lacking + unknown)[0]}); "
+            f"switch to its commit and run `finetune seeds HEAD` there"
         )
-    return key
+    head = runs.read(root, "HEAD")
+    other = sorted({path for _, path, _ in wanted.code ^ head.code if path.startswith("src/")})
+    if other:
+        raise UserError(
+            f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "
+            "commit and run `finetune seeds HEAD` there"
+        )
+    return [f"{key}={_quoted(new)}" for key, (_, new) in changed.items()]
 
 
-def configurations(runs: Sequence[Run], key: str) -> list[Configuration]:
-    """The runs, grouped by all other parameters, in the order of each group's first run.
+def _quoted(value: object) -> str:
+    """A value in Hydra's grammar of overrides: JSON's, whose strings are quoted where needed."""
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return f"'{escaped}'"
+    return shown(value)
+
+
+def _queue(overrides: Sequence[str], name: str, root: Path) -> None:
+    """`dvc exp run --queue`, as its own process: it composes and stashes the workspace.
 
     Raises:
-        UserError: two runs of a group have the same value, so are the same run.
+        UserError: DVC refuses it.
     """
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        others = {name: value for name, value in run.params.items() if not _is_of(name, key)}
-        group = groups.setdefault(repr(sorted(others.items())), [])
-        for same in group:
-            if same.params.get(key) == run.params.get(key):
-                raise UserError(
-                    f"{same.name} and {run.name} are one configuration with one {key} "
-                    f"({shown(run.params.get(key))}); leave one of them out"
-                )
-        group.append(run)
-    return [
-        Configuration(tuple(group), tuple(run.params.get(key) for run in group))
-        for group in groups.values()
-    ]
-
-
-def _is_of(name: str, key: str) -> bool:
-    """Whether a parameter is `key`, or a task's own that takes `key` of the section `train`."""
-    return name == key or (key.startswith("train.") and fnmatch.fnmatchcase(name, f"tasks.*.{key}"))
-
-
-def spreads(compared: Sequence[Configuration]) -> list[Spread]:
-    """A spread for each score of each task that all runs have, and for each configuration.
-
-    Raises:
-        UserError: no task is in all runs.
-    """
-    first, *others = [run for each in compared for run in each.runs]
-    tasks = [t for t in first.kinds if not any(t in lacking(first, other) for other in others)]
-    if not tasks:
-        raise UserError(f"{', '.join(run.name for run in [first, *others])}: no task is in all")
-    return [
-        Spread(task, metric, each, tuple(metric.score(run.predictions[task]) for run in each.runs))
-        for task in tasks
-        for metric in registry.scores(first.kinds[task]).METRICS
-        if all(
-            metric.compares(first.predictions[task], run.predictions[task])
-            for run in [first, *others]
-        )
-        for each in compared
-    ]
-
-
-def differences(all_spreads: Sequence[Spread], confidence: float) -> list[Difference]:
-    """Each other configuration compared with the first, score by score.
-
-    The margins are Bonferroni-corrected: `confidence` is that of all intervals together.
-    """
-    groups = itertools.groupby(all_spreads, key=lambda each: (each.task, each.score))
-    pairs = [
-        (before, after)
-        for before, *others in (list(group) for _, group in groups)
-        for after in others
-        if len(before.scores) + len(after.scores) > 2
-    ]
-    corrected = 1 - (1 - confidence) / max(1, len(pairs))
-    return [
-        Difference(
-            before, after, after.mean - before.mean, _margin(before.scores, after.scores, corrected)
-        )
-        for before, after in pairs
-    ]
-
-
-def _margin(before: Sequence[float], after: Sequence[float], confidence: float) -> float:
-    """Half the width of the confidence interval of a difference of means, with pooled variance."""
-    freedom = len(before) + len(after) - 2
-    squares = sum((len(s) - 1) * statistics.variance(s) for s in (before, after) if len(s) > 1)
-    error = (squares / freedom * (1 / len(before) + 1 / len(after))) ** 0.5
-    return float(stats.t.ppf(0.5 + confidence / 2, freedom)) * error
+    words = [word for each in overrides for word in ("--set-param", each)]
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--queue", "--name", name, *words]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise UserError(f"{name}: {lines[0] if lines else 'dvc exp run --queue failed'}")

@@ -1,12 +1,13 @@
 """Comparisons as tables for a terminal or a pull request, and as JSON."""
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
 from tabulate import tabulate
 
+from finetune.comparing.configurations import Configuration, matches, seeds_line
 from finetune.comparing.runs import Run
-from finetune.comparing.seeds import Configuration, Difference, Spread
 from finetune.comparing.verdicts import (
     Comparison,
     changed_params,
@@ -16,56 +17,114 @@ from finetune.comparing.verdicts import (
 )
 from finetune.composition import shown
 from finetune.scoring.metrics import Metric
+from finetune.tasks import registry
 
 Changes = dict[str, tuple[object, object]]
+NO_SEEDS = (
+    "With one run a side this is about these two runs: what another seed of training would change "
+    "is in none of these intervals. To see it, run more seeds: "
+)
 
 
 def comparisons(
-    reference: Run,
-    others: Sequence[Run],
+    reference: Configuration,
+    others: Sequence[Configuration],
     compared: Sequence[Sequence[Comparison]],
-    confidence: float,
+    patterns: Sequence[str],
+    num_looks: int,
     style: str,
 ) -> str:
-    """For each of the other runs its changed parameters and a table with a row for each score.
+    """For each of the others its changed parameters, a table of verdicts, and one of other scores.
 
-    `style` is tabulate's: `simple` for a terminal, `github` for Markdown.
+    `style` is tabulate's: `simple` for a terminal, `github` for Markdown. `num_looks` counts the
+    comparisons that Holm's method was run over.
     """
     parts = []
     for other, rows in zip(others, compared, strict=True):
         parts.append(f"{'## ' if style == 'github' else ''}{reference.name} → {other.name}")
-        parts.append(_changes(changed_params(reference, other), style))
-        missing = lacking(reference, other)
+        parts.append("\n".join(seeds_line(each, patterns) for each in (reference, other)))
+        parts.append(changes_table(_changes(reference, other, patterns), style))
+        missing = lacking(reference.first, other.first)
         if missing:
             parts.append(f"Not compared, because {other.name} lacks it: {', '.join(missing)}.")
-        parts += _left_out([reference, other])
-        table = [
-            [
-                each.task,
-                each.score,
-                _number(each.before, decimals),
-                _number(each.after, decimals),
-                f"{_number(each.difference.mean, decimals, '+')} "
-                f"[{_number(each.difference.low, decimals, '+')}, "
-                f"{_number(each.difference.high, decimals, '+')}]",
-                f"{each.p:.4f}",
-                f"{each.p_holm:.4f}",
-                each.n,
-                f"{each.verdict} {each.detail}".strip(),
-            ]
-            for each in rows
-            for decimals in [_decimals(each.metric)]
-        ]
-        interval = f"difference [{100 * confidence:g} %]"
-        headers = ["task", "score", reference.name, other.name, interval, "p", "p (Holm)", "rows"]
+        parts += _left_out([reference.first, other.first])
+        primary = [each for each in rows if each.is_primary]
+        secondary = [each for each in rows if not each.is_primary]
+        head = [reference.name, other.name, "difference [interval]"]
         parts.append(
-            tabulate(table, headers=[*headers, "verdict"], tablefmt=style, disable_numparse=True)
+            _table(
+                ["task", "score", *head, "p", f"p (Holm, {num_looks})", "rows", "verdict"],
+                [
+                    [*_cells(each), f"{each.p:.4f}", f"{each.p_adjusted:.4f}", each.n, _said(each)]
+                    for each in primary
+                ],
+                style,
+            )
         )
+        if secondary:
+            parts.append("Other scores, which no verdict is about:")
+            parts.append(
+                _table(
+                    ["task", "score", *head, "p (Westfall-Young)", "rows", ""],
+                    [
+                        [*_cells(each), f"{each.p_adjusted:.4f}", each.n, _said(each)]
+                        for each in secondary
+                    ],
+                    style,
+                )
+            )
+        silence = _silence(rows, reference.name, other.name)
+        if silence:
+            parts.append(silence)
+        if len(reference.runs) == len(other.runs) == 1:
+            parts.append(f"{NO_SEEDS}{seeds_commands(reference, other)}")
     parts.append(
-        "Intervals are not corrected for multiple comparisons. A verdict requires one without zero "
-        "and a small p (Holm), which is Holm-adjusted for all comparisons shown here."
+        f"The verdict on a task is about its primary score, Holm-adjusted for {num_looks} "
+        "comparisons: those shown here, and earlier ones on the same rows that metrics/looks.json "
+        "has. Each interval is of the level at which its p-value was adjusted: without zero means "
+        "significant. Hidden in no interval: other rows than these, other data, another prompt."
     )
     return "\n\n".join(parts)
+
+
+def seeds_commands(*configurations: Configuration) -> str:
+    """The commands that run more seeds of configurations."""
+    commands = [f"`finetune seeds {each.name} --n 5`" for each in configurations]
+    return f"{', '.join(commands)}, then `dvc queue start`"
+
+
+def _cells(each: Comparison) -> list[str]:
+    decimals = _decimals(each.metric)
+    cells = [each.task, each.score]
+    if each.is_silent:
+        return [*cells, *(f"no answer in {100 * rate:.3g} %" for rate in each.unanswered), ""]
+    interval = each.interval
+    ends = ", ".join(_number(end, decimals, "+") for end in (interval.low, interval.high))
+    level = f"{100 * each.confidence:.3g} %"
+    return [
+        *cells,
+        _number(each.before, decimals),
+        _number(each.after, decimals),
+        f"{_number(interval.mean, decimals, '+')} [{ends}] {level}",
+    ]
+
+
+def _said(each: Comparison) -> str:
+    return f"{each.verdict}; {each.detail}".strip("; ")
+
+
+def _silence(rows: Sequence[Comparison], before: str, after: str) -> str:
+    """How many rows of each task had no answer, where some had none."""
+    rates = {each.task: each.unanswered for each in rows if any(each.unanswered)}
+    return " ".join(
+        f"{task}: no answer in {100 * old:.3g} % of the rows of {before} and {100 * new:.3g} % of "
+        f"{after}; rows whose answer is a stand-in are left out of both."
+        for task, (old, new) in rates.items()
+    )
+
+
+def _table(headers: Sequence[str], rows: Sequence[Sequence[object]], style: str) -> str:
+    return tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
 
 
 def _left_out(runs: Sequence[Run]) -> list[str]:
@@ -92,139 +151,124 @@ def _number(value: float, decimals: int, sign: str = "") -> str:
 
 
 def as_json(
-    reference: Run, others: Sequence[Run], compared: Sequence[Sequence[Comparison]]
+    reference: Configuration,
+    others: Sequence[Configuration],
+    compared: Sequence[Sequence[Comparison]],
+    patterns: Sequence[str],
+    num_looks: int,
 ) -> dict[str, Any]:
     """The same as `comparisons`, as JSON."""
     return {
         "reference": reference.name,
+        "runs": [run.name for run in reference.runs],
+        "looks": num_looks,
         "comparisons": [
             {
                 "run": other.name,
-                "lacking": lacking(reference, other),
-                "incomparable": incomparable_scores(reference, other),
-                "in_one_only": scores_of_one(reference, other),
+                "runs": [run.name for run in other.runs],
+                "lacking": lacking(reference.first, other.first),
+                "incomparable": incomparable_scores(reference.first, other.first),
+                "in_one_only": scores_of_one(reference.first, other.first),
                 "params": {
                     key: {"old": old, "new": new}
-                    for key, (old, new) in changed_params(reference, other).items()
+                    for key, (old, new) in _changes(reference, other, patterns).items()
                 },
-                "scores": [
-                    {
-                        "task": each.task,
-                        "score": each.score,
-                        "old": each.before,
-                        "new": each.after,
-                        "difference": each.difference.rounded(),
-                        "p": each.p,
-                        "p_holm": each.p_holm,
-                        "n": each.n,
-                        "rows_needed": each.rows_needed,
-                        "verdict": each.verdict,
-                    }
-                    for each in rows
-                ],
+                "scores": [score_json(each) for each in rows],
             }
             for other, rows in zip(others, compared, strict=True)
         ],
     }
 
 
-def spread(
-    key: str,
-    spreads: Sequence[Spread],
-    differences: Sequence[Difference],
-    confidence: float,
-    style: str,
-) -> str:
-    """A table of each score of each configuration, and one of the differences between them."""
+def score_json(each: Comparison) -> dict[str, Any]:
+    """A comparison as JSON; no scores of silence."""
+    scores = {
+        "old": each.before,
+        "new": each.after,
+        "difference": each.interval.rounded(),
+        "confidence": each.confidence,
+        "p": each.p,
+        "p_adjusted": each.p_adjusted,
+        "adjusted_by": "Holm" if each.is_primary else "Westfall-Young",
+        "detectable": each.detectable,
+        "rests_on_few": each.rests_on_few,
+    }
+    return {
+        "task": each.task,
+        "score": each.score,
+        "is_primary": each.is_primary,
+        **({} if each.is_silent else scores),
+        "no_answer": dict(zip(("old", "new"), each.unanswered, strict=True)),
+        "seeds": dict(zip(("old", "new"), each.difference.seeds, strict=True)),
+        "n": each.n,
+        "verdict": each.verdict,
+        "detail": each.detail,
+    }
+
+
+def spread(configuration: Configuration, patterns: Sequence[str], style: str) -> str:
+    """How scores vary over the runs of one configuration, of which none is better than another."""
     rows = [
         [
-            each.task,
-            each.score,
-            each.configuration.name,
-            ", ".join(shown(value) for value in each.configuration.values),
-            _number(each.mean, decimals),
-            "" if each.sd is None else _number(each.sd, decimals),
-            f"{_number(min(each.scores), decimals)} … {_number(max(each.scores), decimals)}",
+            task,
+            metric.key,
+            _number(statistics.fmean(scores), decimals),
+            _number(statistics.stdev(scores), decimals) if len(scores) > 1 else "",
+            f"{_number(min(scores), decimals)} … {_number(max(scores), decimals)}",
+            ", ".join(_number(score, decimals) for score in scores),
         ]
-        for each in spreads
-        for decimals in [_decimals(each.metric)]
+        for task, metric, scores in _scores(configuration)
+        for decimals in [_decimals(metric)]
     ]
-    headers = ["task", "score", "runs", key, "mean", "sd", "range"]
-    parts = [tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)]
-    configurations = list(
-        {each.configuration.name: each.configuration for each in spreads}.values()
-    )
-    parts += _left_out([run for each in configurations for run in each.runs])
-    parts += _changed_from_first(configurations, key, style)
-    if not differences and len(configurations) > 1:
-        parts.append(
-            f"No configuration has two runs, so the spread of scores over {key} is unknown."
-        )
-    if differences:
-        rows = [
-            [
-                each.before.task,
-                each.before.score,
-                each.before.configuration.name,
-                each.after.configuration.name,
-                f"{_number(each.mean, decimals, '+')} ± {_number(each.margin, decimals)}",
-                f"within the spread over {key}"
-                if each.is_within_spread
-                else f"more than the spread over {key}",
-            ]
-            for each in differences
-            for decimals in [_decimals(each.before.metric)]
+    names = ", ".join(run.name for run in configuration.runs)
+    return "\n\n".join(
+        [
+            seeds_line(configuration, patterns),
+            _table(["task", "score", "mean", "sd", "range", names], rows, style),
+            "No verdict: these runs are of one configuration and differ in nothing but the seed. "
+            "What they differ by is the noise of training."
+            if len(configuration.runs) > 1
+            else "No verdict: this is one run under several names; no row differs.",
         ]
-        headers = ["task", "score", "from", "to", f"difference [{100 * confidence:g} %]", ""]
-        parts.append(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True))
-    return "\n\n".join(parts)
+    )
 
 
-def spread_as_json(
-    key: str, spreads: Sequence[Spread], differences: Sequence[Difference]
-) -> dict[str, Any]:
+def spread_as_json(configuration: Configuration) -> dict[str, Any]:
     """The same as `spread`, as JSON."""
     return {
-        "over": key,
+        "runs": [run.name for run in configuration.runs],
         "spreads": [
             {
-                "task": each.task,
-                "score": each.score,
-                "runs": [run.name for run in each.configuration.runs],
-                "values": list(each.configuration.values),
-                "scores": list(each.scores),
-                "mean": each.mean,
-                "sd": each.sd,
+                "task": task,
+                "score": metric.key,
+                "scores": list(scores),
+                "mean": statistics.fmean(scores),
+                "sd": statistics.stdev(scores) if len(scores) > 1 else None,
             }
-            for each in spreads
-        ],
-        "differences": [
-            {
-                "task": each.before.task,
-                "score": each.before.score,
-                "from": [run.name for run in each.before.configuration.runs],
-                "to": [run.name for run in each.after.configuration.runs],
-                "mean": each.mean,
-                "margin": each.margin,
-                "is_within_spread": each.is_within_spread,
-            }
-            for each in differences
+            for task, metric, scores in _scores(configuration)
         ],
     }
 
 
-def _changed_from_first(configurations: Sequence[Configuration], key: str, style: str) -> list[str]:
-    """For each other configuration a table of the parameters that differ from the first."""
-    first, *others = configurations
-    parts = []
-    for other in others:
-        changes = changed_params(first.runs[0], other.runs[0])
-        changes.pop(key, None)
-        parts += [f"From {first.name} to {other.name}:", _changes(changes, style)]
-    return parts
+def _scores(configuration: Configuration) -> list[tuple[str, Metric, list[float]]]:
+    runs = configuration.runs
+    return [
+        (task, metric, [metric.score(run.predictions[task]) for run in runs])
+        for task, kind in configuration.first.kinds.items()
+        for metric in registry.scores(kind).METRICS
+        if metric.higher_is_better is not None
+        and all(metric.is_of(run.predictions[task]) for run in runs)
+    ]
 
 
-def _changes(changes: Changes, style: str) -> str:
+def _changes(before: Configuration, after: Configuration, patterns: Sequence[str]) -> Changes:
+    """The parameters that set two configurations apart."""
+    changes = changed_params(before.first, after.first)
+    return {key: pair for key, pair in changes.items() if not matches(key, patterns)}
+
+
+def changes_table(changes: Changes, style: str) -> str:
+    """A table of parameters with the old and the new value."""
     if not changes:
         return "No parameter differs."
     # A | in a value would end its cell in Markdown.
@@ -232,6 +276,4 @@ def _changes(changes: Changes, style: str) -> str:
         [key, *(shown(value).replace("|", "\\|") for value in pair)]
         for key, pair in changes.items()
     ]
-    return tabulate(
-        rows, headers=["parameter", "old", "new"], tablefmt=style, disable_numparse=True
-    )
+    return _table(["parameter", "old", "new"], rows, style)

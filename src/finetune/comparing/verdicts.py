@@ -1,41 +1,50 @@
-"""Paired comparisons of two runs, score by score, and their verdicts."""
+"""Paired comparisons of two configurations, score by score, and their verdicts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from finetune.comparing.runs import Run
+from finetune.comparing.configurations import Configuration
+from finetune.comparing.runs import Row, Run
 from finetune.composition import shown
 from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap
-from finetune.scoring import paired
-from finetune.scoring.bootstrap import Interval, paired_gain
-from finetune.scoring.metrics import Metric
+from finetune.scoring import crossed, multiple, row_values
+from finetune.scoring.intervals import Interval
+from finetune.scoring.metrics import Flag, Metric
 from finetune.tasks import registry
 
+# Where a run does not say how many rows may have no answer, as a fraction.
+MAX_NO_ANSWER = 0.05
+UNDECIDED = "cannot be told apart"
+SILENT = "no answer"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One score of one task under two runs, over the same `n` rows.
+    """A score of a task under two configurations, over the rows in which no answer is imputed.
 
-    `difference` is after - before with its interval; `p` is the paired test's p-value, `p_holm` the
-    Holm-adjusted one, over all comparisons of one call. `verdict` is `better` or `worse` only if
-    `p_holm` is significant and the interval excludes zero.
+    `before` and `after` are the scores, means over the runs. `p_adjusted` is the p-value adjusted
+    for all that is asked at once, `confidence` the level at which the interval agrees with it: for
+    a task's primary score by Holm's method over tasks and configurations, for others by Westfall
+    and Young's over the scores of that task. `verdict` is `better` or `worse` where `p_adjusted` is
+    significant, and, if the difference rests on few rows, a rank test agrees. `unanswered` are the
+    rates of rows without an answer, before and after.
     """
 
     task: str
     metric: Metric
-    before_name: str
-    after_name: str
+    is_primary: bool
     before: float
     after: float
-    difference: Interval
-    p: float
-    n: int
-    rows_needed: int | None
-    p_holm: float = 1.0
-    verdict: str = ""
+    difference: crossed.Difference
+    unanswered: tuple[float, float]
+    is_silent: bool
+    level: float
+    p_adjusted: float = 1.0
+    confidence: float = 0.95
+    verdict: str = UNDECIDED
     detail: str = ""
 
     @property
@@ -43,56 +52,231 @@ class Comparison:
         """The metric's key."""
         return self.metric.key
 
+    @property
+    def p(self) -> float:
+        """The p-value before the adjustment."""
+        return self.difference.p
 
-def compare(reference: Run, others: Sequence[Run], options: Bootstrap) -> list[list[Comparison]]:
-    """For each of the other runs its comparisons with the reference, over the tasks of both.
+    @property
+    def n(self) -> int:
+        return self.difference.rows
 
-    P-values are Holm-adjusted. Comparisons in which no row differs do not count: no permutation of
-    them could be significant (Tarone 1990).
+    @property
+    def interval(self) -> Interval:
+        """The difference with the interval that agrees with the adjusted p-value."""
+        return self.difference.interval(self.confidence)
+
+    @property
+    def detectable(self) -> float:
+        """The smallest true difference that this test would have found in 80 % of cases."""
+        return self.difference.detectable(self.confidence)
+
+    @property
+    def rests_on_few(self) -> bool:
+        """Whether few rows carry most of the variance of the difference."""
+        return crossed.concentration(self.difference.by_row) > crossed.MOST
+
+    @property
+    def is_countable(self) -> bool:
+        """Whether a test could be significant: some row differs (Tarone 1990), and both answer."""
+        return not self.is_silent and bool(self.difference.by_row.any())
+
+
+def compare(
+    reference: Configuration,
+    others: Sequence[Configuration],
+    options: Bootstrap,
+    by_cluster: bool = False,
+) -> list[list[Comparison]]:
+    """For each of the others its comparisons with the reference over the tasks of both, unjudged.
+
+    With `by_cluster` the tests are over clusters of rows that open alike.
 
     Raises:
-        UserError: two runs predicted other rows, were scored by other rules, or share no task; or
-            for so many comparisons the test has too few resamples for any significant result.
+        UserError: two runs predicted other rows, were scored by other rules, or share no task.
     """
-    pairs = [
-        (other, task, metric)
-        for other in others
-        for task in check_comparable(reference, other)
-        for metric in compared_metrics(reference, other, task)
-    ]
-    columns = [_columns(task, metric, reference, other) for other, task, metric in pairs]
-    countable = [number for number, (old, new) in enumerate(columns) if old != new]
-    level = 1 - options.confidence
-    # The smallest p-value that so many resamples can give must be significant after the adjustment.
-    if len(countable) / (options.resamples + 1) >= level:
-        raise UserError(
-            f"bootstrap.resamples: {options.resamples} are too few for a significant result in "
-            f"{len(countable)} comparisons at {options.confidence:g}; set more than "
-            f"{len(countable) / level:.0f} in conf/config.yaml"
-        )
-    corrected_confidence = 1 - level / max(1, len(countable))
-    compared = [
-        _compare_metric(task, metric, reference, other, values, options, corrected_confidence)
-        for (other, task, metric), values in zip(pairs, columns, strict=True)
-    ]
-    adjusted = paired.holm([compared[number].p for number in countable])
-    for number, p in zip(countable, adjusted, strict=True):
-        compared[number] = replace(compared[number], p_holm=p)
-    judged = [_with_verdict(each, level) for each in compared]
     return [
-        [each for each, (owner, _, _) in zip(judged, pairs, strict=True) if owner is other]
+        [
+            _comparison(task, metric, reference, other, options, by_cluster)
+            for task in _comparable(reference, other)
+            for metric in compared_metrics(reference, other, task)
+        ]
         for other in others
     ]
 
 
-def compared_metrics(before: Run, after: Run, task: str) -> list[Metric]:
-    """The metrics with a better direction, defined alike in the predictions of both runs."""
+def judge(
+    compared: Sequence[Sequence[Comparison]], options: Bootstrap, looks: Sequence[float] = ()
+) -> list[list[Comparison]]:
+    """The comparisons with adjusted p-values and verdicts.
+
+    Holm's method runs over all primary scores, and over `looks`: p-values of earlier comparisons
+    on the same rows.
+    """
+    primary = [each for rows in compared for each in rows if each.is_primary and each.is_countable]
+    p_values = [*(each.p for each in primary), *looks]
+    adjusted = multiple.holm(p_values)
+    confidences = multiple.holm_confidences(p_values, options.confidence)
+    by_holm = {id(each): (adjusted[i], confidences[i]) for i, each in enumerate(primary)}
+    # What is not counted has the widest of these intervals.
+    widest = max(confidences, default=options.confidence)
+    return [
+        [
+            _judged(each, *by_holm.get(id(each), (1.0, widest))) if each.is_primary else each
+            for each in _with_others_adjusted(rows, options)
+        ]
+        for rows in compared
+    ]
+
+
+def _with_others_adjusted(rows: Sequence[Comparison], options: Bootstrap) -> list[Comparison]:
+    """The comparisons with those of other than primary scores adjusted within each task."""
+    judged: dict[int, Comparison] = {}
+    for task in dict.fromkeys(each.task for each in rows):
+        others = [each for each in rows if each.task == task and not each.is_primary]
+        counted = [each for each in others if each.is_countable]
+        adjusted, confidence = multiple.westfall_young(
+            [each.p for each in counted],
+            [each.difference.by_row for each in counted],
+            options.confidence,
+            options.resamples,
+            options.seed,
+        )
+        judged |= {
+            id(each): _judged(each, p, confidence)
+            for each, p in zip(counted, adjusted, strict=True)
+        }
+        judged |= {
+            id(each): _judged(each, 1.0, confidence) for each in others if not each.is_countable
+        }
+    return [judged.get(id(each), each) for each in rows]
+
+
+def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Comparison:
+    """The comparison with its verdict."""
+    compared = replace(compared, p_adjusted=p_adjusted, confidence=confidence)
+    if compared.is_silent:
+        rates = " and ".join(f"{100 * rate:.3g} %" for rate in compared.unanswered)
+        return replace(compared, verdict=SILENT, detail=f"in {rates} of the rows")
+    if not compared.difference.by_row.any():
+        return replace(compared, detail="no row differs")
+    details = []
+    is_significant = p_adjusted < 1 - compared.level
+    if compared.rests_on_few:
+        share = 100 * crossed.concentration(compared.difference.by_row)
+        rank_p = crossed.rank_p(compared.difference.by_row)
+        details.append(
+            f"rests on few rows: 2 % of them hold {share:.0f} % of the variance (Wilcoxon's rank "
+            f"test: p = {rank_p:.2g})"
+        )
+        is_significant &= rank_p < 1 - compared.level
+    if is_significant:
+        is_better = (compared.difference.mean > 0) == compared.metric.higher_is_better
+        return replace(
+            compared, verdict="better" if is_better else "worse", detail="; ".join(details)
+        )
+    decimals = max(2, compared.metric.decimals)
+    details.insert(0, f"would find ±{compared.detectable:.{decimals}f} in 80 % of cases")
+    return replace(compared, verdict=UNDECIDED, detail="; ".join(details))
+
+
+def primary_metric(run: Run, task: str) -> str:
+    """The key of the score that verdicts on a task are about; the kind's first, unless declared."""
+    declared = run.params.get(f"tasks.{task}.primary")
+    return str(declared or registry.scores(run.kinds[task]).METRICS[0].key)
+
+
+def _comparison(
+    task: str,
+    metric: Metric,
+    reference: Configuration,
+    other: Configuration,
+    options: Bootstrap,
+    by_cluster: bool,
+) -> Comparison:
+    flags = registry.scores(reference.first.kinds[task]).FLAGS
+    order = [row["id"] for row in reference.first.predictions[task]]
+    sides = [
+        [in_order(run.predictions[task], order) for run in configuration.runs_of(task)]
+        for configuration in (reference, other)
+    ]
+    unanswered = tuple(
+        float(np.mean([[is_unanswered(row, flags) for row in rows] for rows in side]))
+        for side in sides
+    )
+    limit = max_no_answer(reference.first, task)
+    is_silent = max(unanswered) > limit
+    # Of silence nothing is compared, but the table still has a line for it.
+    kept = [
+        place
+        for place in range(len(order))
+        if is_silent or not any(is_imputed(rows[place], flags) for side in sides for rows in side)
+    ]
+    chosen = [[[rows[place] for place in kept] for rows in side] for side in sides]
+    before, after = (
+        np.stack([metric.row_values(rows, options) for rows in side]) for side in chosen
+    )
+    scores = (float(before.mean()), float(after.mean()))
+    if by_cluster:
+        clusters = [chosen[0][0][place].get("opening", place) for place in range(len(kept))]
+        before, after = (row_values.by_cluster(side, clusters) for side in (before, after))
+    return Comparison(
+        task=task,
+        metric=metric,
+        is_primary=metric.key == primary_metric(reference.first, task),
+        before=scores[0],
+        after=scores[1],
+        difference=crossed.difference(before, after, metric.is_rate),
+        unanswered=(unanswered[0], unanswered[1]),
+        is_silent=is_silent,
+        level=options.confidence,
+    )
+
+
+def in_order(rows: Sequence[Row], ids: Sequence[str]) -> list[Row]:
+    """The rows with these ids, in their order."""
+    by_id = {row["id"]: row for row in rows}
+    return [by_id[name] for name in ids]
+
+
+def is_unanswered(row: Row, flags: Sequence[Flag]) -> bool:
+    """Whether a row has no answer, by the flags of its kind that say so."""
+    return any(flag.is_no_answer and row.get(flag.key) for flag in flags)
+
+
+def is_imputed(row: Row, flags: Sequence[Flag]) -> bool:
+    """Whether a constant stands in for a row's answer, which then says nothing of the model."""
+    return any(flag.is_imputed and row.get(flag.key) for flag in flags)
+
+
+def max_no_answer(run: Run, task: str) -> float:
+    """The rate of rows without an answer above which there is no verdict, 0 to 1."""
+    declared = run.params.get(f"tasks.{task}.score.max_no_answer")
+    return float(declared) if isinstance(declared, int | float) else MAX_NO_ANSWER
+
+
+def compared_metrics(before: Configuration, after: Configuration, task: str) -> list[Metric]:
+    """The metrics with a better direction, defined alike in the predictions of all runs."""
+    first, *further = [*before.runs_of(task), *after.runs_of(task)]
+    rows = first.predictions[task]
     return [
         metric
-        for metric in registry.scores(before.kinds[task]).METRICS
+        for metric in registry.scores(first.kinds[task]).METRICS
         if metric.higher_is_better is not None
-        and metric.compares(before.predictions[task], after.predictions[task])
+        and len(rows) >= metric.min_rows
+        and all(metric.compares(rows, run.predictions[task]) for run in further)
     ]
+
+
+def _comparable(reference: Configuration, other: Configuration) -> list[str]:
+    """The tasks of both; every run is of the same rows and rules as the reference's first one.
+
+    Raises:
+        UserError: some run is not.
+    """
+    for run in (*reference.runs[1:], *other.runs[1:]):
+        check_comparable(reference.first, run)
+    return check_comparable(reference.first, other.first)
 
 
 def incomparable_scores(before: Run, after: Run) -> list[str]:
@@ -173,58 +357,8 @@ def _check_rows(task: str, before: Run, after: Run) -> None:
 
 def _check_scoring(task: str, before: Run, after: Run) -> None:
     for key, (old, new) in changed_params(before, after).items():
-        if key.startswith(f"tasks.{task}.score."):
+        if key.startswith(f"tasks.{task}.score.") and not key.endswith(".max_no_answer"):
             raise UserError(
                 f"{task}: {before.name} and {after.name} are scored by different rules: "
                 f"{key} is {shown(old)} and {shown(new)}; run one of them again with the other's"
             )
-
-
-# A metric's columns under two runs, over the same rows in the same order.
-Columns = tuple[list[list[float]], list[list[float]]]
-
-
-def _columns(task: str, metric: Metric, before: Run, after: Run) -> Columns:
-    order = {row["id"]: row for row in after.predictions[task]}
-    old = metric.values(before.predictions[task])
-    return old, metric.values([order[row["id"]] for row in before.predictions[task]])
-
-
-def _compare_metric(
-    task: str,
-    metric: Metric,
-    before: Run,
-    after: Run,
-    columns: Columns,
-    options: Bootstrap,
-    corrected_confidence: float,
-) -> Comparison:
-    """`corrected_confidence` is that of a single comparison, corrected for their number."""
-    old, new = columns
-    difference = paired_gain(old, new, options, metric.statistic)
-    rows = len(old[0])
-    return Comparison(
-        task=task,
-        metric=metric,
-        before_name=before.name,
-        after_name=after.name,
-        before=float(metric.statistic(*map(np.asarray, old), axis=-1)),
-        after=float(metric.statistic(*map(np.asarray, new), axis=-1)),
-        difference=difference,
-        p=paired.p_value(old, new, options, metric.statistic),
-        n=rows,
-        rows_needed=paired.rows_needed(difference, rows, options.confidence, corrected_confidence),
-    )
-
-
-def _with_verdict(compared: Comparison, level: float) -> Comparison:
-    """The comparison with its verdict at a significance level."""
-    interval = compared.difference
-    if compared.p_holm < level and not interval.low <= 0 <= interval.high:
-        is_better = (interval.mean > 0) == compared.metric.higher_is_better
-        return replace(compared, verdict="better" if is_better else "worse")
-    detail = f"at n = {compared.n}"
-    if compared.rows_needed is not None and compared.rows_needed > compared.n:
-        needed = float(f"{compared.rows_needed:.2g}")
-        detail += f"; about n = {needed:,.0f} would be needed to see a difference this small"
-    return replace(compared, verdict="cannot be told apart", detail=detail)

@@ -26,9 +26,20 @@ def predictions(task: str, name: str, split: str = "test") -> Path:
     return (folder if split == "test" else folder / split) / f"{name}.jsonl"
 
 
-def scored(task: str, name: str) -> Path:
-    """The same predictions for test rows, with the scores of each row."""
-    return Path("predictions") / task / "scored" / f"{name}.jsonl"
+def general(task: str, name: str) -> Path:
+    """Likelihoods of general text under a model, `base` or `tuned`."""
+    return Path("predictions") / task / "general" / f"{name}.jsonl"
+
+
+def scored(task: str, name: str, split: str = "test") -> Path:
+    """The same predictions, with the scores of each row."""
+    folder = Path("predictions") / task / "scored"
+    return (folder if split == "test" else folder / split) / f"{name}.jsonl"
+
+
+def looks() -> Path:
+    """The ledger of comparisons that read test rows; in Git."""
+    return Path("metrics") / "looks.json"
 
 
 def baselines(task: str) -> Path:

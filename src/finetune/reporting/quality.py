@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from finetune.reporting import facts, groups, sentences
+from finetune.reporting import facts, forgetting, groups, sentences
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.facts import Facts
 from finetune.reporting.parts import KindQuality, Part, Table
@@ -13,12 +13,17 @@ from finetune.reporting.rows import paired
 
 @dataclass(frozen=True, kw_only=True)
 class Quality(Part):
-    """Where a model is good and where it is bad; `flag_meanings` explain rows of `flags`."""
+    """Where a model is good and where it is bad; `flag_meanings` explain rows of `flags`.
+
+    `forgot` and `forgetting` are words and figures on general text.
+    """
 
     examples: Markup
     groups: Table | None
     flags: Table | None
     flag_meanings: Facts
+    forgot: list[str]
+    forgetting: Table | None
 
 
 def quality(name: str, artifacts: TaskArtifacts) -> Quality:
@@ -32,6 +37,7 @@ def quality(name: str, artifacts: TaskArtifacts) -> Quality:
         part.notes.insert(0, sentences.wins(pairs, metric))
     else:
         part.missing.append("No predictions of the tuned model were there to look at.")
+    tuned = artifacts.metrics.get("tuned", {})
     flags = facts.flags(artifacts.metrics, artifacts.kind.flags)
     return Quality(
         notes=part.notes,
@@ -45,4 +51,6 @@ def quality(name: str, artifacts: TaskArtifacts) -> Quality:
             (flag.key.replace("_", " "), flag.meaning)
             for flag in facts.counted_flags(artifacts.metrics, artifacts.kind.flags)
         ],
+        forgot=forgetting.notes(tuned),
+        forgetting=forgetting.table(tuned),
     )

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from finetune.core.errors import UserError
 from finetune.core.files import read_json
 from finetune.reporting.parts import KindReport
+from finetune.scoring.forgetting import PARTS
 from finetune.scoring.metrics import Metric
 
 Metrics = dict[str, Any]
@@ -88,13 +89,26 @@ def gains_line(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> st
 def remarks(
     metrics: Mapping[str, Metrics], declared: Sequence[Metric], report: KindReport
 ) -> list[str]:
-    """Sentences to stand beneath a task's table: the gain, and what the kind has to add."""
-    return [gain_remark(metrics, declared), *report.remarks(metrics)]
+    """Sentences to stand beneath a task's table: the gain, what was forgotten, the kind's own."""
+    return [gain_remark(metrics, declared), *forgetting_remark(metrics), *report.remarks(metrics)]
 
 
 def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
     """The tuned model's paired gain over the base, as a sentence."""
     return f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
+
+
+def forgetting_remark(metrics: Mapping[str, Metrics]) -> list[str]:
+    """Base → tuned bits per byte of general text, in a line; none before it was measured."""
+    of = metrics["tuned"].get("forgetting")
+    if not of:
+        return []
+    parts = ", ".join(
+        f"{part} {of[part]['base']:.2f} → {of[part]['tuned']:.2f} "
+        f"({signed_with_interval(of[part]['difference'])})"
+        for part in PARTS
+    )
+    return [f"General text, bits per byte of base → tuned (more: less likely): {parts}."]
 
 
 def signed_with_interval(difference: Mapping[str, float]) -> str:

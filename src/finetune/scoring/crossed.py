@@ -61,7 +61,9 @@ class Difference:
         return float(stats.t.ppf(probability, self.freedom))
 
 
-def difference(before: np.ndarray, after: np.ndarray, is_rate: bool = False) -> Difference:
+def difference(
+    before: np.ndarray, after: np.ndarray, is_rate: bool = False, is_fixed: bool = False
+) -> Difference:
     """The difference of two configurations' mean scores, from their row values [seeds, rows].
 
     With d the per-row difference of the seeds' means:
@@ -73,12 +75,13 @@ def difference(before: np.ndarray, after: np.ndarray, is_rate: bool = False) -> 
         ν     = V² / (seed² / (S_before + S_after - 2) + row² / (rows - 1))
 
     The degrees of freedom ν are Satterthwaite's (1946). With one run a side V is `row`: the
-    difference is that of two runs, and holds nothing of seeds. Of a rate (values of 0 or 100) half
-    a row is added to each cell of the table of pairs (Agresti and Min 2005): without it, two runs
-    that never disagree would have an interval of no width.
+    difference is that of two runs, and holds nothing of seeds. With `is_fixed`, `before` has one
+    run and no seed, such as a baseline or a constant: then S_before is infinite. Of a rate (values
+    of 0 or 100) half a row is added to each cell of the table of pairs (Agresti and Min 2005):
+    without it, two runs that never disagree would have an interval of no width.
 
     Raises:
-        ValueError: the two have different numbers of rows, or none.
+        ValueError: the two have different numbers of rows, or none; or what is fixed has seeds.
     """
     if before.shape[1] != after.shape[1]:
         raise ValueError(f"{before.shape[1]} rows cannot be paired with {after.shape[1]}")
@@ -90,12 +93,14 @@ def difference(before: np.ndarray, after: np.ndarray, is_rate: bool = False) -> 
     row = _row_variance(by_row, is_rate)
     seeds = (len(before), len(after))
     freedom = sum(seeds) - 2
+    if is_fixed and seeds[0] != 1:
+        raise ValueError(f"what is fixed has one run, not {seeds[0]}")
     row_freedom = max(rows - 1, 1)
     if freedom == 0:
         scale = max(abs(before).max(), abs(after).max())
         row = 0.0 if row <= (ROUNDING * scale) ** 2 else row
         return Difference(mean, row**0.5, row_freedom, by_row, seeds, row, None)
-    shrinking = 1 / seeds[0] + 1 / seeds[1]
+    shrinking = (0 if is_fixed else 1 / seeds[0]) + 1 / seeds[1]
     seed = _seed_squares(before, after) / freedom * shrinking
     residual = _residual_squares(before, after) / (freedom * row_freedom)
     twice = residual * shrinking / rows
@@ -128,6 +133,14 @@ def _residual_squares(*configurations: np.ndarray) -> float:
         by_run, by_row = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)
         total += float(((values - by_run - by_row + values.mean()) ** 2).sum())
     return total
+
+
+def score(values: np.ndarray) -> Difference:
+    """A configuration's mean score over rows and seeds, from its row values [seeds, rows].
+
+    As its difference to a constant 0, so that it comes with intervals of both sources of noise.
+    """
+    return difference(np.zeros((1, values.shape[1])), values, is_fixed=True)
 
 
 # If so large a part of the variance comes from so few rows, the difference rests on these.

@@ -1,6 +1,6 @@
 """Confidence intervals of a single run's scores, over its rows."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np

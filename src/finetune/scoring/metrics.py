@@ -26,10 +26,11 @@ class Metric:
     """A statistic over columns of the predictions' rows, and what a reader is to know of it.
 
     `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
-    is neither better nor worse, such as a length. A rate is a mean of 0 and 100. Two runs compare
+    is neither better nor worse, such as a length. Columns are multiplied by `scale`; a rate is a
+    mean of 0 and 100. Two runs compare
     only where they have the same values of `alike` in each row. `column` is what the metric is of a
-    single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there is
-    no interval that holds as often as it says.
+    single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there
+    is no interval that holds as often as it says.
     """
 
     key: str
@@ -39,6 +40,7 @@ class Metric:
     unit: str = ""
     decimals: int = 2
     statistic: Statistic = np.mean
+    scale: float = 1.0
     higher_is_better: bool | None = True
     is_rate: bool = False
     min_rows: int = 1
@@ -49,7 +51,7 @@ class Metric:
 
     def values(self, predictions: Sequence[Prediction]) -> list[list[float]]:
         """The columns, each a list over rows."""
-        return [[float(row[column]) for row in predictions] for column in self.columns]
+        return [[self.scale * row[column] for row in predictions] for column in self.columns]
 
     def is_of(self, predictions: Sequence[Prediction]) -> bool:
         """Whether the rows have its columns: only a model gives references a probability, say."""
@@ -124,17 +126,34 @@ class Metric:
 
 @dataclass(frozen=True)
 class Flag:
-    """Something that may be amiss with a row's prediction: counted, and given as a rate of rows."""
+    """Something that may be amiss with a row's prediction: counted, and given as a rate of rows.
+
+    `is_no_answer` where a row with it has no answer; `is_imputed` where a constant then stands in
+    for the answer, which says nothing of the model. An empty summary scores 0, and is not imputed.
+    """
 
     key: str
     meaning: str
     in_groups: bool = False
+    is_no_answer: bool = False
+    is_imputed: bool = False
+
+    def metric(self) -> "Metric":
+        """The percentage of rows with the flag, as a metric of which less is better."""
+        return Metric(
+            key=f"{self.key}_rate",
+            columns=(self.key,),
+            title=self.meaning,
+            unit="%",
+            scale=100.0,
+            higher_is_better=False,
+            is_rate=True,
+        )
 
     def rate(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval:
         """The percentage of rows with the flag."""
-        rows = [{self.key: 100 * bool(row.get(self.key))} for row in predictions]
-        metric = Metric(key=self.key, columns=(self.key,), title=self.key, is_rate=True)
-        return metric.interval(rows, options)
+        percent = [100.0 * bool(row.get(self.key)) for row in predictions]
+        return intervals.of_rate(percent, options.confidence)
 
 
 # Of any kind whose answers are written token by token.

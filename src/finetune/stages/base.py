@@ -1,11 +1,13 @@
 """base: the untuned model on validation and test rows, decoded and held in memory as the tuned one.
 
-Once as it is, once with examples of train in its prompt: what can be had without tuning.
+Once as it is, once with examples of train in its prompt: what can be had without tuning. And how
+likely general text is to it, for what tuning makes it forget.
 """
 
 from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
+from finetune.forgetting import likelihood, texts
 from finetune.inference import budgets
 from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling import base as base_model
@@ -34,6 +36,8 @@ def run(params: StageParams, task: str) -> None:
                     base, base.model, spec, rows[split], rows["train"], what, limits, shots
                 )
             write_jsonl(paths.predictions(task, name, split), predictions)
+    general = likelihood.rows(base, base.model, texts.items(), limits, f"base {task}")
+    write_jsonl(paths.general(task, "base"), general)
     write_json(
         paths.metrics(task, "predict_base"), {task: {"predict_base": {"run": limits.metrics()}}}
     )

@@ -13,7 +13,7 @@ from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
 from finetune.core.params import StageParams
 from finetune.core.schema import Bootstrap
-from finetune.scoring import groups, summary
+from finetune.scoring import forgetting, groups, summary
 from finetune.scoring.metrics import Prediction, Row
 from finetune.tasks import registry
 from finetune.tasks.registry import Scores
@@ -58,7 +58,10 @@ def run(which: Model, params: StageParams, task: str) -> None:
     models = {"base": before, "tuned": after}
     _write_groups(task, scores, rows["test"], models, params.bootstrap)
     _write_pairs(task, scores, before, after)
-    write_json(paths.metrics(task, "tuned"), {task: {**metrics["tuned"], "gain": gain}})
+    untuned, general = (read_jsonl(paths.general(task, name)) for name in ("base", "tuned"))
+    forgot = forgetting.forgetting(untuned, general, params.bootstrap)
+    metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
+    write_json(paths.metrics(task, "tuned"), {task: metrics["tuned"]})
 
 
 def _write_groups(

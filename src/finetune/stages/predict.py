@@ -1,8 +1,9 @@
-"""predict: the tuned model on validation and test rows."""
+"""predict: the tuned model on validation and test rows, and the likelihood of general text."""
 
 from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
+from finetune.forgetting import likelihood, texts
 from finetune.inference import budgets
 from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling import adapters
@@ -26,6 +27,8 @@ def run(params: StageParams, task: str) -> None:
         what = f"predict {task} {split}"
         predictions = predict(base, model, spec, rows[split], rows["train"], what, limits)
         write_jsonl(paths.predictions(task, "tuned", split), predictions)
+    general = likelihood.rows(base, model, texts.items(), limits, f"predict {task}")
+    write_jsonl(paths.general(task, "tuned"), general)
     write_json(paths.metrics(task, "predict"), {task: {"predict": {"run": limits.metrics()}}})
 
 

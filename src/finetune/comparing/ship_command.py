@@ -1,0 +1,107 @@
+"""`finetune ship REV --against main`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from finetune.comparing import command, configurations, looks, runs, ship, tables, verdicts
+from finetune.comparing.configurations import SEEDS, Configuration
+from finetune.comparing.ship import Decision, Question
+from finetune.core import params
+from finetune.core.errors import UserError
+
+
+def run(root: Path, revision: str, against: str, options: command.Options) -> int:
+    """Print the verdict; returns its exit code: 0 SHIP, 1 DON'T SHIP, 3 INCONCLUSIVE.
+
+    Raises:
+        UserError: a revision does not exist, or the two cannot be compared.
+    """
+    bootstrap = params.read(root / "params.yaml").bootstrap
+    named = [runs.read(root, name) for name in (against, revision)]
+    found = command.found(root, named, SEEDS, "test", options.named_only)
+    if len(found) == 1:
+        main, candidate = found[0], found[0]
+        if named[0].predictions != named[1].predictions:
+            raise UserError(
+                f"{revision}: is a further seed of {against}; there is no change to ship"
+            )
+    else:
+        main, candidate = found
+    missing = verdicts.lacking(main.first, candidate.first)
+    if missing:
+        raise UserError(f"{revision}: lacks {', '.join(missing)}, which {against} has")
+    ledger = looks.read(root)
+    measured = verdicts.compare(main, [candidate], bootstrap, options.by_cluster)
+    now = looks.looks(main, [candidate], measured)
+    (compared,) = verdicts.judge(measured, bootstrap, looks.others(ledger, now))
+    decision = ship.decide(main, candidate, compared, bootstrap)
+    if options.style == "json":
+        print(json.dumps(as_json(main, candidate, decision), indent=2))
+    else:
+        print(text(main, candidate, decision, options.style))
+    command.note_looks(root, ledger, now)
+    return ship.EXIT_CODES[decision.word]
+
+
+def text(main: Configuration, candidate: Configuration, decision: Decision, style: str) -> str:
+    """The verdict, what it rests on, and what is missing."""
+    heading = "## " if style == "github" else ""
+    parts = [
+        f"{heading}{decision.word}: {candidate.name} against {main.name}",
+        f"{decision.why[:1].upper()}{decision.why[1:]}.",
+        "\n".join(configurations.seeds_line(each) for each in (main, candidate)),
+    ]
+    changes = verdicts.changed_params(main.first, candidate.first)
+    changes = {key: pair for key, pair in changes.items() if not configurations.matches(key, SEEDS)}
+    parts.append(tables.changes_table(changes, style))
+    rows = [_cells(each) for each in decision.questions]
+    headers = ["task", "is it …", "", "gain [interval]", "may lose", ""]
+    parts.append(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True))
+    if decision.missing:
+        parts.append("\n".join(["Missing:", *(f"- {each}" for each in decision.missing)]))
+        if len(main.runs) + len(candidate.runs) < 3:
+            parts.append(f"More seeds: {tables.seeds_commands(main, candidate)}.")
+    parts.append(
+        "A gain is positive where the candidate is better. Verdicts on primary scores are "
+        "Holm-adjusted over tasks and earlier looks at these rows; every other line must hold by "
+        "itself."
+    )
+    return "\n\n".join(parts)
+
+
+def _cells(each: Question) -> Sequence[str]:
+    interval = ""
+    if each.gain:
+        low, mean, high = (
+            f"{value:+.{each.decimals}f}"
+            for value in (each.gain.low, each.gain.mean, each.gain.high)
+        )
+        interval = f"{mean} [{low}, {high}]"
+    margin = "" if each.margin is None else f"{each.margin:g}"
+    return [each.task, each.asked, each.answer, interval, margin, each.said]
+
+
+def as_json(main: Configuration, candidate: Configuration, decision: Decision) -> dict[str, Any]:
+    """The same as JSON."""
+    return {
+        "verdict": decision.word,
+        "why": decision.why,
+        "main": [run.name for run in main.runs],
+        "candidate": [run.name for run in candidate.runs],
+        "questions": [
+            {
+                "task": each.task,
+                "asked": each.asked,
+                "answer": each.answer,
+                "gain": each.gain.rounded() if each.gain else None,
+                "margin": each.margin,
+                "said": each.said,
+            }
+            for each in decision.questions
+        ],
+        "missing": list(decision.missing),
+    }

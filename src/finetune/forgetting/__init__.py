@@ -1,0 +1,1 @@
+"""What tuning may cost: the likelihood of general text under the base and the tuned model."""
