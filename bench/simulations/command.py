@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from simulations import choosing, coverage, testing
+from simulations import choosing, coverage, shipping, testing
 from simulations.tables import Table
 
 # For each table its function and how many draws stand behind each of its figures.
@@ -18,7 +18,8 @@ TABLES: dict[str, tuple[Callable[[int, np.random.Generator], Table], int]] = {
     "few_rows": (testing.few_rows, 3000),
     "clusters": (testing.clusters, 3000),
     "detectable": (testing.detectable, 3000),
-    "winner": (choosing.winner, 2000),
+    "winner": (choosing.winner, 1000),
+    "ship": (shipping.ship_table, 200),
 }
 SEED = 17
 

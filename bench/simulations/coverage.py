@@ -14,7 +14,10 @@ from simulations.tables import OPTIONS, Table, amount, rate
 
 ROWS = (200, 819, 2000)
 SEEDS = (3, 5)
-KINDS = ("one run", "difference of two runs", *(f"{n} seeds a side" for n in SEEDS))
+RUN, RUNS = "one run", "difference of two runs"
+SCORE = {seeds: f"score over {seeds} seeds" for seeds in SEEDS}
+DIFFERENCE = {seeds: f"difference, {seeds} seeds a side" for seeds in SEEDS}
+KINDS = (RUN, *SCORE.values(), RUNS, *DIFFERENCE.values())
 # Rows that the true values are taken over.
 MANY = 1_000_000
 
@@ -121,15 +124,17 @@ def _draw(
     for case in of_it:
         metric = replace(case.metric, min_rows=1)
         old, new, old_mean, new_mean = truths[case.label]
-        holds[case.label, KINDS[0]] = _holds(metric.interval(before, OPTIONS), old)
-        holds[case.label, KINDS[1]] = _holds(metric.gain(before, after, OPTIONS), new - old)
+        holds[case.label, RUN] = _holds(metric.interval(before, OPTIONS), old)
+        holds[case.label, RUNS] = _holds(metric.gain(before, after, OPTIONS), new - old)
         if not with_seeds:
             continue
         values = [np.stack([metric.row_values(run, OPTIONS) for run in side]) for side in runs]
-        for kind, seeds in zip(KINDS[2:], SEEDS, strict=True):
+        for seeds in SEEDS:
+            before_mean = crossed.score(values[0][:seeds]).interval(OPTIONS.confidence)
+            holds[case.label, SCORE[seeds]] = _holds(before_mean, old_mean)
             of_seeds = crossed.difference(*(side[:seeds] for side in values), metric.is_rate)
-            interval = of_seeds.interval(OPTIONS.confidence)
-            holds[case.label, kind] = _holds(interval, new_mean - old_mean)
+            difference = of_seeds.interval(OPTIONS.confidence)
+            holds[case.label, DIFFERENCE[seeds]] = _holds(difference, new_mean - old_mean)
     return holds
 
 

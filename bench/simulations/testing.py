@@ -7,6 +7,7 @@ import numpy as np
 from finetune.scoring import crossed, intervals, multiple
 from finetune.scoring.crossed import Difference
 from finetune.scoring.row_values import by_cluster
+from simulations.judging import comparison, decided, is_decided, judged
 from simulations.populations import (
     ROW_SD,
     Generator,
@@ -49,7 +50,7 @@ def verdict(draws: int, rng: Generator) -> Table:
         ["what", "nominal %", "seed sd", "seeds a side", *map(amount, ROWS)],
         [
             [what, nominal, seed_sd, _sides(seeds)]
-            + [rate(draw(rng, n, seeds).p < LEVEL for _ in range(draws)) for n in ROWS]
+            + [rate(decided(draw(rng, n, seeds)) for _ in range(draws)) for n in ROWS]
             for what, nominal, seed_sd, seeds, draw in lines
         ],
     )
@@ -89,10 +90,10 @@ def detectable(draws: int, rng: Generator) -> Table:
             equal = _of_points(seed_sd)
             named = [equal(rng, n, seeds).detectable(OPTIONS.confidence) for _ in range(draws)]
             better = _of_points(seed_sd, gain=float(np.mean(named)))
-            power = rate(better(rng, n, seeds).p < LEVEL for _ in range(draws))
+            power = rate(decided(better(rng, n, seeds)) for _ in range(draws))
             rows.append([_sides(seeds), f"{seed_sd:g}", f"{n}", average(named), power])
     return Table(
-        "How often a test at the 5 % level finds a difference as large as the one that "
+        "How often a verdict at the 5 % level finds a difference as large as the one that "
         "`detectable` names on average, in points (nominal 80 %).",
         ["seeds a side", "seed sd", "rows", "detectable", "power %"],
         rows,
@@ -109,9 +110,7 @@ def multiple_tests(draws: int, rng: Generator) -> Table:
             f"Holm over {TASKS} tasks × {revisions} revisions",
             _sides(seeds),
             "5",
-            rate(
-                min(multiple.holm(_of_tasks(rng, revisions, seeds))) < LEVEL for _ in range(draws)
-            ),
+            rate(any(_of_tasks(rng, revisions, seeds)) for _ in range(draws)),
         ]
         for revisions in (1, 2, 3)
         for seeds in ((1, 1), (5, 5), (5, 1))
@@ -147,17 +146,17 @@ def multiple_tests(draws: int, rng: Generator) -> Table:
 FAMILY_ROWS = 400
 
 
-def _of_tasks(rng: Generator, revisions: int, seeds: tuple[int, int]) -> list[float]:
-    """P-values of equal revisions against one main, for each task."""
-    p_values = []
+def _of_tasks(rng: Generator, revisions: int, seeds: tuple[int, int]) -> list[bool]:
+    """Whether there is a verdict on equal revisions against one main, for each task."""
+    compared = []
     seed_sd = 0.5 if max(seeds) > 1 else 0.0
-    for _ in range(TASKS):
+    for task in range(TASKS):
         of_rows = ease(rng, FAMILY_ROWS)
         main = points(rng, of_rows, seeds[0], seed_sd)
         for _ in range(revisions):
             revision = points(rng, of_rows, seeds[1], seed_sd)
-            p_values.append(crossed.difference(main, revision).p)
-    return p_values
+            compared.append(comparison(crossed.difference(main, revision), f"{task}"))
+    return [is_decided(each) for each in judged([compared])]
 
 
 def _of_scores(rng: Generator, correlation: float, seeds: tuple[int, int]) -> list[Difference]:
@@ -175,14 +174,8 @@ def _of_scores(rng: Generator, correlation: float, seeds: tuple[int, int]) -> li
 
 
 def _westfall_young(family: Sequence[Difference]) -> list[float]:
-    adjusted, _ = multiple.westfall_young(
-        [each.p for each in family],
-        [each.by_row for each in family],
-        OPTIONS.confidence,
-        OPTIONS.resamples,
-        OPTIONS.seed,
-    )
-    return adjusted
+    compared = judged([[comparison(each, is_primary=False) for each in family]])
+    return [each.p_adjusted for each in compared]
 
 
 def _of_gain(rng: Generator) -> float:
@@ -218,17 +211,18 @@ def few_rows(draws: int, rng: Generator) -> Table:
         f"wrong`: the candidate is {WILD_RATE * WILD_USD:g} USD better in every row, and off by an "
         f"exponential amount of {WILD_USD:g} USD on average in {100 * WILD_RATE:g} % of them. "
         f"Warned: {100 * crossed.FEW_ROWS:g} % of the rows carry more than "
-        f"{100 * crossed.MOST:g} % of the variance. Then what remains significant if, where "
-        "warned, there is no verdict, or Wilcoxon's signed ranks must agree (p < 0.05, same direction), or "
-        "the interval that is corrected for skewness (`intervals.interval`) must exclude zero.",
+        f"{100 * crossed.MOST:g} % of the variance. A verdict "
+        "then needs Wilcoxon's signed ranks to agree. Beside it: if there were no verdict where "
+        "warned, and if the interval that is corrected for skewness (`intervals.interval`) had to "
+        "exclude zero there.",
         [
             "differences",
             "nominal %",
             "rows",
             "significant %",
             "warned %",
-            "no verdict where warned %",
-            "ranks agree %",
+            "verdict %",
+            "none where warned %",
             "corrected for skewness %",
         ],
         rows,
@@ -249,20 +243,21 @@ def _better_prices(rng: Generator, rows: int) -> np.ndarray:
 
 def _opinions(samples: Sequence[np.ndarray]) -> list[str]:
     tests = [_opinion(by_row) for by_row in samples]
-    significant, warned, *second = (np.array(each) for each in zip(*tests, strict=True))
+    significant, warned, verdicts, is_skewed = (np.array(e) for e in zip(*tests, strict=True))
     withheld = significant & ~warned
-    left = [significant & (~warned | agrees) for agrees in second]
-    return [rate(events) for events in (significant, warned, withheld, *left)]
+    corrected = significant & (~warned | ~is_skewed)
+    return [rate(events) for events in (significant, warned, verdicts, withheld, corrected)]
 
 
 def _opinion(by_row: np.ndarray) -> tuple[bool, bool, bool, bool]:
-    """Whether it is significant, is warned of, and what ranks and skewness say."""
+    """Whether it is significant, warned of, has a verdict, and none if corrected for skewness."""
+    difference = crossed.difference(np.zeros((1, by_row.size)), by_row[None])
     corrected = intervals.interval([by_row.tolist()], OPTIONS)
     return (
-        crossed.difference(np.zeros((1, by_row.size)), by_row[None]).p < LEVEL,
-        crossed.concentration(by_row) > crossed.MOST,
-        crossed.rank_p(by_row) < LEVEL and bool(np.median(by_row) * by_row.mean() > 0),
-        not corrected.low <= 0 <= corrected.high,
+        difference.p < LEVEL,
+        comparison(difference).rests_on_few,
+        decided(difference),
+        corrected.low <= 0 <= corrected.high,
     )
 
 
