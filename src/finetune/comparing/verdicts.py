@@ -181,9 +181,19 @@ def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Compa
 
 
 def primary_metric(run: Run, task: str) -> str:
-    """The key of the score that verdicts on a task are about; the kind's first, unless declared."""
-    declared = run.params.get(f"tasks.{task}.primary")
-    return str(declared or registry.scores(run.kinds[task]).METRICS[0].key)
+    """The key of the score that verdicts on a task are about; the kind's first, unless declared.
+
+    Raises:
+        UserError: the declared one is no score of the kind, or neither higher nor lower is better.
+    """
+    metrics = registry.scores(run.kinds[task]).METRICS
+    declared = run.params.get(f"tasks.{task}.primary") or metrics[0].key
+    known = [metric.key for metric in metrics if metric.higher_is_better is not None]
+    if declared not in known:
+        raise UserError(
+            f"tasks.{task}.primary: is {shown(declared)}, must be one of {', '.join(known)}"
+        )
+    return str(declared)
 
 
 def _comparison(

@@ -1,6 +1,7 @@
 """A model's predictions for the rows of a task: one code path for the base and the tuned model."""
 
 import hashlib
+import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from finetune.modeling.base import Base
 from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
 
 Prediction = dict[str, Any]
+# Rows whose inputs share so many characters at their beginning, blanks aside, are one cluster.
+OPENING = 40
 # A kind's own rows, and its own options of `eval`.
 RowT = TypeVar("RowT", bound=TaskRow)
 EvalT = TypeVar("EvalT", bound=Eval)
@@ -81,13 +84,29 @@ def predict(
     )
     with merged_adapter(model), precision.autocast(model, base.dtype):
         predictions = spec.answers(request)
-    for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
+    openings = _openings([row.input for row in rows])
+    for row, prediction, prompt, opening in zip(rows, predictions, prompts, openings, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.
-        prediction["input_hash"] = hashlib.sha256(row.input.encode()).hexdigest()[:12]
+        prediction["input_hash"] = _hash(row.input)
+        prediction["opening"] = opening
         prediction["prompt_truncated"] = prompt.truncated
         if shots:
             prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}
     return predictions
+
+
+def _openings(texts: Sequence[str]) -> list[str]:
+    """A hash of each text's beginning: near-duplicates, as of a product in two sizes, open alike.
+
+    What all texts begin with, such as a question before each description, is not counted.
+    """
+    squeezed = ["".join(text.lower().split()) for text in texts]
+    shared = len(os.path.commonprefix(squeezed)) if len(texts) > 1 else 0
+    return [_hash(text[shared : shared + OPENING]) for text in squeezed]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def draw(train: Sequence[TaskRow], shots: int, seed: int) -> list[Shot]:
