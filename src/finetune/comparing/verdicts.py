@@ -210,10 +210,7 @@ def _comparison(
         [in_order(run.predictions[task], order) for run in configuration.runs_of(task)]
         for configuration in (reference, other)
     ]
-    unanswered = tuple(
-        float(np.mean([[is_unanswered(row, flags) for row in rows] for rows in side]))
-        for side in sides
-    )
+    unanswered = (unanswered_rate(reference, task), unanswered_rate(other, task))
     limit = max_no_answer(reference.first, task)
     is_silent = max(unanswered) > limit
     # Of silence nothing is compared, but the table still has a line for it.
@@ -237,7 +234,7 @@ def _comparison(
         before=scores[0],
         after=scores[1],
         difference=crossed.difference(before, after, metric.is_rate),
-        unanswered=(unanswered[0], unanswered[1]),
+        unanswered=unanswered,
         is_silent=is_silent,
         level=options.confidence,
     )
@@ -252,6 +249,19 @@ def in_order(rows: Sequence[Row], ids: Sequence[str]) -> list[Row]:
 def is_unanswered(row: Row, flags: Sequence[Flag]) -> bool:
     """Whether a row has no answer, by the flags of its kind that say so."""
     return any(flag.is_no_answer and row.get(flag.key) for flag in flags)
+
+
+def unanswered_rate(configuration: Configuration, task: str) -> float:
+    """The rate of a task's rows without an answer, over all runs, 0 to 1."""
+    flags = registry.scores(configuration.first.kinds[task]).FLAGS
+    return float(
+        np.mean(
+            [
+                [is_unanswered(row, flags) for row in run.predictions[task]]
+                for run in configuration.runs_of(task)
+            ]
+        )
+    )
 
 
 def is_imputed(row: Row, flags: Sequence[Flag]) -> bool:

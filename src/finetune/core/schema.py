@@ -303,10 +303,10 @@ class Train(Section):
 class Task(Section):
     """A data set of some kind, and what is done with it; `options.py` of a kind extends this.
 
-    `primary` is the score that verdicts are about, by default the kind's first. `guards` say by how much others may get worse
-    before a configuration is not shipped, in their units: scores of the kind, rates of its flags
-    (`empty_rate`), `forgetting`; or the primary one, where another task is what got better.
-    `baselines` are names of those in the kind's `baselines.py`.
+    `primary` is the score that verdicts are about, by default the kind's first. `guards` say by how
+    much others may get worse before a configuration is not shipped, in their units: scores of the
+    kind, rates of its flags (`empty_rate`), `forgetting`; or the primary one, where another task is
+    what got better. `baselines` are names of those in the kind's `baselines.py`.
     """
 
     fields: ClassVar[RowFields]

@@ -1,10 +1,10 @@
 """A model's predictions for the rows of a task: one code path for the base and the tuned model."""
 
 import hashlib
-import os
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from transformers import PreTrainedModel
@@ -101,8 +101,10 @@ def _openings(texts: Sequence[str]) -> list[str]:
     What all texts begin with, such as a question before each description, is not counted.
     """
     squeezed = ["".join(text.lower().split()) for text in texts]
-    shared = len(os.path.commonprefix(squeezed)) if len(texts) > 1 else 0
-    return [_hash(text[shared : shared + OPENING]) for text in squeezed]
+    columns = zip(*squeezed, strict=False)  # until the shortest text ends
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    start = shared if len(texts) > 1 else 0
+    return [_hash(text[start : start + OPENING]) for text in squeezed]
 
 
 def _hash(text: str) -> str:
