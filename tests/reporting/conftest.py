@@ -26,6 +26,7 @@ from finetune.tasks import registry
 ROOT = Path(__file__).parents[2]
 RESAMPLES = Bootstrap(resamples=100, confidence=0.95, seed=1)
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+ROUGE_COLUMNS = ("rouge1", "rouge2", "rougeL", "rougeLsum_by_sentence")
 # Text as a data set may hold it: the page must show it as text.
 HOSTILE = "<script>document.title = 'broken'</script>"
 ROWS = 24
@@ -260,7 +261,7 @@ def _summaries(rows: list[dict], error: float) -> list[dict]:
     draw = random.Random(3)
     found = []
     for row in rows:
-        points = dict.fromkeys(ROUGES, 100 * (1 - error) * draw.uniform(0.7, 1))
+        points = dict.fromkeys(ROUGE_COLUMNS, 100 * (1 - error) * draw.uniform(0.7, 1))
         words = {"prediction_words": 5, "reference_words": 5}
         flags = {"hit_length_cap": False, "empty": False, "prompt_truncated": row["id"] == "d1"}
         found.append(

@@ -41,6 +41,7 @@ def run(which: Model, params: StageParams, task: str) -> None:
             **params.task.eval.model_dump(),
             "shots": count,
             **params.task.score.model_dump(),
+            **registry.protocol(params.task.kind),
         }
         metrics[name] = {
             **summary.summary(scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol),
