@@ -17,7 +17,7 @@ from finetune.core.schema import Bootstrap, Params
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series
-from finetune.scoring import groups, summary
+from finetune.scoring import draws, groups, summary
 from finetune.scoring.baselines import Baseline, of_each
 from finetune.scoring.metrics import Flag, Grouping, Metric
 from finetune.stages import report
@@ -213,6 +213,10 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         name: {**measured(predictions), **scores.details(predictions, RESAMPLES)}
         for name, predictions in models.items()
     }
+    other_draw = answers(rows, MODELS["few_shot"] - 0.05)
+    metrics["few_shot"] |= draws.spread(
+        scores.METRICS, [models["few_shot"], other_draw], "examples"
+    )
     gain = summary.gain(scores.METRICS, models["base"], models["tuned"], RESAMPLES)
     write_json(paths.metrics(task, "tuned"), {task: {**metrics.pop("tuned"), "gain": gain}})
     write_json(paths.metrics(task, "base"), {task: metrics})

@@ -83,6 +83,17 @@ def test_remarks_are_the_gain_and_the_kinds_own(folder, kind):
     assert own == "As the crow flies."
 
 
+def test_the_spread_over_draws_is_a_remark(folder, kind):
+    metrics = tables.read(folder, "chats")
+    spread = {"low": 17.2, "high": 18.4}
+    metrics["few_shot"] = {
+        **metrics["base"],
+        "draws": {"n": 3, "of": "examples", "rouge1": spread, "rougeL": spread},
+    }
+    _, drawn, _ = tables.remarks(metrics, ROUGE, kind.report)
+    assert drawn == ("base, few-shot, over 3 draws of examples: ROUGE-1 (points) 17.20 to 18.40.")
+
+
 def test_a_gain_has_its_sign_and_its_interval(folder):
     line = tables.gains_line(tables.read(folder, "chats"), ROUGE)
     assert line.startswith("ROUGE-1 (points) +20.11 [-0.50, 21.50], ROUGE-2 (points) +20.11 ")

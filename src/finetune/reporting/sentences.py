@@ -98,6 +98,15 @@ def against(
     return f"{score}; the tuned model does not differ significantly: {_tie(metric, lead)}."
 
 
+def over_draws(metric: Metric, entry: LeaderboardEntry, who: str) -> str:
+    """How far luck moves a model's score; empty where there was one draw. `who` begins it."""
+    draws = entry.scores.get("draws", {})
+    if metric.key not in draws:
+        return ""
+    low, high = (metric.number(draws[metric.key][end]) for end in ("low", "high"))
+    return f"{who} {low} to {high} over {draws['n']} draws of {draws['of']}."
+
+
 def _by(metric: Metric, lead: Lead) -> str:
     return f"by {metric.amount(lead.mean)} ({_range(metric, lead)})"
 

@@ -88,8 +88,26 @@ def gains_line(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> st
 def remarks(
     metrics: Mapping[str, Metrics], declared: Sequence[Metric], report: KindReport
 ) -> list[str]:
-    """Sentences to stand beneath a task's table: the gain, and what the kind has to add."""
-    return [gain_remark(metrics, declared), *report.remarks(metrics)]
+    """Sentences to stand beneath a task's table: the gain, draws, and what the kind has to add."""
+    return [
+        gain_remark(metrics, declared),
+        *_draw_remarks(metrics, declared),
+        *report.remarks(metrics),
+    ]
+
+
+def _draw_remarks(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> Iterator[str]:
+    """`base, few-shot, over 3 draws of examples: ROUGE-1 (points) 17.20 to 18.40, …`."""
+    for title, scores in _models(metrics):
+        draws = scores.get("draws", {})
+        ranges = [
+            f"{metric.heading} {draws[metric.key]['low']:.2f} to {draws[metric.key]['high']:.2f}"
+            for metric in _columns(declared)
+            if metric.key in draws
+        ]
+        if ranges:
+            over = f"over {draws['n']} draws of {draws['of']}"
+            yield f"{title.strip('*')}, {over}: {', '.join(ranges)}."
 
 
 def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:

@@ -1,10 +1,10 @@
-"""predict: the tuned model on validation and test rows."""
+"""predict: the tuned model on validation and test rows; `eval.draws` times where it samples."""
 
 from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.inference import budgets
-from finetune.inference.predict import EvalSpec, predict
+from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
 from finetune.tasks import registry
@@ -24,7 +24,7 @@ def run(params: StageParams, task: str) -> None:
     limits = budgets.resolve(params.run, model)
     for split in ("validation", "test"):
         what = f"predict {task} {split}"
-        predictions = predict(base, model, spec, rows[split], rows["train"], what, limits)
+        predictions = predict_draws(base, model, spec, rows[split], rows["train"], what, limits)
         write_jsonl(paths.predictions(task, "tuned", split), predictions)
     write_json(paths.metrics(task, "predict"), {task: {"predict": {"run": limits.metrics()}}})
 
