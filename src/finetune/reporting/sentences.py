@@ -69,8 +69,8 @@ def _against_baseline(
     confidence: float,
 ) -> str:
     if baseline is None:
-        return "no baseline was run on all rows to compare it with"
-    best = f"the best baseline, {baseline.name} ({metric.number(baseline.score)})"
+        return "no baseline was scored on validation rows, by which the best one is chosen"
+    best = f"the best baseline by validation, {baseline.name} ({metric.number(baseline.score)})"
     if lead is None:
         is_ahead = sign(metric) * (tuned.score - baseline.score) > 0
         than = "ahead of" if is_ahead else "not ahead of"
