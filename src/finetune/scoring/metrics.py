@@ -25,7 +25,8 @@ class Metric:
     """A statistic over columns of the predictions' rows, and what a reader is to know of it.
 
     `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
-    is neither better nor worse, such as a length. A rate is a mean of 0 and 100. Two runs compare
+    is neither better nor worse, such as a length. A rate is a mean of 0 and 100; a percentage is a
+    mean of values from 0 to 100, of which some may lie between. Two runs compare
     only where they have the same values of `alike` in each row. `column` is what the metric is of a
     single row: the first of the `columns`, unless it is given.
     """
@@ -39,6 +40,7 @@ class Metric:
     statistic: Statistic = np.mean
     higher_is_better: bool | None = True
     is_rate: bool = False
+    is_percentage: bool = False
     alike: tuple[str, ...] = ()
     column: str = ""
     in_readme: bool = False
@@ -68,7 +70,10 @@ class Metric:
     def interval(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval:
         """The statistic of the rows with its confidence interval."""
         values = self.values(predictions)
-        if self.is_rate and len(set(values[0])) == 1:
+        # Exact for a rate, and on the safe side for a percentage: where values may lie between 0
+        # and 100, all at one end are no likelier at a given mean than where they cannot (Markov).
+        is_bounded = self.is_rate or self.is_percentage
+        if is_bounded and (set(values[0]) == {0.0} or set(values[0]) == {100.0}):
             return bootstrap.unanimous(values[0][0], len(values[0]), options)
         return bootstrap.interval(values, options, self.statistic)
 

@@ -1,8 +1,8 @@
 """Baselines of prices: constants of train, and regressions on the words of the description.
 
 A regression's numbers stand in the code and not in params.yaml: it is a fixed mark to be measured
-against. Where it may be fitted on the price or on its logarithm, the validation rows decide; ridge's
-two fits are a baseline each.
+against. Where it may be fitted on the price or on its logarithm, the validation rows decide; the
+two fits of ridge are a baseline each.
 """
 
 import statistics

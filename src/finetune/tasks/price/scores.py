@@ -94,6 +94,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=None,
+        is_percentage=True,
     ),
     Metric(
         key="coverage_90",
@@ -103,6 +104,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=None,
+        is_percentage=True,
     ),
     Metric(
         key="outside",
