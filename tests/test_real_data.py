@@ -84,4 +84,7 @@ def test_prices_lose_their_answer_and_the_scores_land_where_they_are_known_to(ru
     assert scores["mean"]["mae"] == pytest.approx(156.2, abs=1)
     assert scores["median"]["mae"] == pytest.approx(194.2, abs=1)
     assert 110 < scores["ridge"]["mae"] < 130
+    assert scores["ridge_log"]["mae"] == pytest.approx(141.1, abs=3)
+    # Validation rows are as cheap as those of train, so they would choose the other one.
+    assert scores["ridge_log"]["validation"]["mae"] < scores["ridge"]["validation"]["mae"]
     assert min(baseline["mae"] for baseline in scores.values()) <= 117

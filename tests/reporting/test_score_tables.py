@@ -48,6 +48,8 @@ def test_models_of_several_draws_have_their_lowest_and_highest_scores(kind):
     table = score_tables.draws(of, leaderboard.entries(of))
     assert table.head == ["over draws", "mean error (km)"]
     assert plain(table.rows) == [["tuned, 3 draws of samples", "1.50 to 2.25"]]
+    drawn["error"]["high"] = 1.5
+    assert plain(score_tables.draws(of, leaderboard.entries(of)).rows)[0][1] == "1.50"
 
 
 @pytest.mark.parametrize(("p", "said"), [(1 / 1001, "≤ 0.001"), (0.032, "0.032"), (None, "–")])

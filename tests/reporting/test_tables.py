@@ -92,10 +92,19 @@ def test_the_spread_over_draws_is_a_remark(folder, kind):
     spread = {"low": 17.2, "high": 18.4}
     metrics["few_shot"] = {
         **metrics["base"],
-        "draws": {"n": 3, "of": "examples", "rouge1": spread, "rougeL": spread},
+        "draws": {
+            "n": 3,
+            "of": "examples",
+            "rouge1": spread,
+            "rouge2": {"low": 4.4, "high": 4.4},
+            "rougeL": spread,
+        },
     }
     _, drawn, _ = tables.remarks(metrics, ROUGE, kind.report)
-    assert drawn == ("base, few-shot, over 3 draws of examples: ROUGE-1 (points) 17.20 to 18.40.")
+    assert drawn == (
+        "base, few-shot, over 3 draws of examples: ROUGE-1 (points) 17.20 to 18.40, ROUGE-2 "
+        "(points) 4.40."
+    )
 
 
 def test_a_gain_has_its_sign_and_its_interval(folder):

@@ -57,7 +57,10 @@ def draws(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> Table:
 
 
 def _range(of: Mapping[str, float] | None, metric: Metric) -> str:
-    return f"{metric.number(of['low'])} to {metric.number(of['high'])}" if of else "–"
+    if of is None:
+        return "–"
+    low, high = metric.number(of["low"]), metric.number(of["high"])
+    return low if low == high else f"{low} to {high}"
 
 
 def _scored(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> list[Metric]:

@@ -104,6 +104,8 @@ def over_draws(metric: Metric, entry: LeaderboardEntry, who: str) -> str:
     if metric.key not in draws:
         return ""
     low, high = (metric.number(draws[metric.key][end]) for end in ("low", "high"))
+    if low == high:
+        return f"{who} {low} in all {draws['n']} draws of {draws['of']}."
     return f"{who} {low} to {high} over {draws['n']} draws of {draws['of']}."
 
 

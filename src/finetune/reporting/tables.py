@@ -107,13 +107,19 @@ def _draw_remarks(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) ->
     for title, scores in _models(metrics):
         draws = scores.get("draws", {})
         ranges = [
-            f"{metric.heading} {draws[metric.key]['low']:.2f} to {draws[metric.key]['high']:.2f}"
+            f"{metric.heading} {_range(draws[metric.key])}"
             for metric in _columns(declared)
             if metric.key in draws
         ]
         if ranges:
             over = f"over {draws['n']} draws of {draws['of']}"
             yield f"{title.strip('*')}, {over}: {', '.join(ranges)}."
+
+
+def _range(draws: Mapping[str, Any]) -> str:
+    """The smallest and the largest score of several draws."""
+    low, high = f"{draws['low']:.2f}", f"{draws['high']:.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
