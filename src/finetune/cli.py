@@ -138,7 +138,7 @@ def _kinds(_: Path, __: argparse.Namespace) -> int:
 
 
 def _readme(root: Path, _: argparse.Namespace) -> int:
-    """Write the results of metrics/ to README.md: the best baseline and the models."""
+    """Write the results of metrics/ to README.md: models, and the best baseline by validation."""
     file = root / "README.md"
     write_text(file, readme.with_results(read_text(file), root))
     return 0

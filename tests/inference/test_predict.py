@@ -137,6 +137,22 @@ def test_a_row_with_hardly_any_mass_on_prices_counts_as_the_best_constant(load, 
     assert [row["outside"] for row in rows] == [100.0, 100.0]
 
 
+def test_further_draws_take_other_examples_and_follow_the_first(load, tiny_model):
+    base = load(tiny_model)
+    spec = ask_price(draws=3)
+
+    def ask(which, spec: EvalSpec, shots: int) -> list[dict]:
+        return which(base, base.model, spec, PRODUCTS, TRAIN, "test", BUDGETS, shots)
+
+    rows = ask(predicting.predict_draws, spec, 1)
+    assert [row.get("draw") for row in rows] == [None, None, 1, 1, 2, 2]
+    for k in range(3):
+        alone = ask(predicting.predict, ask_price(seed=5 + k), 1)
+        assert [{**row, "draw": k} if k else row for row in alone] == rows[2 * k : 2 * k + 2]
+    # Neither examples nor answers are drawn.
+    assert ask(predicting.predict_draws, spec, 0) == ask(predicting.predict, spec, 0)
+
+
 def test_few_shot_rows_say_how_many_examples_stood_in_their_prompts(load, tiny_model):
     base = load(tiny_model)
     train = [

@@ -17,7 +17,7 @@ from finetune.core.schema import Bootstrap, Params
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series
-from finetune.scoring import forgetting, groups, summary
+from finetune.scoring import draws, forgetting, groups, summary
 from finetune.scoring.baselines import Baseline, of_each
 from finetune.scoring.metrics import Flag, Grouping, Metric
 from finetune.stages import report
@@ -26,6 +26,7 @@ from finetune.tasks import registry
 ROOT = Path(__file__).parents[2]
 RESAMPLES = Bootstrap(resamples=100, confidence=0.95, seed=1)
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+ROUGE_COLUMNS = ("rouge1", "rouge2", "rougeL", "rougeLsum_by_sentence")
 # Text as a data set may hold it: the page must show it as text.
 HOSTILE = "<script>document.title = 'broken'</script>"
 ROWS = 24
@@ -212,6 +213,10 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         name: {**measured(predictions), **scores.details(predictions, RESAMPLES)}
         for name, predictions in models.items()
     }
+    other_draw = answers(rows, MODELS["few_shot"] - 0.05)
+    metrics["few_shot"] |= draws.spread(
+        scores.METRICS, [models["few_shot"], other_draw], "examples"
+    )
     gain = summary.gain(scores.METRICS, models["base"], models["tuned"], RESAMPLES)
     forgot = forgetting.forgetting(_general(5.0), _general(5.5), RESAMPLES)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
@@ -226,6 +231,8 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         if count < ROWS:
             remarks["source"] = "one person"
         baselines[name] = measured(predictions, **remarks)
+        if count < ROWS:
+            del baselines[name]["validation"]  # somebody's own answers are to test rows alone
     write_json(paths.metrics(task, "baselines"), {task: {"baselines": baselines}})
 
     trained = {"rows": ROWS, "steps": 40, "best_step": 20, "validation_loss": 1.5}
@@ -272,7 +279,7 @@ def _summaries(rows: list[dict], error: float) -> list[dict]:
     draw = random.Random(3)
     found = []
     for row in rows:
-        points = dict.fromkeys(ROUGES, 100 * (1 - error) * draw.uniform(0.7, 1))
+        points = dict.fromkeys(ROUGE_COLUMNS, 100 * (1 - error) * draw.uniform(0.7, 1))
         words = {"prediction_words": 5, "reference_words": 5}
         flags = {"hit_length_cap": False, "empty": False, "prompt_truncated": row["id"] == "d1"}
         found.append(

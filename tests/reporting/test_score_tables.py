@@ -40,6 +40,18 @@ def test_numbers_of_rows_are_given_where_they_differ(kind):
     assert [row[1] for row in table.rows] == ["2", "4"]
 
 
+def test_models_of_several_draws_have_their_lowest_and_highest_scores(kind):
+    of = artifacts(kind)
+    assert score_tables.draws(of, leaderboard.entries(of)).rows == []
+    drawn = {"n": 3, "of": "samples", "error": {"low": 1.5, "high": 2.25}}
+    of = artifacts(kind, draws=drawn)
+    table = score_tables.draws(of, leaderboard.entries(of))
+    assert table.head == ["over draws", "mean error (km)"]
+    assert plain(table.rows) == [["tuned, 3 draws of samples", "1.50 to 2.25"]]
+    drawn["error"]["high"] = 1.5
+    assert plain(score_tables.draws(of, leaderboard.entries(of)).rows)[0][1] == "1.50"
+
+
 @pytest.mark.parametrize(("p", "said"), [(1 / 1001, "≤ 0.001"), (0.032, "0.032"), (None, "–")])
 def test_the_least_p_that_so_many_draws_can_give_is_a_bound(kind, p, said):
     gain = {"error": {"mean": -5.0, "low": -6.0, "high": -4.0, "p": p}}

@@ -47,8 +47,8 @@ def test_better_and_ahead_of_the_baselines():
     assert found.word == "better"
     assert found.sentence == (
         "Tuning made the model better: ROUGE-1 rose from 20.0 to 25.0 points, by 5.0 (95 % "
-        "interval 4.0 to 6.0); the tuned model beats the best baseline, "
-        "ridge (22.0), by 3.0 points (2.0 to 4.0)."
+        "interval 4.0 to 6.0); the tuned model beats the best baseline "
+        "by validation, ridge (22.0), by 3.0 points (2.0 to 4.0)."
     )
 
 
@@ -57,7 +57,8 @@ def test_an_error_that_falls_is_better_and_a_baseline_may_still_be_ahead():
     assert found.word == "better"
     assert "the mean absolute error fell from 30.00 to 25.00 USD, by 5.00" in found.sentence
     assert found.sentence.endswith(
-        "but the best baseline, ridge (22.00), beats the tuned model, by 3.00 USD (2.00 to 4.00)."
+        "but the best baseline by validation, ridge (22.00), beats the tuned model, by 3.00 USD "
+        "(2.00 to 4.00)."
     )
 
 
@@ -92,7 +93,10 @@ def test_few_rows_show_nothing_however_narrow_their_interval():
 
 
 def test_without_baselines_or_their_rows():
-    assert "no baseline was run" in verdict(ROUGE, AHEAD, None, baseline=None).sentence
+    assert (
+        "no baseline was scored on validation rows"
+        in verdict(ROUGE, AHEAD, None, baseline=None).sentence
+    )
     for metric, score, said in (
         (ROUGE, 30, "is not ahead of"),
         (ROUGE, 20, "is ahead of"),

@@ -55,7 +55,7 @@ def test_a_group_of_few_rows_has_no_interval(size):
 
 
 def test_summaries_are_grouped_by_the_length_of_their_dialogue():
-    rouges = dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum"), 40.0)
+    rouges = dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum_by_sentence"), 40.0)
     rows = [{"dialogue": "word " * 120}, {"dialogue": "Ann: Hi"}]
     lengths = table(summaries_of, rows, {"base": [rouges, rouges]})
     assert [row["group"] for row in lengths] == ["0–50 words", "101–200 words"]

@@ -63,7 +63,7 @@ SUMMARY_ROW = {
     "rouge1": 40.0,
     "rouge2": 10.0,
     "rougeL": 30.0,
-    "rougeLsum": 35.0,
+    "rougeLsum_by_sentence": 35.0,
     "prediction_words": 12,
     "reference_words": 8,
 }

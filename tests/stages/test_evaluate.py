@@ -16,6 +16,17 @@ def test_scores_gain_groups_and_validation_come_out_of_the_predictions(declared,
     assert (untuned["base"]["n"], untuned["base"]["validation"]["n"]) == (6, 4)
     assert untuned["few_shot"]["protocol"]["shots"] == 2
 
+    assert (untuned["base"]["protocol"]["draws"], "draws" in untuned["base"]) == (1, False)
+    assert untuned["few_shot"]["protocol"]["draws"] == 3
+    for scores in (untuned["few_shot"], untuned["few_shot"]["validation"]):
+        assert (scores["draws"]["n"], scores["draws"]["of"]) == (3, "examples")
+        values = scores["draws"]["perplexity"]["values"]
+        assert len(set(values)) == 3  # other examples, other likelihoods
+        assert values[0] == scores["perplexity"]
+    scored = read_jsonl(paths.scored("samsum", "few_shot"))
+    assert [row["id"] for row in scored] == [str(n) for n in range(6)]
+    assert not any("draw" in row for row in scored)
+
     predict.run(declared(), "samsum")
     evaluate.run("tuned", declared(), "samsum")
     tuned = read_json(paths.metrics("samsum", "tuned"))["samsum"]

@@ -176,10 +176,19 @@ class Score(Section):
 
 
 class Eval(Section):
-    """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`."""
+    """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`.
+
+    What is drawn is drawn `draws` times, the k-th from `seed` + k, k from 0 on.
+    """
 
     shots: Annotated[int, Field(ge=0)]
     seed: Seed
+    draws: Count = 1
+
+    @property
+    def is_random(self) -> bool:
+        """Whether answers hang on `seed`, without any examples; a kind that samples overrides."""
+        return False
 
 
 class TextEval(Eval):
@@ -192,6 +201,17 @@ class TextEval(Eval):
     beams: Annotated[int, Field(ge=2)]
     samples: Annotated[int, Field(ge=2)]
     temperature: Annotated[float, Field(gt=0)]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether tokens are sampled."""
+        return self.decode in ("sample", "mbr")
+
+
+class EvalDefaults(Section):
+    """What every task's `eval` starts from."""
+
+    draws: Count
 
 
 class Published(Section):
@@ -392,6 +412,7 @@ class Params(Section):
     method: Method
     lora: Lora
     train: Train
+    eval: EvalDefaults
     bootstrap: Bootstrap
     run: Run
 

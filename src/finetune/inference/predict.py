@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
@@ -92,6 +92,32 @@ def predict(
         prediction["prompt_truncated"] = prompt.truncated
         if shots:
             prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}
+    return predictions
+
+
+def predict_draws(
+    base: Base,
+    model: PreTrainedModel,
+    spec: EvalSpec,
+    rows: Sequence[TaskRow],
+    train: Sequence[TaskRow],
+    what: str,
+    budgets: Budgets,
+    shots: int = 0,
+) -> list[Prediction]:
+    """The same as `predict`, then the predictions of further draws, each row with its `draw`.
+
+    There are `eval.draws` where chance decides, of the examples or of the answers; else one.
+    """
+    draws = spec.eval.draws if shots or spec.eval.is_random else 1
+    predictions = predict(base, model, spec, rows, train, what, budgets, shots)
+    for k in range(1, draws):
+        seeded = spec.eval.model_copy(update={"seed": spec.eval.seed + k})
+        drawn = predict(
+            base, model, replace(spec, eval=seeded), rows, train,
+            f"{what}, draw {k + 1} of {draws}", budgets, shots,
+        )  # fmt: skip
+        predictions += [{**row, "draw": k} for row in drawn]
     return predictions
 
 

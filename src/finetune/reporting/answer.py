@@ -152,6 +152,10 @@ def _notes(
     notes = sentences.weak_base(base, baselines, metric) if base else []
     notes += artifacts.kind.report.notes(artifacts)
     for entry in entries:
+        if entry.role in ("base", "tuned"):
+            who = f"The {entry.role} model scores"
+            notes += filter(None, [sentences.over_draws(metric, entry, who)])
+            continue
         if entry.role == "few_shot":
             rows = artifacts.predictions.get("few_shot", [])
             shots = max((row.get("shots", 0) for row in rows), default=0)
@@ -163,5 +167,6 @@ def _notes(
         else:
             continue
         lead = leaderboard.lead(artifacts, entry, bootstrap)
-        notes.append(sentences.against(metric, entry, lead, who, bootstrap.confidence))
+        against = sentences.against(metric, entry, lead, who, bootstrap.confidence)
+        notes.append(f"{against} {sentences.over_draws(metric, entry, 'It scores')}".rstrip())
     return notes

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from finetune.core.schema import Bootstrap
+from finetune.reporting import tables
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.tables import Metrics
 from finetune.scoring import bootstrap, paired
@@ -98,9 +99,10 @@ def ranked(entries: Sequence[LeaderboardEntry], metric: Metric) -> list[Leaderbo
 
 
 def best_baseline(entries: Sequence[LeaderboardEntry], metric: Metric) -> LeaderboardEntry | None:
-    """The best baseline that covers every row; an oracle is no competitor."""
-    baselines = [e for e in entries if e.role == "baseline" and not e.is_partial]
-    return next(iter(ranked(baselines, metric)), None)
+    """The baseline of the best validation score; see `tables.best_baseline`."""
+    baselines = {e.key: e for e in entries if e.role in ("baseline", "oracle")}
+    best = tables.best_baseline({key: e.scores for key, e in baselines.items()}, metric)
+    return baselines[best] if best else None
 
 
 def lead(artifacts: TaskArtifacts, entry: LeaderboardEntry, options: Bootstrap) -> Lead | None:

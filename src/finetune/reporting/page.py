@@ -54,6 +54,7 @@ class TaskView:
     change: str
     answer: Part
     scores: Table | None
+    draws: Table
     gains: Table
     meanings: Facts
     published: Table
@@ -120,6 +121,7 @@ def _task(
         change=answer.change(artifacts),
         answer=answer.answer(name, artifacts, entries, options, bootstrap),
         scores=score_tables.scores(artifacts, entries) if entries else None,
+        draws=score_tables.draws(artifacts, entries),
         gains=score_tables.gains(artifacts, bootstrap),
         meanings=score_tables.meanings(artifacts, entries),
         published=score_tables.published(artifacts, options),

@@ -1,5 +1,7 @@
 """All numbers of a task, as the page lists them beneath its leaderboard."""
 
+from collections.abc import Mapping
+
 from markupsafe import Markup
 
 from finetune.core.schema import Bootstrap, Task
@@ -34,6 +36,31 @@ def scores(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> Table:
     ]
     heads = [_head(primary), "validation", *(_head(metric) for metric in others)]
     return Table(["", *(["rows"] if is_partial else []), *heads], rows)
+
+
+def draws(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> Table:
+    """The smallest and the largest score of each model that several draws were made of."""
+    drawn = [entry for entry in entries if "draws" in entry.scores]
+    metrics = [
+        metric
+        for metric in artifacts.kind.metrics
+        if any(metric.key in entry.scores["draws"] for entry in drawn)
+    ]
+    rows = [
+        [
+            f"{entry.name}, {entry.scores['draws']['n']} draws of {entry.scores['draws']['of']}",
+            *(_range(entry.scores["draws"].get(metric.key), metric) for metric in metrics),
+        ]
+        for entry in drawn
+    ]
+    return Table(["over draws", *map(_head, metrics)], rows)
+
+
+def _range(of: Mapping[str, float] | None, metric: Metric) -> str:
+    if of is None:
+        return "–"
+    low, high = metric.number(of["low"]), metric.number(of["high"])
+    return low if low == high else f"{low} to {high}"
 
 
 def _scored(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> list[Metric]:

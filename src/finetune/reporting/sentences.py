@@ -69,8 +69,8 @@ def _against_baseline(
     confidence: float,
 ) -> str:
     if baseline is None:
-        return "no baseline was run on all rows to compare it with"
-    best = f"the best baseline, {baseline.name} ({metric.number(baseline.score)})"
+        return "no baseline was scored on validation rows, by which the best one is chosen"
+    best = f"the best baseline by validation, {baseline.name} ({metric.number(baseline.score)})"
     if lead is None:
         is_ahead = sign(metric) * (tuned.score - baseline.score) > 0
         than = "ahead of" if is_ahead else "not ahead of"
@@ -96,6 +96,17 @@ def against(
         case "worse":
             return f"{score} and is better than the tuned model, {_by(metric, lead.reversed())}."
     return f"{score}; the tuned model does not differ significantly: {_tie(metric, lead)}."
+
+
+def over_draws(metric: Metric, entry: LeaderboardEntry, who: str) -> str:
+    """How far luck moves a model's score; empty where there was one draw. `who` begins it."""
+    draws = entry.scores.get("draws", {})
+    if metric.key not in draws:
+        return ""
+    low, high = (metric.number(draws[metric.key][end]) for end in ("low", "high"))
+    if low == high:
+        return f"{who} {low} in all {draws['n']} draws of {draws['of']}."
+    return f"{who} {low} to {high} over {draws['n']} draws of {draws['of']}."
 
 
 def _by(metric: Metric, lead: Lead) -> str:

@@ -50,7 +50,12 @@ def run(params: StageParams, task: str) -> None:
             }
             file = folder / f"{name}.jsonl"
             write_jsonl(file, scored["test"])
-            protocol = {**options.model_dump(), **answers["test"][1].remarks, **remarks}
+            protocol = {
+                **options.model_dump(),
+                **registry.protocol(params.task.kind),
+                **answers["test"][1].remarks,
+                **remarks,
+            }
             metrics[name] = summary.summary(
                 scores.METRICS, scores.FLAGS, scored["test"], params.bootstrap, protocol
             )

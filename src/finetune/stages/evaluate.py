@@ -13,7 +13,7 @@ from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
 from finetune.core.params import StageParams
 from finetune.core.schema import Bootstrap
-from finetune.scoring import forgetting, groups, summary
+from finetune.scoring import draws, forgetting, groups, summary
 from finetune.scoring.metrics import Prediction, Row
 from finetune.tasks import registry
 from finetune.tasks.registry import Scores
@@ -32,27 +32,41 @@ def run(which: Model, params: StageParams, task: str) -> None:
     shots = {"base": 0, "few_shot": params.task.eval.shots} if which == "base" else {"tuned": 0}
     metrics: dict[str, dict[str, Any]] = {}
     for name, count in shots.items():
-        predictions = read_jsonl(paths.predictions(task, name))
-        scored = scores.score(rows["test"], predictions, params.task.score) if predictions else []
+        what = draws.of(count, params.task.eval)
+        drawn = {
+            split: [
+                scores.score(of_split, draw, params.task.score)
+                for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
+            ]
+            for split, of_split in rows.items()
+        }
+        # Only the first draw is compared, drawn and listed; the others say how far luck moves it.
+        scored = drawn["test"][0] if drawn["test"] else []
         write_jsonl(paths.scored(task, name), scored)
         if not scored:
             continue  # no few-shot prompts were asked for
         protocol = {
             **params.task.eval.model_dump(),
             "shots": count,
+            "draws": len(drawn["test"]),
             **params.task.score.model_dump(),
+            **registry.protocol(params.task.kind),
         }
         metrics[name] = {
             **summary.summary(scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol),
             **scores.details(scored, params.bootstrap),
+            **draws.spread(scores.METRICS, drawn["test"], what),
         }
-        on_validation = read_jsonl(paths.predictions(task, name, "validation"))
-        chosen_by = scores.score(rows["validation"], on_validation, params.task.score)
-        metrics[name]["validation"] = summary.scores(scores.METRICS, chosen_by)
+        metrics[name]["validation"] = {
+            **summary.scores(scores.METRICS, drawn["validation"][0]),
+            **draws.spread(scores.METRICS, drawn["validation"], what),
+        }
         metrics[name]["predictions_hash"] = short_hash(paths.predictions(task, name))
     if which == "base":
         write_json(paths.metrics(task, "base"), {task: metrics})
         return
+    # Test rows are for the last look: experiments are compared by these.
+    write_jsonl(paths.scored(task, "tuned", "validation"), drawn["validation"][0])
     before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
     gain = summary.gain(scores.METRICS, before, after, params.bootstrap)
     models = {"base": before, "tuned": after}

@@ -29,7 +29,7 @@ def test_summaries_are_scored_row_by_row():
         "rouge1": 66.6667,
         "rouge2": 57.1429,
         "rougeL": 66.6667,
-        "rougeLsum": 66.6667,
+        "rougeLsum_by_sentence": 66.6667,
         "prediction_words": 3,
         "reference_words": 6,
         "unsupported": [],
@@ -49,6 +49,19 @@ def test_a_row_with_several_references_has_them_all_and_the_best_scores():
 def test_every_row_has_exactly_one_prediction():
     with pytest.raises(ValueError, match="zip"):
         scores.score([{"id": "1", "dialogue": "", "summary": "x"}], [], SUMMARY)
+
+
+def test_rouge_lsum_goes_by_sentences_and_compares_with_no_run_that_went_by_lines():
+    rows = [{"id": "1", "dialogue": "", "summary": "One two. Three four."}]
+    scored = scores.score(rows, answers("Three four. One two."), SUMMARY)
+    (lsum,) = (metric for metric in scores.METRICS if metric.key == "rougeLsum")
+    assert lsum.score(scored) == 100 > scored[0]["rougeL"]
+    by_lines = [
+        {("rougeLsum" if c == lsum.columns[0] else c): row[c] for c in row} for row in scored
+    ]
+    assert not lsum.is_of(by_lines)
+    assert not lsum.compares(by_lines, scored)
+    assert scores.PROTOCOL == {"sentences": "pysbd 0.3.4"}
 
 
 def test_the_predictions_own_columns_stay():

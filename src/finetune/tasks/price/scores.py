@@ -96,6 +96,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=None,
+        is_percentage=True,
     ),
     Metric(
         key="coverage_90",
@@ -105,6 +106,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=None,
+        is_percentage=True,
     ),
     Metric(
         key="outside",
