@@ -106,11 +106,15 @@ class Metric:
 
 @dataclass(frozen=True)
 class Flag:
-    """Something that may be amiss with a row's prediction: counted, and given as a rate of rows."""
+    """Something that may be amiss with a row's prediction: counted, and given as a rate of rows.
+
+    With `is_no_answer` the row has no answer, whatever stands in for one: see `answered`.
+    """
 
     key: str
     meaning: str
     in_groups: bool = False
+    is_no_answer: bool = False
 
     def rate(self, predictions: Sequence[Prediction], options: Bootstrap) -> Interval:
         """The percentage of rows with the flag."""
@@ -125,8 +129,16 @@ FLAGS = (
     Flag("shots_dropped", "not all examples fitted the context"),
     Flag("reference_truncated", "longer than an answer may be, for its likelihood alone"),
     Flag("hit_length_cap", "the answer was truncated at prompt.max_completion_tokens"),
-    Flag("empty", "nothing was answered"),
+    Flag("empty", "nothing was answered", is_no_answer=True),
 )
+# The rows that `answered` denies, whichever of a kind's flags says so.
+NO_ANSWER = Flag("no_answer", "no answer was given")
+
+
+def answered(flags: Sequence[Flag], row: Row) -> bool:
+    """Whether a row has an answer of its own: none of the flags that mean "no answer" is raised."""
+    return not any(flag.is_no_answer and row.get(flag.key) for flag in flags)
+
 
 # A group's place in its order, and its name.
 Group = tuple[int, str]

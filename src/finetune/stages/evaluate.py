@@ -29,6 +29,7 @@ def run(which: Model, params: StageParams, task: str) -> None:
         split: read_jsonl(paths.prepared(task) / f"{split}.jsonl")
         for split in ("validation", "test")
     }
+    most = params.task.score.max_no_answer
     shots = {"base": 0, "few_shot": params.task.eval.shots} if which == "base" else {"tuned": 0}
     metrics: dict[str, dict[str, Any]] = {}
     for name, count in shots.items():
@@ -42,21 +43,22 @@ def run(which: Model, params: StageParams, task: str) -> None:
             "shots": count,
             **params.task.score.model_dump(),
         }
-        metrics[name] = {
-            **summary.summary(scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol),
-            **scores.details(scored, params.bootstrap),
-        }
+        metrics[name] = summary.summary(
+            scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol, most
+        )
+        if not summary.is_silent(scores.FLAGS, scored, most):
+            metrics[name] |= scores.details(scored, params.bootstrap)
         on_validation = read_jsonl(paths.predictions(task, name, "validation"))
         chosen_by = scores.score(rows["validation"], on_validation, params.task.score)
-        metrics[name]["validation"] = summary.scores(scores.METRICS, chosen_by)
+        metrics[name]["validation"] = summary.scores(scores.METRICS, scores.FLAGS, chosen_by, most)
         metrics[name]["predictions_hash"] = short_hash(paths.predictions(task, name))
     if which == "base":
         write_json(paths.metrics(task, "base"), {task: metrics})
         return
     before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
-    gain = summary.gain(scores.METRICS, before, after, params.bootstrap)
+    gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, params.bootstrap, most)
     models = {"base": before, "tuned": after}
-    _write_groups(task, scores, rows["test"], models, params.bootstrap)
+    _write_groups(task, scores, rows["test"], models, params.bootstrap, most)
     _write_pairs(task, scores, before, after)
     write_json(paths.metrics(task, "tuned"), {task: {**metrics["tuned"], "gain": gain}})
 
@@ -67,22 +69,25 @@ def _write_groups(
     rows: Sequence[Row],
     models: Mapping[str, Sequence[Prediction]],
     options: Bootstrap,
+    max_no_answer: float,
 ) -> None:
     """Both models by groups of test rows."""
-    table = groups.table(scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options)
+    table = groups.table(
+        scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options, max_no_answer
+    )
     write_tsv(paths.groups(task), list(table))
 
 
 def _write_pairs(
     task: str, scores: Scores, before: list[Prediction], after: list[Prediction]
 ) -> None:
-    """The primary score of each row under both models, for `dvc plots`."""
+    """The primary score of each row that both models answered, for `dvc plots`."""
     primary = scores.METRICS[0]
     pairs = [
         {"base": primary.of_row(old), "tuned": primary.of_row(new)}
-        for old, new in zip(before, after, strict=True)
+        for old, new in summary.both_answered(scores.FLAGS, before, after)
     ]
-    write_tsv(paths.plot(task, "rows"), pairs)
+    write_tsv(paths.plot(task, "rows"), pairs, ("base", "tuned"))
 
 
 if __name__ == "__main__":
