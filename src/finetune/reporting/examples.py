@@ -60,7 +60,7 @@ def text_examples(
     for place, title in _places(len(ranked)).items():
         row = ranked[place]
         base = bases.get(row["id"])
-        has_answer = bool(base) and answered(artifacts.kind.flags, base)
+        answer = base if base and answered(artifacts.kind.flags, base) else None
         examples.append(
             TextExample(
                 title=title,
@@ -68,8 +68,8 @@ def text_examples(
                 input=inputs.get(row["id"], ""),
                 references=row.get("references") or [row["reference"]],
                 base=mark(base) if base else [],
-                base_score=metric.of_row(base) if has_answer else None,
-                base_has_answer=has_answer or not base,
+                base_score=metric.of_row(answer) if answer else None,
+                base_has_answer=not base or answer is not None,
                 tuned=mark(row),
                 tuned_score=metric.of_row(row),
             )

@@ -109,13 +109,14 @@ def _task(
     base = leaderboard.by_role(entries, "base")
     tuned = leaderboard.by_role(entries, "tuned")
     silent = leaderboard.silent(artifacts)
+    sizes = [*(entry.rows for entry in entries), *(entry.rows for entry in silent)]
     train = artifacts.metrics.get("train", {})
     return TaskView(
         anchor=name,
         name=artifacts.task,
         description=artifacts.kind.report.description,
         metric=artifacts.primary,
-        rows=tuned.rows if tuned else max((entry.rows for entry in [*entries, *silent]), default=0),
+        rows=tuned.rows if tuned else max(sizes, default=0),
         origin=facts.origin(artifacts),
         best_baseline=leaderboard.best_baseline(entries, artifacts.primary),
         base=base,

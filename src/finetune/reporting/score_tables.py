@@ -24,7 +24,7 @@ def scores(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> Table:
     """
     primary, *others = _scored(artifacts, entries) or [artifacts.primary]
     is_partial = any(entry.is_partial for entry in entries)
-    board = [*entries, *leaderboard.silent(artifacts)]
+    board = _board(artifacts, entries)
     lacks_answers = any(entry.scores.get("no_answer") for entry in board)
     rows = [
         [
@@ -40,6 +40,13 @@ def scores(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> Table:
     answers = ["no answer", "where answered"] if lacks_answers else []
     heads = [_head(primary), *answers, "validation", *(_head(metric) for metric in others)]
     return Table(["", *(["rows"] if is_partial else []), *heads], rows)
+
+
+def _board(
+    artifacts: TaskArtifacts, entries: list[LeaderboardEntry]
+) -> list[LeaderboardEntry | SilentEntry]:
+    """Those with scores, then those without."""
+    return [*entries, *leaderboard.silent(artifacts)]
 
 
 def _answers(entry: LeaderboardEntry | SilentEntry, metric: Metric) -> list[str]:
@@ -86,7 +93,7 @@ def meanings(artifacts: TaskArtifacts, entries: list[LeaderboardEntry]) -> Facts
     validation = f"{primary.title} over the validation rows, by which experiments are chosen"
     titled = [(m.title, m.meaning) for m in _scored(artifacts, entries) if m.meaning]
     meant = [*titled[:1], ("validation", validation), *titled[1:]]
-    if any(entry.scores.get("no_answer") for entry in [*entries, *leaderboard.silent(artifacts)]):
+    if any(entry.scores.get("no_answer") for entry in _board(artifacts, entries)):
         meant.append(("where answered", f"{primary.title} over the rows that it answered"))
     return meant
 

@@ -82,7 +82,7 @@ def _cells(scores: Metrics, columns: Sequence[Metric], primary: Metric) -> list[
     return cells
 
 
-def no_answer(scores: Metrics) -> str:
+def no_answer(scores: Mapping[str, Any]) -> str:
     """`no answer in 3 of 200 rows`, of metrics that count such rows; else empty."""
     count = scores.get("no_answer", 0)
     total = numbers.number(scores.get("n", 0), 0)
