@@ -2,9 +2,10 @@
 
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ from finetune.tasks import registry
 
 ROOT = Path(__file__).parents[2]
 RESAMPLES = Bootstrap(resamples=100, confidence=0.95, seed=1)
+# Of rows without an answer, as in the tasks' configs.
+MOST = 0.05
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 ROUGE_COLUMNS = ("rouge1", "rouge2", "rougeL", "rougeLsum_by_sentence")
 # Text as a data set may hold it: the page must show it as text.
@@ -154,6 +157,21 @@ def html(finished, render) -> str:
     return render(finished)
 
 
+@pytest.fixture
+def unanswered(tmp_path) -> Callable[..., Path]:
+    """Makes the folder of a run whose models leave so many rows of each task unanswered."""
+
+    def run(**counts: int) -> Path:
+        root = tmp_path / "unanswered"
+        root.mkdir()
+        with chdir(root):
+            _write_task("samsum", "summarization", _dialogues(), counts)
+            _write_task("price", "price", _products(), counts)
+        return root
+
+    return run
+
+
 def _dialogues() -> list[dict]:
     draw = random.Random(1)
     return [
@@ -179,7 +197,9 @@ def _products() -> list[dict]:
     ]
 
 
-def _write_task(task: str, kind: str, rows: list[dict]) -> None:
+def _write_task(
+    task: str, kind: str, rows: list[dict], unanswered: Mapping[str, int] = MappingProxyType({})
+) -> None:
     answers = {"summarization": _summaries, "price": _prices}[kind]
     for split in paths.SPLITS:
         write_jsonl(paths.prepared(task) / f"{split}.jsonl", rows)
@@ -190,6 +210,9 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
     models = {name: answers(rows, error) for name, error in MODELS.items()}
     for row in models["few_shot"]:
         row["shots"] = 2
+    for name, count in unanswered.items():
+        for row in models[name][:count]:
+            row |= {"summarization": {"empty": True}, "price": {"unparsable": True}}[kind]
     for name, predictions in models.items():
         write_jsonl(paths.scored(task, name), predictions)
     scores = registry.scores(kind)
@@ -200,24 +223,27 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         rows,
         {name: models[name] for name in ("base", "tuned")},
         RESAMPLES,
+        MOST,
     )
     write_tsv(paths.groups(task), list(by_group))
 
     def measured(predictions: list[dict], **protocol: object) -> dict:
         return {
-            **summary.summary(scores.METRICS, scores.FLAGS, predictions, RESAMPLES, protocol),
-            "validation": summary.scores(scores.METRICS, predictions[:5]),
+            **summary.summary(scores.METRICS, scores.FLAGS, predictions, RESAMPLES, protocol, MOST),
+            "validation": summary.scores(scores.METRICS, scores.FLAGS, predictions[:5], MOST),
         }
 
-    metrics = {
-        name: {**measured(predictions), **scores.details(predictions, RESAMPLES)}
-        for name, predictions in models.items()
-    }
+    metrics = {name: measured(predictions) for name, predictions in models.items()}
+    for name, predictions in models.items():
+        if not summary.is_silent(scores.FLAGS, predictions, MOST):
+            metrics[name] |= scores.details(predictions, RESAMPLES)
     other_draw = answers(rows, MODELS["few_shot"] - 0.05)
     metrics["few_shot"] |= draws.spread(
         scores.METRICS, [models["few_shot"], other_draw], "examples"
     )
-    gain = summary.gain(scores.METRICS, models["base"], models["tuned"], RESAMPLES)
+    gain = summary.gain(
+        scores.METRICS, scores.FLAGS, models["base"], models["tuned"], RESAMPLES, MOST
+    )
     forgot = forgetting.forgetting(_general(5.0), _general(5.5), RESAMPLES)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
     write_json(paths.metrics(task, "tuned"), {task: metrics.pop("tuned")})

@@ -16,7 +16,7 @@ def scores(error: float, n: int = 4, **protocol: object) -> dict:
 
 @pytest.fixture
 def artifacts(kind) -> TaskArtifacts:
-    gain = {"error": {"mean": -65.0, "low": -70.0, "high": -60.0, "p": 0.001}}
+    gain = {"error": {"mean": -65.0, "low": -70.0, "high": -60.0}}
     return TaskArtifacts(
         task="towns",
         kind=kind,

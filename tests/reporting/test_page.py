@@ -102,7 +102,7 @@ def test_hashes_and_versions_are_given(html):
         ("metrics/price", "No scores were written yet"),
         ("predictions/price/scored/few_shot.jsonl", "with examples in its prompt"),
         ("predictions/price/scored/tuned.jsonl", "No predictions of the tuned model"),
-        ("predictions/price/scored/base.jsonl", "No row was predicted by both models"),
+        ("predictions/price/scored/base.jsonl", "No row was answered by both models"),
         ("predictions/price", "No predictions of the tuned model"),
         ("data/prepared/price", "No prepared rows"),
         ("data/raw/price", "data/raw was not there"),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring.metrics import Flag, Metric, band
+from finetune.scoring.metrics import Flag, Metric, answered, band
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
 ERROR = Metric(
@@ -86,3 +86,10 @@ def test_a_value_is_in_the_band_that_it_starts_or_lies_in(value, name):
 def test_the_median_is_a_statistic_like_any_other():
     median = Metric(key="m", columns=("error",), title="median", statistic=np.median)
     assert median.score([{"error": 1.0}, {"error": 2.0}, {"error": 9.0}]) == 2.0
+
+
+def test_a_row_is_answered_unless_a_flag_says_that_it_is_not():
+    flags = (Flag("late", "it came too late"), Flag("none", "nothing came", is_no_answer=True))
+    assert answered(flags, {"late": True, "none": False})
+    assert answered(flags, {})
+    assert not answered(flags, {"none": True})

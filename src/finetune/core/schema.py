@@ -172,7 +172,12 @@ class Prompt(Section):
 
 
 class Score(Section):
-    """How predictions are scored; a kind adds its own options."""
+    """How predictions are scored; a kind adds its own options.
+
+    A model with a larger fraction of rows without an answer than `max_no_answer` has no scores.
+    """
+
+    max_no_answer: Fraction = 0.05
 
 
 class Eval(Section):

@@ -9,6 +9,7 @@ from tabulate import tabulate
 from finetune.core.errors import UserError
 from finetune.core.files import read_json
 from finetune.reporting.parts import KindReport
+from finetune.scoring import numbers
 from finetune.scoring.forgetting import PARTS
 from finetune.scoring.metrics import Metric
 
@@ -59,7 +60,8 @@ def best_baseline(baselines: Mapping[str, Metrics], primary: Metric) -> str | No
     """The baseline with the best primary score over the validation rows; None if there is none.
 
     Never by the test rows, of which the best of many would be flattered. So somebody's own answers,
-    which are to test rows alone, are never the best one; nor is an oracle, which is no competitor.
+    which are to test rows alone, are never the best one; nor is an oracle, which is no competitor,
+    or what gives too few answers to have a score.
     """
     sign = -1 if primary.higher_is_better is False else 1
     competing = {
@@ -72,19 +74,31 @@ def best_baseline(baselines: Mapping[str, Metrics], primary: Metric) -> str | No
 
 def _table(entries: Sequence[tuple[str, Metrics]], declared: Sequence[Metric]) -> str:
     columns = _columns(declared)
-    rows = [
-        [name, *(_with_interval(scores, metric.key) for metric in columns), scores["n"]]
-        for name, scores in entries
-    ]
+    rows = [[name, *_cells(scores, columns, declared[0]), scores["n"]] for name, scores in entries]
     headers = ["", *(metric.heading for metric in columns), "rows"]
     # Else `11.00` would lose its decimals where it stands without an interval.
     as_written = list(range(len(columns) + 1))
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=as_written)
 
 
+def _cells(scores: Metrics, columns: Sequence[Metric], primary: Metric) -> list[str]:
+    """Scores with their intervals; in the place of the first, that there are too few answers."""
+    cells = [_with_interval(scores, metric.key) for metric in columns]
+    if primary.key not in scores and no_answer(scores):
+        cells[:1] = [no_answer(scores)]
+    return cells
+
+
+def no_answer(scores: Mapping[str, Any]) -> str:
+    """`no answer in 3 of 200 rows`, of metrics that count such rows; else empty."""
+    count = scores.get("no_answer", 0)
+    total = numbers.number(scores.get("n", 0), 0)
+    return f"no answer in {numbers.number(count, 0)} of {total} rows" if count else ""
+
+
 def gains_line(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
     """`ROUGE-1 +20.11 [18.70, 21.48], …`: the tuned model's paired gain over the base."""
-    gain = metrics["tuned"]["gain"]
+    gain = metrics["tuned"].get("gain", {})
     return ", ".join(
         f"{metric.heading} {signed_with_interval(gain[metric.key])}"
         for metric in _columns(declared)
@@ -125,8 +139,32 @@ def _range(draws: Mapping[str, Any]) -> str:
 
 
 def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
-    """The tuned model's paired gain over the base, as a sentence."""
-    return f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
+    """The tuned model's paired gain over the base, or why there is none, in sentences."""
+    primary = declared[0]
+    silent = {
+        name: no_answer(metrics[name])
+        for name in ("base", "tuned")
+        if primary.key not in metrics[name] and no_answer(metrics[name])
+    }
+    if "tuned" in silent:
+        return f"No gain: the tuned model does not answer ({silent['tuned']}), so it has no score."
+    if "base" in silent:
+        return (
+            f"No gain: the untuned model does not answer ({silent['base']}), so there is nothing "
+            "to compare with but the baselines."
+        )
+    gain = f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
+    first = metrics["tuned"].get("gain", {}).get(primary.key, {})
+    if "before" not in first:
+        return gain
+    rates = ", ".join(
+        f"{who} {no_answer(metrics[name]) or 'answers all rows'}"
+        for name, who in (("base", "base model"), ("tuned", "tuned"))
+    )
+    return (
+        f"{gain} It is over the {first['n']} rows that both answered, where {primary.subject} is "
+        f"{first['before']:.2f} and {first['after']:.2f} ({rates})."
+    )
 
 
 def forgetting_remark(metrics: Mapping[str, Metrics]) -> list[str]:

@@ -135,8 +135,9 @@ class Metric:
 class Flag:
     """Something that may be amiss with a row's prediction: counted, and given as a rate of rows.
 
-    `is_no_answer` where a row with it has no answer; `is_imputed` where a constant then stands in
-    for the answer, which says nothing of the model. An empty summary scores 0, and is not imputed.
+    `is_no_answer` where a row with it has no answer: see `answered`; `is_imputed` where a constant
+    then stands in for the answer, which says nothing of the model. An empty summary scores 0, and
+    is not imputed.
     """
 
     key: str
@@ -169,8 +170,21 @@ FLAGS = (
     Flag("shots_dropped", "not all examples fitted the context"),
     Flag("reference_truncated", "longer than an answer may be, for its likelihood alone"),
     Flag("hit_length_cap", "the answer was truncated at prompt.max_completion_tokens"),
-    Flag("empty", "nothing was answered"),
+    Flag("empty", "nothing was answered", is_no_answer=True),
 )
+# The rows that `answered` denies, whichever of a kind's flags says so.
+NO_ANSWER = Flag("no_answer", "no answer was given")
+
+
+def answered(flags: Sequence[Flag], row: Row) -> bool:
+    """Whether a row has an answer of its own: none of the flags that mean "no answer" is raised."""
+    return not any(flag.is_no_answer and row.get(flag.key) for flag in flags)
+
+
+def imputed(flags: Sequence[Flag], row: Row) -> bool:
+    """Whether a constant stands in for a row's answer."""
+    return any(flag.is_imputed and row.get(flag.key) for flag in flags)
+
 
 # A group's place in its order, and its name.
 Group = tuple[int, str]

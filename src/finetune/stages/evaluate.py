@@ -29,6 +29,7 @@ def run(which: Model, params: StageParams, task: str) -> None:
         split: read_jsonl(paths.prepared(task) / f"{split}.jsonl")
         for split in ("validation", "test")
     }
+    most = params.task.score.max_no_answer
     shots = {"base": 0, "few_shot": params.task.eval.shots} if which == "base" else {"tuned": 0}
     metrics: dict[str, dict[str, Any]] = {}
     for name, count in shots.items():
@@ -52,15 +53,17 @@ def run(which: Model, params: StageParams, task: str) -> None:
             **params.task.score.model_dump(),
             **registry.protocol(params.task.kind),
         }
-        metrics[name] = {
-            **summary.summary(scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol),
-            **scores.details(scored, params.bootstrap),
-            **draws.spread(scores.METRICS, drawn["test"], what),
-        }
-        metrics[name]["validation"] = {
-            **summary.scores(scores.METRICS, drawn["validation"][0]),
-            **draws.spread(scores.METRICS, drawn["validation"], what),
-        }
+        metrics[name] = summary.summary(
+            scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol, most
+        )
+        if not summary.is_silent(scores.FLAGS, scored, most):
+            metrics[name] |= scores.details(scored, params.bootstrap)
+            metrics[name] |= draws.spread(scores.METRICS, drawn["test"], what)
+        chosen_by = drawn["validation"][0]
+        metrics[name]["validation"] = summary.scores(scores.METRICS, scores.FLAGS, chosen_by, most)
+        if not summary.is_silent(scores.FLAGS, chosen_by, most):
+            spread = draws.spread(scores.METRICS, drawn["validation"], what)
+            metrics[name]["validation"] |= spread
         metrics[name]["predictions_hash"] = short_hash(paths.predictions(task, name))
     if which == "base":
         write_json(paths.metrics(task, "base"), {task: metrics})
@@ -68,10 +71,11 @@ def run(which: Model, params: StageParams, task: str) -> None:
     # Test rows are for the last look: experiments are compared by these.
     write_jsonl(paths.scored(task, "tuned", "validation"), drawn["validation"][0])
     before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
-    gain = summary.gain(scores.METRICS, before, after, params.bootstrap)
+    gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, params.bootstrap, most)
     models = {"base": before, "tuned": after}
-    _write_groups(task, scores, rows["test"], models, params.bootstrap)
-    _write_pairs(task, scores, before, after)
+    _write_groups(task, scores, rows["test"], models, params.bootstrap, most)
+    # Of silence there is no gain, and no row to draw.
+    _write_pairs(task, scores, before if gain else [], after if gain else [])
     untuned, general = (read_jsonl(paths.general(task, name)) for name in ("base", "tuned"))
     forgot = forgetting.forgetting(untuned, general, params.bootstrap)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
@@ -84,9 +88,12 @@ def _write_groups(
     rows: Sequence[Row],
     models: Mapping[str, Sequence[Prediction]],
     options: Bootstrap,
+    max_no_answer: float,
 ) -> None:
     """Both models by groups of test rows."""
-    table = groups.table(scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options)
+    table = groups.table(
+        scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options, max_no_answer
+    )
     write_tsv(paths.groups(task), list(table))
 
 
@@ -97,9 +104,9 @@ def _write_pairs(
     primary = scores.METRICS[0]
     pairs = [
         {"base": primary.of_row(old), "tuned": primary.of_row(new)}
-        for old, new in zip(before, after, strict=True)
+        for old, new in summary.both_answered(scores.FLAGS, before, after)
     ]
-    write_tsv(paths.plot(task, "rows"), pairs)
+    write_tsv(paths.plot(task, "rows"), pairs, ("base", "tuned"))
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def test_facts_that_the_dialogue_does_not_hold_are_listed_and_counted_by_rows():
     rows = [{"id": "1", **row}, {"id": "2", **row}]
     scored = scores.score(rows, answers("Ann meets Tom at 6 pm.", "Ann meets Bob at 5."), SUMMARY)
     assert [each["unsupported"] for each in scored] == [["Tom", "6 pm"], []]
-    assert summary.scores(scores.METRICS, scored)["unsupported_rate"] == 50
+    assert summary.scores(scores.METRICS, scores.FLAGS, scored, 0.05)["unsupported_rate"] == 50
 
 
 def test_lines_of_the_dialogue_have_no_unsupported_facts():
@@ -85,7 +85,9 @@ def test_lines_of_the_dialogue_have_no_unsupported_facts():
     for baseline in BASELINES:
         texts = baseline.fit(splits, SUMMARY)(rows).predictions
         scored = scores.score(rows, answers(*texts), SUMMARY)
-        assert summary.scores(scores.METRICS, scored)["unsupported_rate"] == 0, baseline.name
+        assert (
+            summary.scores(scores.METRICS, scores.FLAGS, scored, 0.05)["unsupported_rate"] == 0
+        ), baseline.name
 
 
 @pytest.mark.parametrize(
