@@ -38,6 +38,7 @@ def test_an_experiment_changes_its_own_keys_alone():
             for section in ("train", "tasks.samsum.train", "tasks.price.train")
             for name in ("max_steps", "num_evals")
         ),
+        "eval.draws", "tasks.samsum.eval.draws", "tasks.price.eval.draws",
     }  # fmt: skip
     assert quick["train.max_steps"] == 4
 
@@ -46,6 +47,7 @@ def test_what_tasks_start_from_moves_all_and_a_tasks_own_moves_one():
     both = flat(compose(ROOT, ["train.learning_rate=0.1"]))
     assert both["tasks.samsum.train.learning_rate"] == 0.1
     assert both["tasks.price.train.learning_rate"] == 0.1
+    assert flat(compose(ROOT, ["eval.draws=5"]))["tasks.price.eval.draws"] == 5
     one = flat(compose(ROOT, ["tasks.price.train.learning_rate=0.1"]))
     assert one["tasks.price.train.learning_rate"] == 0.1
     assert one["tasks.samsum.train.learning_rate"] == one["train.learning_rate"] != 0.1

@@ -26,18 +26,22 @@ def clone(tmp_path_factory) -> Clone:
 def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
     summaries, prices = clone.metrics("samsum", "tuned"), clone.metrics("price", "tuned")
     assert summaries["n"] == prices["n"] == 32
-    for scores, metric in ((summaries, "rouge1"), (prices, "mae")):
-        interval, gain = scores["interval"][metric], scores["gain"][metric]
-        assert interval["low"] <= scores[metric] <= interval["high"]
-        assert gain["low"] <= gain["mean"] <= gain["high"]
-    before, after = clone.metrics("price", "base")["base"]["mae"], prices["mae"]
-    assert prices["gain"]["mae"]["mean"] == pytest.approx(after - before, abs=1e-3)
+    interval, gain = summaries["interval"]["rouge1"], summaries["gain"]["rouge1"]
+    assert interval["low"] <= summaries["rouge1"] <= interval["high"]
+    assert gain["low"] <= gain["mean"] <= gain["high"]
+    before, after = clone.metrics("samsum", "base")["base"]["rouge1"], summaries["rouge1"]
+    assert gain["mean"] == pytest.approx(after - before, abs=1e-3)
+    # The untuned model names no price: it has no score, and nothing is gained over it.
+    untuned = clone.metrics("price", "base")["base"]
+    assert untuned["no_answer_rate"] == 100.0
+    assert "mae" not in untuned
+    assert prices["gain"] == {}
     assert set(clone.metrics("samsum", "baselines")["baselines"]) == {
         "lead1", "lead3", "longest3", "lexrank", "oracle3",
     }  # fmt: skip
     assert set(clone.metrics("price", "baselines")["baselines"]) == {
-        "mean", "median", "category_median", "ridge", "svr", "random_forest", "boosting",
-        "neighbours",
+        "mean", "median", "category_median", "ridge", "ridge_log", "svr", "random_forest",
+        "boosting", "neighbours",
     }  # fmt: skip
     for task in ("samsum", "price"):
         assert set(clone.metrics(task, "base")) == {"base", "few_shot"}

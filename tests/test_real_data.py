@@ -57,6 +57,9 @@ def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     assert round(lead3["rouge1"], 2) == 31.31
     assert round(lead3["rouge2"], 2) == 8.68
     assert round(lead3["rougeL"], 2) == 24.17
+    # Split into sentences; not split it is ROUGE-L.
+    assert lead3["rougeLsum"] == pytest.approx(28.55, abs=0.01)
+    assert lead3["protocol"]["sentences"] == "pysbd 0.3.4"
     assert longest3["rouge1"] == pytest.approx(32.38, abs=0.015)
     assert longest3["rouge2"] == pytest.approx(10.41, abs=0.015)
     assert longest3["rougeL"] == pytest.approx(24.66, abs=0.015)
@@ -81,4 +84,7 @@ def test_prices_lose_their_answer_and_the_scores_land_where_they_are_known_to(ru
     assert scores["mean"]["mae"] == pytest.approx(156.2, abs=1)
     assert scores["median"]["mae"] == pytest.approx(194.2, abs=1)
     assert 110 < scores["ridge"]["mae"] < 130
+    assert scores["ridge_log"]["mae"] == pytest.approx(141.1, abs=3)
+    # Validation rows are as cheap as those of train, so they would choose the other one.
+    assert scores["ridge_log"]["validation"]["mae"] < scores["ridge"]["validation"]["mae"]
     assert min(baseline["mae"] for baseline in scores.values()) <= 117

@@ -58,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         ("readme", _readme),
         ("compare", _compare),
         ("seeds", _seeds),
+        ("rank", _rank),
         ("ship", _ship),
         ("pin", _pin),
         ("import-gguf", _import_gguf),
@@ -70,6 +71,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if run is _compare:
             _add_compare_options(command)
+        if run is _rank:
+            _add_rank_options(command)
         if run is _ship:
             _add_ship_options(command)
         if run is _seeds:
@@ -135,7 +138,7 @@ def _kinds(_: Path, __: argparse.Namespace) -> int:
 
 
 def _readme(root: Path, _: argparse.Namespace) -> int:
-    """Write the results of metrics/ to README.md: the best baseline and the models."""
+    """Write the results of metrics/ to README.md: models, and the best baseline by validation."""
     file = root / "README.md"
     write_text(file, readme.with_results(read_text(file), root))
     return 0
@@ -171,10 +174,14 @@ def _add_compare_options(command: argparse.ArgumentParser) -> None:
     _add_shared_options(command)
 
 
-def _add_shared_options(command: argparse.ArgumentParser) -> None:
+def _add_style_options(command: argparse.ArgumentParser) -> None:
     styles = command.add_mutually_exclusive_group()
     styles.add_argument("--json", action="store_true", help="print JSON")
     styles.add_argument("--markdown", action="store_true", help="print Markdown")
+
+
+def _add_shared_options(command: argparse.ArgumentParser) -> None:
+    _add_style_options(command)
     command.add_argument(
         "--named-only",
         action="store_true",
@@ -205,6 +212,30 @@ def _compare(root: Path, options: argparse.Namespace) -> int:
             named_only=options.named_only,
             by_cluster=options.by_cluster,
         ),
+    )
+
+
+def _add_rank_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "experiments", metavar="EXPERIMENT", nargs="*", help="default: all experiments"
+    )
+    command.add_argument("--task", metavar="TASK", help="rank by this task alone")
+    command.add_argument(
+        "--reveal",
+        action="store_true",
+        help="look at the best one's test rows, and write that down in metrics/looks.json",
+    )
+    _add_style_options(command)
+
+
+def _rank(root: Path, options: argparse.Namespace) -> int:
+    """Rank experiments by their validation scores: ties, costs, what sets them apart."""
+    from finetune.comparing import rank_command
+
+    return rank_command.run(
+        root,
+        options.experiments,
+        rank_command.Options(style=_style(options), task=options.task, reveal=options.reveal),
     )
 
 

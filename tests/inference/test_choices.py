@@ -236,7 +236,7 @@ def test_level_by_level_no_more_pairs_are_read_at_once_than_the_cache_holds(
 def test_a_model_that_gives_no_numbers_makes_no_prediction(base):
     with torch.no_grad():
         base.model.lm_head.weight.fill_(float("nan"))
-    assert [dataclasses.astuple(found) for found in search(base)] == [(None, 1.0, 0.0)] * 3
+    assert [dataclasses.astuple(found) for found in search(base)] == [(None, 1.0, 0.0, 0.0)] * 3
 
 
 def test_the_tree_holds_prices_as_training_teaches_them(digits):

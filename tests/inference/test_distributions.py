@@ -68,6 +68,29 @@ def test_crps_of_one_certain_price_is_the_absolute_error():
     assert distributions.crps(on(p40=1.0), 57.5) == pytest.approx(17.5)
 
 
+@pytest.mark.parametrize("price", [0.0, 57.99, 300.0, 999.0, 1200.0])
+@pytest.mark.parametrize("outside", [0.0, 0.02, 0.4, 1.0])
+def test_charged_crps_is_that_of_the_worst_place_for_the_mass_on_no_price(
+    distribution, outside, price
+):
+    def whole(end: int) -> float:
+        # E|X - price| - E|X - X'| / 2, by sums over all pairs of prices.
+        masses = (1 - outside) * distribution + outside * (end == VALUES)
+        pairs = np.abs(VALUES[:, None] - VALUES)
+        return masses @ np.abs(VALUES - price) - masses @ pairs @ masses / 2
+
+    found = distributions.crps_charged(distribution, outside, price)
+    assert found == pytest.approx(max(whole(end) for end in (*range(0, 999, 37), 999)), abs=1e-8)
+    plain = distributions.crps(distribution, price)
+    assert found >= plain - 1e-9
+    assert outside or found == pytest.approx(plain)
+
+
+def test_a_model_that_names_no_price_is_charged_all_that_it_could_be_off():
+    assert distributions.crps_charged(np.zeros(1000), 1.0, 99.0) == pytest.approx(900.0)
+    assert distributions.crps_charged(np.zeros(1000), 1.0, 600.0) == pytest.approx(600.0)
+
+
 def test_the_span_of_a_true_price_is_the_mass_on_it():
     found = on(p5=0.2, p20=0.5, p30=0.3)
     spans = [distributions.pit(found, price) for price in (0, 5, 10, 20, 30, 999)]

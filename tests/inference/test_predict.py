@@ -104,11 +104,14 @@ def test_prices_are_estimates_of_the_distribution(request, load, folder):
             assert (row["reference"], row["category"]) == (product.price, product.category)
             assert not row["unparsable"]
     scores = [
-        {name: row[name] for name in ("crps", "pit", "covered_50", "covered_90", "outside")}
+        {
+            name: row[name]
+            for name in ("crps", "crps_charged", "pit", "covered_50", "covered_90", "outside")
+        }
         for row in found["median"]
     ]
     for row in scores:
-        assert row["crps"] >= 0
+        assert 0 <= row["crps"] <= row["crps_charged"]
         assert 0 <= row["pit"][0] <= row["pit"][1] <= 1
         assert row["covered_50"] <= row["covered_90"]
         assert 0 <= row["outside"] < 100
@@ -132,9 +135,30 @@ def test_a_row_with_hardly_any_mass_on_prices_counts_as_the_best_constant(load, 
     assert [row["unparsable"] for row in rows] == [True, True]
     assert [row["prediction"] for row in rows] == [70.0, 70.0]
     assert [row["crps"] for row in rows] == [30.0, 50.0]  # of a point, the absolute error
+    # Not to answer is charged all that a price could be off by: nothing is free of charge.
+    assert [row["crps_charged"] for row in rows] == [
+        max(product.price, 999 - product.price) for product in PRODUCTS
+    ]
+    assert [(row["continuation"], row["continues"]) for row in rows] == [(0.0, False)] * 2
     assert [row["pit"] for row in rows] == [[0.0, 0.0], [1.0, 1.0]]
     assert [row["covered_90"] for row in rows] == [0.0, 0.0]
     assert [row["outside"] for row in rows] == [100.0, 100.0]
+
+
+def test_further_draws_take_other_examples_and_follow_the_first(load, tiny_model):
+    base = load(tiny_model)
+    spec = ask_price(draws=3)
+
+    def ask(which, spec: EvalSpec, shots: int) -> list[dict]:
+        return which(base, base.model, spec, PRODUCTS, TRAIN, "test", BUDGETS, shots)
+
+    rows = ask(predicting.predict_draws, spec, 1)
+    assert [row.get("draw") for row in rows] == [None, None, 1, 1, 2, 2]
+    for k in range(3):
+        alone = ask(predicting.predict, ask_price(seed=5 + k), 1)
+        assert [{**row, "draw": k} if k else row for row in alone] == rows[2 * k : 2 * k + 2]
+    # Neither examples nor answers are drawn.
+    assert ask(predicting.predict_draws, spec, 0) == ask(predicting.predict, spec, 0)
 
 
 def test_few_shot_rows_say_how_many_examples_stood_in_their_prompts(load, tiny_model):

@@ -2,9 +2,10 @@
 
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import chdir
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from finetune.core.schema import Bootstrap, Params
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series
-from finetune.scoring import forgetting, groups, summary
+from finetune.scoring import draws, forgetting, groups, summary
 from finetune.scoring.baselines import Baseline, of_each
 from finetune.scoring.metrics import Flag, Grouping, Metric
 from finetune.stages import report
@@ -25,7 +26,10 @@ from finetune.tasks import registry
 
 ROOT = Path(__file__).parents[2]
 RESAMPLES = Bootstrap(resamples=100, confidence=0.95, seed=1)
+# Of rows without an answer, as in the tasks' configs.
+MOST = 0.05
 ROUGES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
+ROUGE_COLUMNS = ("rouge1", "rouge2", "rougeL", "rougeLsum_by_sentence")
 # Text as a data set may hold it: the page must show it as text.
 HOSTILE = "<script>document.title = 'broken'</script>"
 ROWS = 24
@@ -153,6 +157,21 @@ def html(finished, render) -> str:
     return render(finished)
 
 
+@pytest.fixture
+def unanswered(tmp_path) -> Callable[..., Path]:
+    """Makes the folder of a run whose models leave so many rows of each task unanswered."""
+
+    def run(**counts: int) -> Path:
+        root = tmp_path / "unanswered"
+        root.mkdir()
+        with chdir(root):
+            _write_task("samsum", "summarization", _dialogues(), counts)
+            _write_task("price", "price", _products(), counts)
+        return root
+
+    return run
+
+
 def _dialogues() -> list[dict]:
     draw = random.Random(1)
     return [
@@ -178,7 +197,9 @@ def _products() -> list[dict]:
     ]
 
 
-def _write_task(task: str, kind: str, rows: list[dict]) -> None:
+def _write_task(
+    task: str, kind: str, rows: list[dict], unanswered: Mapping[str, int] = MappingProxyType({})
+) -> None:
     answers = {"summarization": _summaries, "price": _prices}[kind]
     for split in paths.SPLITS:
         write_jsonl(paths.prepared(task) / f"{split}.jsonl", rows)
@@ -189,6 +210,9 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
     models = {name: answers(rows, error) for name, error in MODELS.items()}
     for row in models["few_shot"]:
         row["shots"] = 2
+    for name, count in unanswered.items():
+        for row in models[name][:count]:
+            row |= {"summarization": {"empty": True}, "price": {"unparsable": True}}[kind]
     for name, predictions in models.items():
         write_jsonl(paths.scored(task, name), predictions)
     scores = registry.scores(kind)
@@ -199,20 +223,27 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         rows,
         {name: models[name] for name in ("base", "tuned")},
         RESAMPLES,
+        MOST,
     )
     write_tsv(paths.groups(task), list(by_group))
 
     def measured(predictions: list[dict], **protocol: object) -> dict:
         return {
-            **summary.summary(scores.METRICS, scores.FLAGS, predictions, RESAMPLES, protocol),
-            "validation": summary.scores(scores.METRICS, predictions[:5]),
+            **summary.summary(scores.METRICS, scores.FLAGS, predictions, RESAMPLES, protocol, MOST),
+            "validation": summary.scores(scores.METRICS, scores.FLAGS, predictions[:5], MOST),
         }
 
-    metrics = {
-        name: {**measured(predictions), **scores.details(predictions, RESAMPLES)}
-        for name, predictions in models.items()
-    }
-    gain = summary.gain(scores.METRICS, models["base"], models["tuned"], RESAMPLES)
+    metrics = {name: measured(predictions) for name, predictions in models.items()}
+    for name, predictions in models.items():
+        if not summary.is_silent(scores.FLAGS, predictions, MOST):
+            metrics[name] |= scores.details(predictions, RESAMPLES)
+    other_draw = answers(rows, MODELS["few_shot"] - 0.05)
+    metrics["few_shot"] |= draws.spread(
+        scores.METRICS, [models["few_shot"], other_draw], "examples"
+    )
+    gain = summary.gain(
+        scores.METRICS, scores.FLAGS, models["base"], models["tuned"], RESAMPLES, MOST
+    )
     forgot = forgetting.forgetting(_general(5.0), _general(5.5), RESAMPLES)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
     write_json(paths.metrics(task, "tuned"), {task: metrics.pop("tuned")})
@@ -226,6 +257,8 @@ def _write_task(task: str, kind: str, rows: list[dict]) -> None:
         if count < ROWS:
             remarks["source"] = "one person"
         baselines[name] = measured(predictions, **remarks)
+        if count < ROWS:
+            del baselines[name]["validation"]  # somebody's own answers are to test rows alone
     write_json(paths.metrics(task, "baselines"), {task: {"baselines": baselines}})
 
     trained = {"rows": ROWS, "steps": 40, "best_step": 20, "validation_loss": 1.5}
@@ -272,7 +305,7 @@ def _summaries(rows: list[dict], error: float) -> list[dict]:
     draw = random.Random(3)
     found = []
     for row in rows:
-        points = dict.fromkeys(ROUGES, 100 * (1 - error) * draw.uniform(0.7, 1))
+        points = dict.fromkeys(ROUGE_COLUMNS, 100 * (1 - error) * draw.uniform(0.7, 1))
         words = {"prediction_words": 5, "reference_words": 5}
         flags = {"hit_length_cap": False, "empty": False, "prompt_truncated": row["id"] == "d1"}
         found.append(

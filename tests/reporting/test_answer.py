@@ -16,7 +16,7 @@ def scores(error: float, n: int = 4, **protocol: object) -> dict:
 
 @pytest.fixture
 def artifacts(kind) -> TaskArtifacts:
-    gain = {"error": {"mean": -65.0, "low": -70.0, "high": -60.0, "p": 0.001}}
+    gain = {"error": {"mean": -65.0, "low": -70.0, "high": -60.0}}
     return TaskArtifacts(
         task="towns",
         kind=kind,
@@ -72,3 +72,16 @@ def test_remarks_of_the_kind_are_among_those_on_the_scores(artifacts):
     assert weak.startswith("Untuned, the base model does worse than 1 of 1 baselines")
     assert own == "towns is far."
     assert human.startswith("human answers 2 of 4 rows; over these its score is 10.00")
+
+
+def test_several_draws_are_spoken_of_in_plain_words(artifacts):
+    drawn = {"n": 3, "of": "examples", "error": {"low": 17.2, "high": 18.4}}
+    artifacts.metrics["few_shot"] = {**scores(18), "draws": drawn}
+    same = {"low": 25.001, "high": 25.004}
+    artifacts.metrics["tuned"]["draws"] = {**drawn, "of": "samples", "error": same}
+    entries = leaderboard.entries(artifacts)
+    notes = answer._notes(artifacts, entries, BOOTSTRAP)
+    (few_shot,) = (note for note in notes if "in its prompt" in note)
+    assert few_shot.endswith(". It scores 17.20 to 18.40 over 3 draws of examples.")
+    assert "The tuned model scores 25.00 in all 3 draws of samples." in notes
+    assert not any(note.startswith("The base model scores") for note in notes)

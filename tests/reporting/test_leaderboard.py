@@ -10,9 +10,10 @@ HIGHER = Metric(key="error", columns=(), title="")
 LOWER = Metric(key="error", columns=(), title="", higher_is_better=False)
 
 
-def scores(error: float, n: int = 4, **protocol: bool) -> dict:
+def scores(error: float, validation: float | None = None, n: int = 4, **protocol: bool) -> dict:
     ends = {"error": {"low": error - 1, "high": error + 1}}
-    return {"error": error, "n": n, "interval": ends, "protocol": protocol}
+    chosen_by = {} if validation is None else {"validation": {"error": validation, "n": 3}}
+    return {"error": error, "n": n, "interval": ends, "protocol": protocol, **chosen_by}
 
 
 def rows(*errors: float) -> list[dict]:
@@ -26,8 +27,8 @@ def artifacts(kind) -> TaskArtifacts:
         kind=kind,
         metrics={
             "baselines": {
-                "ridge": scores(30), "svr": scores(20), "human": scores(10, n=2),
-                "oracle": scores(1, oracle=True),
+                "ridge": scores(30, 25), "svr": scores(20, 35), "human": scores(10, n=2),
+                "oracle": scores(1, 1, oracle=True),
             },
             "base": scores(90),
             "few_shot": {},
@@ -49,11 +50,17 @@ def test_baselines_come_first_and_what_was_not_run_is_left_out(artifacts):
     assert entries[-2].name == "base model"
 
 
-def test_neither_an_oracle_nor_a_baseline_of_some_rows_is_the_best(artifacts):
+def test_the_best_baseline_is_the_best_on_validation_and_neither_an_oracle_nor_a_person(artifacts):
     entries = leaderboard.entries(artifacts)
-    assert leaderboard.best_baseline(entries, LOWER).key == "svr"
-    assert leaderboard.best_baseline(entries, HIGHER).key == "ridge"
+    # On test it is the other way around.
+    assert leaderboard.best_baseline(entries, LOWER).key == "ridge"
+    assert leaderboard.best_baseline(entries, HIGHER).key == "svr"
     assert leaderboard.best_baseline(entries[2:], LOWER) is None
+    # Not even where they answered every row.
+    artifacts.metrics["baselines"]["human"]["n"] = 4
+    everywhere = leaderboard.entries(artifacts)
+    assert not everywhere[2].is_partial
+    assert leaderboard.best_baseline(everywhere, LOWER).key == "ridge"
 
 
 def test_ranked_is_best_first(artifacts):

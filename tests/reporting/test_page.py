@@ -52,8 +52,8 @@ def test_oracles_and_partial_baselines_are_marked_and_published_figures_set_apar
     assert "12 of 24 rows only; one person" in said
     assert "human answers 12 of 24 rows" in said
     assert "Published, on real data: not comparable" in said
-    assert "the best baseline, longest3" in said
-    assert "the best baseline, boosting" in said
+    assert "the best baseline by validation, longest3" in said
+    assert "the best baseline by validation, boosting" in said
 
 
 def test_validation_scores_stand_beside_those_of_test(html):
@@ -102,7 +102,7 @@ def test_hashes_and_versions_are_given(html):
         ("metrics/price", "No scores were written yet"),
         ("predictions/price/scored/few_shot.jsonl", "with examples in its prompt"),
         ("predictions/price/scored/tuned.jsonl", "No predictions of the tuned model"),
-        ("predictions/price/scored/base.jsonl", "No row was predicted by both models"),
+        ("predictions/price/scored/base.jsonl", "No row was answered by both models"),
         ("predictions/price", "No predictions of the tuned model"),
         ("data/prepared/price", "No prepared rows"),
         ("data/raw/price", "data/raw was not there"),
@@ -198,7 +198,7 @@ def test_few_shot_may_be_off(run_folder, render):
 def test_the_first_lines_answer_for_each_task(html):
     top = text(html).partition("Results")[0]
     assert "better than the base model , ROUGE-1" in top
-    assert "the best baseline, boosting, has" in top
+    assert "the best baseline by validation, boosting, has" in top
     assert "variance between training seeds" in top
 
 

@@ -1,5 +1,5 @@
 from finetune.reporting.artifacts import TaskArtifacts
-from finetune.reporting.rows import paired, score_histogram
+from finetune.reporting.rows import paired, score_histograms
 
 
 def rows(*errors: float) -> list[dict]:
@@ -16,6 +16,6 @@ def test_scores_of_rows_are_drawn_for_the_models_that_were_asked(kind):
     artifacts = TaskArtifacts(
         task="towns", kind=kind, predictions={"tuned": rows(1, 2), "base": []}
     )
-    figure = score_histogram("t1", artifacts)
+    (figure,) = score_histograms("t1", artifacts)
     assert figure.caption == "How mean error spreads over the test rows."
     assert 'aria-label="towns: mean error of rows; tuned mean 1.50"' in figure.svg

@@ -48,16 +48,20 @@ def test_short_results_have_the_best_baseline_alone(folder):
     metrics = tables.read(folder, "chats")
     metrics["few_shot"] = metrics["base"]
     baselines = metrics["baselines"]
-    baselines["oracle"] = {**baselines["lead3"], "rouge1": 90, "protocol": {"oracle": True}}
-    baselines["human"] = {**baselines["lead3"], "rouge1": 80, "n": 12}
+    # By test it would be longest3, as it has more there.
+    for name, points in (("lead3", 33), ("longest3", 32)):
+        baselines[name]["validation"] = {"rouge1": points, "n": 50}
+    best = {**baselines["lead3"], "rouge1": 90, "validation": {"rouge1": 90, "n": 50}}
+    baselines["oracle"] = {**best, "protocol": {"oracle": True}}
+    baselines["human"] = {key: value for key, value in best.items() if key != "validation"}
 
     def names(declared: list[Metric]) -> list[str]:
         return [row[0] for row in cells(tables.short_results(metrics, declared))[1:]]
 
     models = ["base model", "base, few-shot", "**tuned**"]
-    assert names(ROUGE) == ["best baseline: longest3", *models]
+    assert names(ROUGE) == ["best baseline by validation: lead3", *models]
     lower = [dataclasses.replace(metric, higher_is_better=False) for metric in ROUGE]
-    assert names(lower) == ["best baseline: lead3", *models]
+    assert names(lower) == ["best baseline by validation: longest3", *models]
     del metrics["baselines"]
     assert names(ROUGE) == models
 
@@ -81,6 +85,26 @@ def test_remarks_are_the_gain_and_the_kinds_own(folder, kind):
         "Gain of tuned over base, paired: ROUGE-1 (points) +20.11 [-0.50, 21.50]"
     )
     assert own == "As the crow flies."
+
+
+def test_the_spread_over_draws_is_a_remark(folder, kind):
+    metrics = tables.read(folder, "chats")
+    spread = {"low": 17.2, "high": 18.4}
+    metrics["few_shot"] = {
+        **metrics["base"],
+        "draws": {
+            "n": 3,
+            "of": "examples",
+            "rouge1": spread,
+            "rouge2": {"low": 4.4, "high": 4.4},
+            "rougeL": spread,
+        },
+    }
+    _, drawn, _ = tables.remarks(metrics, ROUGE, kind.report)
+    assert drawn == (
+        "base, few-shot, over 3 draws of examples: ROUGE-1 (points) 17.20 to 18.40, ROUGE-2 "
+        "(points) 4.40."
+    )
 
 
 def test_a_gain_has_its_sign_and_its_interval(folder):

@@ -91,7 +91,7 @@ def test_a_difference_of_the_detectable_size_is_found_as_often_as_promised():
         [difference(*rng.normal(size=(2, 1, 200))).detectable(0.95) for _ in range(20)]
     )
     found = [
-        difference(*(rng.normal(size=(2, 1, 200)) + [[[0]], [[detectable]]])).p < 0.05
+        difference(rng.normal(size=(1, 200)), rng.normal(detectable, 1, (1, 200))).p < 0.05
         for _ in range(600)
     ]
     assert np.mean(found) == pytest.approx(0.8, abs=0.05)

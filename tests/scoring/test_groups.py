@@ -9,7 +9,7 @@ BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
 
 
 def table(of, rows: list[dict], models: dict[str, list[dict]]) -> list[dict]:
-    return list(groups.table(of.GROUPINGS, of.METRICS, of.FLAGS, rows, models, BOOTSTRAP))
+    return list(groups.table(of.GROUPINGS, of.METRICS, of.FLAGS, rows, models, BOOTSTRAP, 0.05))
 
 
 def product(price: float, category: str | None, *errors: float) -> tuple[dict, list[dict]]:
@@ -55,8 +55,34 @@ def test_a_group_of_few_rows_has_no_interval(size):
 
 
 def test_summaries_are_grouped_by_the_length_of_their_dialogue():
-    rouges = dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum"), 40.0)
+    rouges = dict.fromkeys(("rouge1", "rouge2", "rougeL", "rougeLsum_by_sentence"), 40.0)
     rows = [{"dialogue": "word " * 120}, {"dialogue": "Ann: Hi"}]
     lengths = table(summaries_of, rows, {"base": [rouges, rouges]})
     assert [row["group"] for row in lengths] == ["0–50 words", "101–200 words"]
     assert lengths[0]["rouge1"] == 40.0
+
+
+def test_a_group_without_answers_has_a_rate_and_no_score():
+    pairs = [product(10.0, "Tools", 3.0, 1.0), product(300.0, "Tools", 90.0, 30.0)]
+    models = {
+        name: [guess[n] | {"unparsable": name == "base" and guess[n]["reference"] > 99}
+               for _, guess in pairs]
+        for n, name in enumerate(("base", "tuned"))
+    }  # fmt: skip
+    of = prices_of
+    found = {
+        most: [
+            (row["group"], row["model"], row["mae"], row["no_answer_rate"])
+            for row in groups.table(
+                of.GROUPINGS, of.METRICS, of.FLAGS, [row for row, _ in pairs], models, BOOTSTRAP,
+                most,
+            )
+            if row["by"] == "price"
+        ]
+        for most in (0.6, 0.4)
+    }  # fmt: skip
+    tuned = [("0–20 USD", "tuned", 1.0, 0.0), ("200–500 USD", "tuned", 30.0, 0.0)]
+    base = [("0–20 USD", "base", 3.0, 0.0), ("200–500 USD", "base", None, 100.0)]
+    assert found[0.6] == [base[0], tuned[0], base[1], tuned[1]]
+    # A model that is silent as a whole has no score in any group.
+    assert found[0.4] == [("0–20 USD", "base", None, 0.0), tuned[0], base[1], tuned[1]]

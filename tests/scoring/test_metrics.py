@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring.metrics import Flag, Metric, band
+from finetune.scoring.metrics import Flag, Metric, answered, band
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
 ERROR = Metric(
@@ -53,6 +53,24 @@ def test_a_rate_without_exceptions_has_an_interval(hits, low, high):
     )
 
 
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0, 1.8), (100.0, 98.2, 100)])
+def test_a_percentage_at_one_end_in_all_rows_has_an_interval(value, low, high):
+    percentage = Metric(key="c", columns=("c",), title="c", is_percentage=True)
+    interval = percentage.interval([{"c": value}] * 200, BOOTSTRAP)
+    assert (interval.mean, interval.low, interval.high) == (
+        value, pytest.approx(low, abs=0.05), pytest.approx(high, abs=0.05),
+    )  # fmt: skip
+
+
+def test_a_percentage_between_its_ends_has_the_bootstraps_interval():
+    columns = {"columns": ("c",), "title": "c"}
+    percentage = Metric(key="c", is_percentage=True, **columns)
+    mean = Metric(key="c", **columns)
+    same, mixed = [{"c": 40.0}] * 9, [{"c": value} for value in (0.0, 25.0, 100.0) * 9]
+    for rows in (same, mixed):
+        assert percentage.interval(rows, BOOTSTRAP) == mean.interval(rows, BOOTSTRAP)
+
+
 def test_the_rate_of_a_flag_counts_rows_without_it_as_well():
     rows = [{"empty": True}, {}, {}, {"empty": False}]
     assert Flag("empty", "no answer").rate(rows, BOOTSTRAP).mean == 25
@@ -68,3 +86,10 @@ def test_a_value_is_in_the_band_that_it_starts_or_lies_in(value, name):
 def test_the_median_is_a_statistic_like_any_other():
     median = Metric(key="m", columns=("error",), title="median", statistic=np.median)
     assert median.score([{"error": 1.0}, {"error": 2.0}, {"error": 9.0}]) == 2.0
+
+
+def test_a_row_is_answered_unless_a_flag_says_that_it_is_not():
+    flags = (Flag("late", "it came too late"), Flag("none", "nothing came", is_no_answer=True))
+    assert answered(flags, {"late": True, "none": False})
+    assert answered(flags, {})
+    assert not answered(flags, {"none": True})

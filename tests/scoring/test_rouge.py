@@ -34,10 +34,26 @@ def test_the_stemmer_takes_forms_of_a_word_for_one():
     assert rouge(pairs, stemmer=True)[0]["rouge1"] == 100
 
 
-def test_lsum_takes_lines_for_sentences_and_l_does_not():
-    (row,) = rouge([("one two\nthree four", "three four\none two")], stemmer=False)
+@pytest.mark.parametrize(
+    ("prediction", "reference"),
+    [
+        ("one two\nthree four", "three four\none two"),
+        ("One two. Three four.", "Three four. One two."),
+        ("One two. Three four.", "Three four\nOne two"),
+    ],
+)
+def test_lsum_goes_by_sentences_and_lines_of_both_sides_and_l_does_not(prediction, reference):
+    (row,) = rouge([(prediction, reference)], stemmer=False)
     assert row["rougeL"] == pytest.approx(50)
     assert row["rougeLsum"] == pytest.approx(100)
+    several = rouge([(prediction, ["none of it", reference])], stemmer=False)
+    assert several == [row]
+
+
+def test_only_what_is_asked_for_is_computed(monkeypatch):
+    monkeypatch.setattr("finetune.scoring.sentences.split", None)
+    (row,) = rouge([("A b. C d.", "A b. C d.")], stemmer=True, names=("rouge1", "rougeL"))
+    assert row == {"rouge1": 100, "rougeL": 100}
 
 
 def test_rows_come_back_in_the_order_of_their_pairs():

@@ -24,6 +24,13 @@ def test_without_the_aggregator_every_row_keeps_its_scores(metric):
     assert rows["rouge1"] == pytest.approx([400 / 9, 0, 100])
 
 
+def test_lsum_goes_by_sentences(metric):
+    means = metric.compute(
+        predictions=["One two. Three four."], references=["Three four. One two."]
+    )
+    assert (means["rougeL"], means["rougeLsum"]) == pytest.approx((50, 100))
+
+
 def test_a_row_may_have_several_references(metric):
     several = [[reference, "the cats sat"] for reference in REFERENCES]
     rows = metric.compute(predictions=PREDICTIONS, references=several, use_aggregator=False)

@@ -24,7 +24,11 @@ def test_the_untuned_model_predicts_validation_and_test_with_and_without_example
     for name in ("base", "few_shot"):
         for split, count in (("validation", 4), ("test", 6)):
             rows = read_jsonl(paths.predictions("samsum", name, split))
-            assert len(rows) == count
+            draws = 3 if name == "few_shot" else 1
+            assert [row.get("draw", 0) for row in rows] == [
+                k for k in range(draws) for _ in rows[:count]
+            ]
+            assert [row["id"] for row in rows] == [str(n) for n in range(count)] * draws
             assert {"id", "prediction", "reference", "reference_nll"} <= rows[0].keys()
             assert "rouge1" not in rows[0]  # scoring is another stage
             assert ("shots" in rows[0]) == (name == "few_shot")

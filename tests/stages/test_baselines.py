@@ -8,6 +8,7 @@ from finetune.core import params, paths
 from finetune.core.errors import DataError
 from finetune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from finetune.stages import baselines
+from finetune.tasks.price import scores as price_scores
 
 ROOT = Path(__file__).parents[2]
 
@@ -125,6 +126,22 @@ def test_a_table_for_dvc_plots_holds_every_baseline(run):
     assert [line.split("\t")[0] for line in lines] == ["name", "mean", "median"]
     run()
     assert paths.plot("price", "baselines").read_text() == "name\tscore\tlow\thigh\n"
+
+
+def test_a_baseline_that_gives_no_answers_is_not_drawn(run, monkeypatch):
+    score = price_scores.score
+
+    def nothing_said(*args):
+        return [row | {"unparsable": row["prediction"] == 60.0} for row in score(*args)]
+
+    monkeypatch.setattr(price_scores, "score", nothing_said)
+    guess("human", _7=60.0, _3=60.0)
+    run("mean")
+    metrics = read_json(paths.metrics("price", "baselines"))["price"]["baselines"]
+    assert "mae" not in metrics["human"]
+    assert metrics["human"]["no_answer"] == 2
+    lines = paths.plot("price", "baselines").read_text().splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["name", "mean"]
 
 
 def test_somebodys_texts_are_scored_like_any_baseline(run, tmp_path):

@@ -12,7 +12,7 @@ from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap
 from finetune.scoring import crossed, multiple, row_values
 from finetune.scoring.intervals import Interval
-from finetune.scoring.metrics import Flag, Metric
+from finetune.scoring.metrics import Metric, answered, imputed
 from finetune.tasks import registry
 
 # Where a run does not say how many rows may have no answer, as a fraction.
@@ -181,9 +181,19 @@ def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Compa
 
 
 def primary_metric(run: Run, task: str) -> str:
-    """The key of the score that verdicts on a task are about; the kind's first, unless declared."""
-    declared = run.params.get(f"tasks.{task}.primary")
-    return str(declared or registry.scores(run.kinds[task]).METRICS[0].key)
+    """The key of the score that verdicts on a task are about; the kind's first, unless declared.
+
+    Raises:
+        UserError: the declared one is no score of the kind, or neither higher nor lower is better.
+    """
+    metrics = registry.scores(run.kinds[task]).METRICS
+    declared = run.params.get(f"tasks.{task}.primary") or metrics[0].key
+    known = [metric.key for metric in metrics if metric.higher_is_better is not None]
+    if declared not in known:
+        raise UserError(
+            f"tasks.{task}.primary: is {shown(declared)}, must be one of {', '.join(known)}"
+        )
+    return str(declared)
 
 
 def _comparison(
@@ -200,17 +210,14 @@ def _comparison(
         [in_order(run.predictions[task], order) for run in configuration.runs_of(task)]
         for configuration in (reference, other)
     ]
-    unanswered = tuple(
-        float(np.mean([[is_unanswered(row, flags) for row in rows] for rows in side]))
-        for side in sides
-    )
+    unanswered = (unanswered_rate(reference, task), unanswered_rate(other, task))
     limit = max_no_answer(reference.first, task)
     is_silent = max(unanswered) > limit
     # Of silence nothing is compared, but the table still has a line for it.
     kept = [
         place
         for place in range(len(order))
-        if is_silent or not any(is_imputed(rows[place], flags) for side in sides for rows in side)
+        if is_silent or not any(imputed(flags, rows[place]) for side in sides for rows in side)
     ]
     chosen = [[[rows[place] for place in kept] for rows in side] for side in sides]
     before, after = (
@@ -227,7 +234,7 @@ def _comparison(
         before=scores[0],
         after=scores[1],
         difference=crossed.difference(before, after, metric.is_rate),
-        unanswered=(unanswered[0], unanswered[1]),
+        unanswered=unanswered,
         is_silent=is_silent,
         level=options.confidence,
     )
@@ -239,14 +246,17 @@ def in_order(rows: Sequence[Row], ids: Sequence[str]) -> list[Row]:
     return [by_id[name] for name in ids]
 
 
-def is_unanswered(row: Row, flags: Sequence[Flag]) -> bool:
-    """Whether a row has no answer, by the flags of its kind that say so."""
-    return any(flag.is_no_answer and row.get(flag.key) for flag in flags)
-
-
-def is_imputed(row: Row, flags: Sequence[Flag]) -> bool:
-    """Whether a constant stands in for a row's answer, which then says nothing of the model."""
-    return any(flag.is_imputed and row.get(flag.key) for flag in flags)
+def unanswered_rate(configuration: Configuration, task: str) -> float:
+    """The rate of a task's rows without an answer, over all runs, 0 to 1."""
+    flags = registry.scores(configuration.first.kinds[task]).FLAGS
+    return float(
+        np.mean(
+            [
+                [not answered(flags, row) for row in run.predictions[task]]
+                for run in configuration.runs_of(task)
+            ]
+        )
+    )
 
 
 def max_no_answer(run: Run, task: str) -> float:
@@ -357,6 +367,7 @@ def _check_rows(task: str, before: Run, after: Run) -> None:
 
 def _check_scoring(task: str, before: Run, after: Run) -> None:
     for key, (old, new) in changed_params(before, after).items():
+        # The rate above which nothing is scored changes no row's score.
         if key.startswith(f"tasks.{task}.score.") and not key.endswith(".max_no_answer"):
             raise UserError(
                 f"{task}: {before.name} and {after.name} are scored by different rules: "

@@ -172,14 +172,28 @@ class Prompt(Section):
 
 
 class Score(Section):
-    """How predictions are scored; a kind adds its own options."""
+    """How predictions are scored; a kind adds its own options.
+
+    A model with a larger fraction of rows without an answer than `max_no_answer` has no scores.
+    """
+
+    max_no_answer: Fraction = 0.05
 
 
 class Eval(Section):
-    """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`."""
+    """How a model is asked; few-shot prompts hold `shots` examples of train, drawn with `seed`.
+
+    What is drawn is drawn `draws` times, the k-th from `seed` + k, k from 0 on.
+    """
 
     shots: Annotated[int, Field(ge=0)]
     seed: Seed
+    draws: Count = 1
+
+    @property
+    def is_random(self) -> bool:
+        """Whether answers hang on `seed`, without any examples; a kind that samples overrides."""
+        return False
 
 
 class TextEval(Eval):
@@ -192,6 +206,17 @@ class TextEval(Eval):
     beams: Annotated[int, Field(ge=2)]
     samples: Annotated[int, Field(ge=2)]
     temperature: Annotated[float, Field(gt=0)]
+
+    @property
+    def is_random(self) -> bool:
+        """Whether tokens are sampled."""
+        return self.decode in ("sample", "mbr")
+
+
+class EvalDefaults(Section):
+    """What every task's `eval` starts from."""
+
+    draws: Count
 
 
 class Published(Section):
@@ -303,7 +328,10 @@ class Train(Section):
 class Task(Section):
     """A data set of some kind, and what is done with it; `options.py` of a kind extends this.
 
-    `baselines` are names of those in the kind's `baselines.py`.
+    `primary` is the score that verdicts are about, by default the kind's first. `guards` say by how
+    much others may get worse before a configuration is not shipped, in their units: scores of the
+    kind, rates of its flags (`empty_rate`), `forgetting`; or the primary one, where another task is
+    what got better. `baselines` are names of those in the kind's `baselines.py`.
     """
 
     fields: ClassVar[RowFields]
@@ -311,6 +339,8 @@ class Task(Section):
     kind: str
     source: TaskSource
     prompt: Prompt
+    primary: str | None = None
+    guards: dict[str, Annotated[float, Field(ge=0)]] = {}
     baselines: list[str]
     published: list[Published]
     train: Train
@@ -387,6 +417,7 @@ class Params(Section):
     method: Method
     lora: Lora
     train: Train
+    eval: EvalDefaults
     bootstrap: Bootstrap
     run: Run
 

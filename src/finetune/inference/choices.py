@@ -6,7 +6,7 @@ that cannot do so it is searched level by level.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from transformers import PreTrainedModel
 from finetune.core.errors import ModelError
 from finetune.inference import tree_attention
 from finetune.inference.budgets import Budgets
+from finetune.inference.continuations import LongerNumbers, continuation
 from finetune.inference.kv_cache import CachedBatch
 from finetune.inference.prefill import Prefiller
 from finetune.modeling.batches import in_batches
@@ -55,6 +56,18 @@ class Tree:
             levels.append(below)
         return levels
 
+    @property
+    def endings(self) -> list[tuple[tuple[int, ...], list[int]]]:
+        """Of each choice its tokens, and those that can follow in another choice."""
+        found: dict[int, tuple[tuple[int, ...], list[int]]] = {}
+        for node in (node for nodes in self.levels for node in nodes):
+            tokens = [self.alphabet[column] for column in node.columns]
+            if node.choice is not None:
+                found[node.choice] = node.path, tokens
+            for leaf, choice in zip(node.leaves, node.leaf_choices, strict=True):
+                found[int(choice)] = (*node.path, tokens[leaf]), []
+        return [found[choice] for choice in range(len(self.lengths))]
+
 
 @dataclass(frozen=True)
 class Distribution:
@@ -62,11 +75,14 @@ class Distribution:
 
     `probabilities` are normalized over the choices; None where no mass lies on them. `mass` is that
     on all choices: `outside` is 1 - mass, from which less than 1e-16 could not be had back.
+    `continuation` is the part of the likeliest choice's mass with which a longer number follows; 0
+    where that was not asked for.
     """
 
     probabilities: np.ndarray | None
     outside: float
     mass: float
+    continuation: float = 0.0
 
 
 # Nodes of one level and the probability (rows, nodes) of reaching them, None for the root, to the
@@ -129,32 +145,48 @@ def distributions(
     budgets: Budgets,
     pad_id: int,
     what: str,
+    longer: LongerNumbers | None = None,
 ) -> list[Distribution]:
     """The distribution over the tree's choices after each prompt.
 
     A choice has the probability of its path less that of its continuations to other choices: the
     answer ends where the choice does, whatever follows, so that of the prices 0…999 1299 counts as
     129, its longest beginning that is one. Beginnings less likely than `prune_below` are not
-    followed, and their mass is outside.
+    followed, and their mass is outside. With `longer`, how much of the likeliest choice's mass is
+    such a beginning is `continuation`, for another decode step of each batch.
     """
     prefiller = Prefiller(model, prompts, pad_id)
     levels = tree.levels
+    endings = tree.endings if longer else []
     nodes = sum(map(len, levels)) - 1  # the root is the prompt's own end
     is_one_pass = tree_attention.supports(model)
+    # What follows the likeliest choice goes into the same columns, once the tree is done with.
+    following = max(tree.lengths) + 1 if longer else 0
     # The search level by level copies the prompts of as many pairs as there are rows.
-    columns = prefiller.prefix_length + (nodes if is_one_pass else len(levels))
+    columns = prefiller.prefix_length + (
+        max(nodes, following) if is_one_pass else max(len(levels), following)
+    )
     max_rows = budgets.max_rows(model, columns, copies=1 if is_one_pass else 2)
 
     @torch.inference_mode()
     def answer(chosen: list[int]) -> list[Distribution]:
         if is_one_pass and nodes:
-            batch = prefiller.prefill(chosen, extra_columns=nodes)
+            batch = prefiller.prefill(chosen, extra_columns=max(nodes, following))
             conditionals = _of_all_nodes(batch, tree, budgets.max_logit_tokens(model))
         else:
-            batch = prefiller.prefill(chosen, extra_columns=0)
+            batch = prefiller.prefill(chosen, extra_columns=following)
             width = batch.mask.shape[1] + len(levels)
             conditionals = _of_pairs(batch, tree, budgets.max_cached_rows(model, width, copies=2))
-        return [_distribution(mass) for mass in _masses(conditionals, tree, prune_below)]
+        masses = _masses(conditionals, tree, prune_below)
+        predicted = [_distribution(mass) for mass in masses]
+        if longer is None:
+            return predicted
+        paths, others = zip(*(endings[c] for c in masses.argmax(axis=1)), strict=True)
+        continued = continuation(batch, paths, others, longer, pad_id)
+        return [
+            replace(of_row, continuation=float(share if of_row.mass > 0 else 0))
+            for of_row, share in zip(predicted, continued, strict=True)
+        ]
 
     return in_batches(prefiller.suffix_lengths, max_rows, what, answer)
 

@@ -58,6 +58,25 @@ def crps(distribution: np.ndarray, price: float) -> float:
     return float(error - cumulated @ (1 - cumulated))
 
 
+def crps_charged(distribution: np.ndarray, outside: float, price: float) -> float:
+    """The CRPS in USD with the mass on no price, 0 to 1, where it does most harm; at least `crps`.
+
+    `distribution` is normalized over the prices, so that its CRPS is as good with 1 % of a model's
+    probability on prices as with all of it: mass on no price is free, and a model that keeps it for
+    expensive products gains by that. Charged, the model is G = (1 - outside) F + outside δ, δ being
+    all mass on one price: the price from 0 to 999 of the highest CRPS. That is one of the ends,
+    0 or 999: ∫ (G(x) - [x ≥ price])² dx grows with the distance of δ from the true price on either
+    side of it. As the CRPS is convex in the distribution, no other way to spend the mass on prices
+    costs more, and spending it as the rest is spent, which is `crps`, costs no more.
+    """
+    worst = []
+    for end in (0, -1):
+        completed = (1 - outside) * distribution
+        completed[end] += outside
+        worst.append(crps(completed, price))
+    return max(worst)
+
+
 def pit(distribution: np.ndarray, price: int) -> tuple[float, float]:
     """The probability integral transform of the true price: its CDF just below and at the price.
 

@@ -3,7 +3,8 @@
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from transformers import PreTrainedModel
@@ -17,6 +18,8 @@ from finetune.modeling.base import Base
 from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
 
 Prediction = dict[str, Any]
+# Rows whose inputs share so many characters at their beginning, blanks aside, are one cluster.
+OPENING = 40
 # A kind's own rows, and its own options of `eval`.
 RowT = TypeVar("RowT", bound=TaskRow)
 EvalT = TypeVar("EvalT", bound=Eval)
@@ -81,13 +84,57 @@ def predict(
     )
     with merged_adapter(model), precision.autocast(model, base.dtype):
         predictions = spec.answers(request)
-    for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
+    openings = _openings([row.input for row in rows])
+    for row, prediction, prompt, opening in zip(rows, predictions, prompts, openings, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.
-        prediction["input_hash"] = hashlib.sha256(row.input.encode()).hexdigest()[:12]
+        prediction["input_hash"] = _hash(row.input)
+        prediction["opening"] = opening
         prediction["prompt_truncated"] = prompt.truncated
         if shots:
             prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}
     return predictions
+
+
+def predict_draws(
+    base: Base,
+    model: PreTrainedModel,
+    spec: EvalSpec,
+    rows: Sequence[TaskRow],
+    train: Sequence[TaskRow],
+    what: str,
+    budgets: Budgets,
+    shots: int = 0,
+) -> list[Prediction]:
+    """The same as `predict`, then the predictions of further draws, each row with its `draw`.
+
+    There are `eval.draws` where chance decides, of the examples or of the answers; else one.
+    """
+    draws = spec.eval.draws if shots or spec.eval.is_random else 1
+    predictions = predict(base, model, spec, rows, train, what, budgets, shots)
+    for k in range(1, draws):
+        seeded = spec.eval.model_copy(update={"seed": spec.eval.seed + k})
+        drawn = predict(
+            base, model, replace(spec, eval=seeded), rows, train,
+            f"{what}, draw {k + 1} of {draws}", budgets, shots,
+        )  # fmt: skip
+        predictions += [{**row, "draw": k} for row in drawn]
+    return predictions
+
+
+def _openings(texts: Sequence[str]) -> list[str]:
+    """A hash of each text's beginning: near-duplicates, as of a product in two sizes, open alike.
+
+    What all texts begin with, such as a question before each description, is not counted.
+    """
+    squeezed = ["".join(text.lower().split()) for text in texts]
+    columns = zip(*squeezed, strict=False)  # until the shortest text ends
+    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+    start = shared if len(texts) > 1 else 0
+    return [_hash(text[start : start + OPENING]) for text in squeezed]
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def draw(train: Sequence[TaskRow], shots: int, seed: int) -> list[Shot]:

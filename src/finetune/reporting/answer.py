@@ -4,9 +4,10 @@ from finetune.core.schema import Bootstrap, Task
 from finetune.reporting import dots, leaderboard, sentences
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.dots import Line, Mark
-from finetune.reporting.leaderboard import Lead, LeaderboardEntry
-from finetune.reporting.parts import Figure, Part, difference
-from finetune.reporting.sentences import Verdict
+from finetune.reporting.leaderboard import Lead, LeaderboardEntry, SilentEntry
+from finetune.reporting.parts import Figure, Part, counted, difference
+from finetune.reporting.sentences import AnsweredByBoth, Verdict
+from finetune.reporting.tables import no_answer
 from finetune.scoring import numbers
 from finetune.scoring.metrics import Metric
 
@@ -15,35 +16,63 @@ NOTES = {
     "few_shot": "untuned, with examples in the prompt",
     "tuned": "with its adapter",
 }
+WHO = {
+    "base": "the base model",
+    "few_shot": "the base model with examples in its prompt",
+    "tuned": "the tuned model",
+}
 
 
 def verdict(
     artifacts: TaskArtifacts, entries: list[LeaderboardEntry], bootstrap: Bootstrap
 ) -> Verdict | None:
-    """What tuning did to the primary metric; None before both models are scored."""
+    """What tuning did to the primary metric; None before both models are scored.
+
+    Nothing is compared with a model that does not answer: of such a base model the verdict is the
+    tuned one's against the best baseline.
+    """
     metric = artifacts.primary
+    best = leaderboard.best_baseline(entries, metric)
+    best_lead = leaderboard.lead(artifacts, best, bootstrap) if best else None
+    silent = leaderboard.silent(artifacts)
+    if silent_tuned := leaderboard.by_role(silent, "tuned"):
+        return sentences.tuned_silent(silent_tuned)
     base = leaderboard.by_role(entries, "base")
     tuned = leaderboard.by_role(entries, "tuned")
+    silent_base = leaderboard.by_role(silent, "base")
+    if silent_base and tuned:
+        return sentences.base_silent(metric, silent_base, tuned, best, best_lead)
     gain = _gain(artifacts)
     if not (base and tuned and gain):
         return None
-    lead = Lead(gain["mean"], gain["low"], gain["high"], gain["p"])
-    best = leaderboard.best_baseline(entries, metric)
+    lead = Lead(gain["mean"], gain["low"], gain["high"])
     return sentences.verdict(
         metric,
         base,
         tuned,
         lead if leaderboard.sign(metric) > 0 else lead.reversed(),
         best,
-        leaderboard.lead(artifacts, best, bootstrap) if best else None,
+        best_lead,
         bootstrap.confidence,
+        _over(gain),
     )
+
+
+def _over(gain: dict[str, float]) -> AnsweredByBoth | None:
+    """The scores that a gain is the difference of, where it leaves rows without answers out."""
+    if "before" not in gain:
+        return None
+    return AnsweredByBoth(gain["before"], gain["after"], int(gain["n"]))
 
 
 def change(artifacts: TaskArtifacts) -> str:
     """The paired difference of the primary metric as text; empty before there is one."""
     gain = _gain(artifacts)
-    return difference(gain, artifacts.primary, artifacts.primary.unit) if gain else ""
+    if not gain:
+        return ""
+    shown = difference(gain, artifacts.primary, artifacts.primary.unit)
+    over = _over(gain)
+    return f"{shown} over the {counted(over.rows)} that both answered" if over else shown
 
 
 def _gain(artifacts: TaskArtifacts) -> dict[str, float] | None:
@@ -58,12 +87,14 @@ def answer(
     bootstrap: Bootstrap,
 ) -> Part:
     """The leaderboard, and remarks that put the scores into perspective."""
-    if not entries:
+    silent = leaderboard.silent(artifacts)
+    if not (entries or silent):
         return Part(missing=["No scores were written yet; run `dvc repro`."])
     part = Part(notes=_notes(artifacts, entries, bootstrap))
     if not any(entry.role in ("baseline", "oracle") for entry in entries):
         part.missing.append("No baselines were run for this task.")
-    part.figures.append(_figure(name, artifacts, entries, options, bootstrap))
+    if entries:
+        part.figures.append(_figure(name, artifacts, entries, options, bootstrap))
     return part
 
 
@@ -76,8 +107,18 @@ def _figure(
 ) -> Figure:
     metric = artifacts.primary
     best_first = leaderboard.ranked(entries, metric)
-    lines = [_line(artifacts, entry) for entry in best_first] + _published(metric, options)
-    scores = "; ".join(f"{entry.name} {metric.amount(entry.score)}" for entry in best_first)
+    silent = leaderboard.silent(artifacts)
+    lines = [
+        *(_line(artifacts, entry) for entry in best_first),
+        *(Line(entry.name, entry.rate, "no answer", ()) for entry in silent),
+        *_published(metric, options),
+    ]
+    scores = "; ".join(
+        [
+            *(f"{entry.name} {metric.amount(entry.score)}" for entry in best_first),
+            *(f"{entry.name} {entry.rate}" for entry in silent),
+        ]
+    )
     title, axis = f"{artifacts.task}: {scores}", f"{metric.heading}, {metric.direction}"
     wide, narrow = (
         dots.dots(
@@ -96,6 +137,8 @@ def _figure(
             " A diamond is an oracle: it reads the reference, an upper bound for baselines of its "
             "kind and no competitor. A model that writes words of its own may pass it."
         )
+    if silent:
+        caption += " What gives too few answers has no score, and no place among the others."
     return Figure("Baselines and models", caption, wide, narrow)
 
 
@@ -150,8 +193,13 @@ def _notes(
     base = leaderboard.by_role(entries, "base")
     baselines = [e for e in entries if e.role == "baseline" and not e.is_partial]
     notes = sentences.weak_base(base, baselines, metric) if base else []
+    notes += _silence(artifacts, entries, leaderboard.silent(artifacts))
     notes += artifacts.kind.report.notes(artifacts)
     for entry in entries:
+        if entry.role in ("base", "tuned"):
+            who = f"The {entry.role} model scores"
+            notes += filter(None, [sentences.over_draws(metric, entry, who)])
+            continue
         if entry.role == "few_shot":
             rows = artifacts.predictions.get("few_shot", [])
             shots = max((row.get("shots", 0) for row in rows), default=0)
@@ -163,5 +211,22 @@ def _notes(
         else:
             continue
         lead = leaderboard.lead(artifacts, entry, bootstrap)
-        notes.append(sentences.against(metric, entry, lead, who, bootstrap.confidence))
+        against = sentences.against(metric, entry, lead, who)
+        notes.append(f"{against} {sentences.over_draws(metric, entry, 'It scores')}".rstrip())
     return notes
+
+
+def _silence(
+    artifacts: TaskArtifacts, entries: list[LeaderboardEntry], silent: list[SilentEntry]
+) -> list[str]:
+    """Who does not answer, and of whom answers now and then the score over the rows answered."""
+    # What the verdict says of the base and the tuned model need not be said again.
+    return [
+        sentences.silent(WHO.get(entry.role, entry.name), entry)
+        for entry in silent
+        if entry.role not in ("base", "tuned")
+    ] + [
+        sentences.partly_silent(artifacts.primary, WHO.get(entry.role, entry.name), entry.scores)
+        for entry in entries
+        if no_answer(entry.scores)
+    ]

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from finetune.reporting import leaderboard
 from finetune.reporting.artifacts import Row, TaskArtifacts
 from finetune.reporting.overlap import Span, overlap
+from finetune.reporting.rows import answered_rows
+from finetune.scoring.metrics import answered
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextExample:
-    """A row's input with its references and what both models answered."""
+    """A row's input with its references and what both models answered.
+
+    `base_score` is None where the base model was not asked, or has no answer.
+    """
 
     title: str
     id: str
@@ -18,6 +23,7 @@ class TextExample:
     references: list[str]
     base: list[Span]
     base_score: float | None
+    base_has_answer: bool
     tuned: list[Span]
     tuned_score: float
 
@@ -41,12 +47,12 @@ def text_examples(
     input_field: str,
     mark: Callable[[Row], list[Span]] = plain,
 ) -> list[TextExample]:
-    """The best, the middle and the worst row by the tuned model's score; fewer of few rows.
+    """The best, the middle and the worst row that the tuned model answered; fewer of few rows.
 
     `input_field` is that of a prepared row's input, `mark` divides an answer into what is marked
     and what is not.
     """
-    metric, predictions = artifacts.primary, artifacts.predictions.get("tuned", [])
+    metric, predictions = artifacts.primary, answered_rows(artifacts, "tuned")
     ranked = sorted(predictions, key=lambda row: -leaderboard.sign(metric) * metric.of_row(row))
     inputs = {row["id"]: row[input_field] for row in artifacts.rows.get("test", [])}
     bases = {row["id"]: row for row in artifacts.predictions.get("base", [])}
@@ -54,6 +60,7 @@ def text_examples(
     for place, title in _places(len(ranked)).items():
         row = ranked[place]
         base = bases.get(row["id"])
+        answer = base if base and answered(artifacts.kind.flags, base) else None
         examples.append(
             TextExample(
                 title=title,
@@ -61,7 +68,8 @@ def text_examples(
                 input=inputs.get(row["id"], ""),
                 references=row.get("references") or [row["reference"]],
                 base=mark(base) if base else [],
-                base_score=metric.of_row(base) if base else None,
+                base_score=metric.of_row(answer) if answer else None,
+                base_has_answer=not base or answer is not None,
                 tuned=mark(row),
                 tuned_score=metric.of_row(row),
             )

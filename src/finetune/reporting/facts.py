@@ -18,7 +18,8 @@ from finetune.scoring.numbers import number, share, usd
 
 PACKAGES = (
     "dvc", "torch", "transformers", "peft", "bitsandbytes", "accelerate", "safetensors",
-    "tokenizers", "datasets", "rouge-score", "scikit-learn", "numpy", "scipy", "matplotlib",
+    "tokenizers", "datasets", "rouge-score", "pysbd", "scikit-learn", "numpy", "scipy",
+    "matplotlib",
 )  # fmt: skip
 # What a key alone does not say.
 TITLES = {

@@ -48,8 +48,11 @@ def _add_figure(
     captions = []
     if len(labels) > len(lines):
         captions.append(f"The {len(lines)} largest of {len(labels)} groups.")
-    if any(row.get(f"{metric.key}_low") is None for row in rows):
+    scored = [row for row in rows if row.get(metric.key) is not None]
+    if any(row.get(f"{metric.key}_low") is None for row in scored):
         captions.append(f"Groups of fewer than {MIN_ROWS} rows have no interval.")
+    if silent := sorted({row["model"] for row in rows if row not in scored}):
+        captions.append(f"No score where too few rows have an answer: {', '.join(silent)}.")
     part.figures.append(Figure(heading, " ".join(captions), svg))
 
 
@@ -93,7 +96,9 @@ def _weak_groups(artifacts: TaskArtifacts) -> str:
     ]
     weakest = min(tuned.values(), key=lambda row: sign * row[metric.key], default=None)
     return sentences.groups(
-        losing, (weakest["group"], metric.amount(weakest[metric.key])) if weakest else None
+        losing,
+        (weakest["group"], metric.amount(weakest[metric.key])) if weakest else None,
+        compared=bool(base),
     )
 
 

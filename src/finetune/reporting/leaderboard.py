@@ -1,15 +1,19 @@
-"""Baselines and models by the primary metric, and how far ahead of each the tuned model is."""
+"""Baselines and models by the primary metric, and how far ahead of each the tuned model is.
+
+Those that give too few answers have no scores and no place: see `SilentEntry`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from finetune.core.schema import Bootstrap
+from finetune.reporting import tables
 from finetune.reporting.artifacts import TaskArtifacts
-from finetune.reporting.tables import Metrics
-from finetune.scoring import bootstrap, paired
-from finetune.scoring.bootstrap import Interval
-from finetune.scoring.metrics import Metric
+from finetune.reporting.tables import Metrics, no_answer
+from finetune.scoring import paired
+from finetune.scoring.intervals import Interval
+from finetune.scoring.metrics import Metric, imputed
 
 Model = Literal["base", "few_shot", "tuned"]
 Role = Literal["baseline", "oracle"] | Model
@@ -18,13 +22,11 @@ MODELS: dict[Model, str] = {"base": "base model", "few_shot": "base, few-shot", 
 
 @dataclass(frozen=True)
 class Lead(Interval):
-    """How far the tuned model is ahead, positive being better, with the difference's p-value."""
-
-    p: float
+    """How far the tuned model is ahead, positive being better."""
 
     def reversed(self) -> "Lead":
         """The same difference as a lead of the other one."""
-        return Lead(-self.mean, -self.high, -self.low, self.p)
+        return Lead(-self.mean, -self.high, -self.low)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,23 @@ class LeaderboardEntry:
         return self.rows < self.test_rows
 
 
+@dataclass(frozen=True, kw_only=True)
+class SilentEntry:
+    """A baseline or model without scores, as it answers too few of its `rows`."""
+
+    key: str
+    name: str
+    role: Role
+    scores: Metrics
+    no_answer: int
+    rows: int
+
+    @property
+    def rate(self) -> str:
+        """`no answer in 200 of 200 rows`."""
+        return no_answer(self.scores)
+
+
 def sign(metric: Metric) -> int:
     """1 where a higher score is better, else -1."""
     return -1 if metric.higher_is_better is False else 1
@@ -57,14 +76,7 @@ def sign(metric: Metric) -> int:
 
 def entries(artifacts: TaskArtifacts) -> list[LeaderboardEntry]:
     """All that have a primary score: baselines, then models."""
-    metrics, key = artifacts.metrics, artifacts.primary.key
-    scored: list[tuple[str, str, Role, Metrics]] = [
-        (name, name, "oracle" if scores.get("protocol", {}).get("oracle") else "baseline", scores)
-        for name, scores in metrics.get("baselines", {}).items()
-    ]
-    scored += [
-        (role, name, role, metrics[role]) for role, name in MODELS.items() if metrics.get(role)
-    ]
+    key, scored = artifacts.primary.key, _scored(artifacts)
     test_rows = max((scores.get("n", 0) for *_, scores in scored), default=0)
     board = []
     for entry_key, name, role, scores in scored:
@@ -87,7 +99,39 @@ def entries(artifacts: TaskArtifacts) -> list[LeaderboardEntry]:
     return board
 
 
-def by_role(entries: Sequence[LeaderboardEntry], role: Role) -> LeaderboardEntry | None:
+def silent(artifacts: TaskArtifacts) -> list[SilentEntry]:
+    """All that have no primary score since they answer too few rows: baselines, then models."""
+    return [
+        SilentEntry(
+            key=key,
+            name=name,
+            role=role,
+            scores=scores,
+            no_answer=scores["no_answer"],
+            rows=scores["n"],
+        )
+        for key, name, role, scores in _scored(artifacts)
+        if scores.get(artifacts.primary.key) is None and scores.get("no_answer")
+    ]
+
+
+def _scored(artifacts: TaskArtifacts) -> list[tuple[str, str, Role, Metrics]]:
+    """The key, name, role and metrics of baselines and models."""
+    metrics = artifacts.metrics
+    scored: list[tuple[str, str, Role, Metrics]] = [
+        (name, name, "oracle" if scores.get("protocol", {}).get("oracle") else "baseline", scores)
+        for name, scores in metrics.get("baselines", {}).items()
+    ]
+    scored += [
+        (role, name, role, metrics[role]) for role, name in MODELS.items() if metrics.get(role)
+    ]
+    return scored
+
+
+Entry = TypeVar("Entry", LeaderboardEntry, SilentEntry)
+
+
+def by_role(entries: Sequence[Entry], role: Role) -> Entry | None:
     """The first of a role."""
     return next((entry for entry in entries if entry.role == role), None)
 
@@ -98,25 +142,31 @@ def ranked(entries: Sequence[LeaderboardEntry], metric: Metric) -> list[Leaderbo
 
 
 def best_baseline(entries: Sequence[LeaderboardEntry], metric: Metric) -> LeaderboardEntry | None:
-    """The best baseline that covers every row; an oracle is no competitor."""
-    baselines = [e for e in entries if e.role == "baseline" and not e.is_partial]
-    return next(iter(ranked(baselines, metric)), None)
+    """The baseline of the best validation score; see `tables.best_baseline`."""
+    baselines = {e.key: e for e in entries if e.role in ("baseline", "oracle")}
+    best = tables.best_baseline({key: e.scores for key, e in baselines.items()}, metric)
+    return baselines[best] if best else None
 
 
 def lead(artifacts: TaskArtifacts, entry: LeaderboardEntry, options: Bootstrap) -> Lead | None:
-    """How far the tuned model is *ahead* of another in the primary metric, over the rows of both.
+    """How far the tuned model is *ahead* of another in the primary metric.
 
-    Positive is better, whichever way the metric points. None where the rows are not there.
+    Over the rows with nothing imputed; positive is better, whichever way the metric points. None
+    where there are none.
     """
     predictions = artifacts.predictions if entry.role in MODELS else artifacts.baselines
     tuned = {row["id"]: row for row in artifacts.predictions.get("tuned", [])}
     others = predictions.get(entry.key, [])
-    pairs = [(row, tuned[row["id"]]) for row in others if row["id"] in tuned]
+    flags = artifacts.kind.flags
+    pairs = [
+        (row, tuned[row["id"]])
+        for row in others
+        if row["id"] in tuned and not (imputed(flags, row) or imputed(flags, tuned[row["id"]]))
+    ]
     if not pairs:
         return None
     metric = artifacts.primary
     before, after = (metric.values([pair[i] for pair in pairs]) for i in (0, 1))
-    gain = bootstrap.paired_gain(before, after, options, metric.statistic)
-    p = paired.p_value(before, after, options, metric.statistic)
-    difference = Lead(gain.mean, gain.low, gain.high, p)
+    gain = paired.paired_gain(before, after, options, metric.statistic, metric.is_rate)
+    difference = Lead(gain.mean, gain.low, gain.high)
     return difference if sign(metric) > 0 else difference.reversed()

@@ -23,7 +23,7 @@ from finetune.reporting import (
 )
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.facts import Facts
-from finetune.reporting.leaderboard import LeaderboardEntry
+from finetune.reporting.leaderboard import MODELS, LeaderboardEntry, Role, SilentEntry
 from finetune.reporting.parts import Part, Table
 from finetune.reporting.quality import Quality
 from finetune.reporting.sentences import Verdict
@@ -34,6 +34,8 @@ WORDS = {
     "better": "Better than the base model",
     "worse": "Worse than the base model",
     "undecided": "No significant difference",
+    "base_silent": "The base model does not answer",
+    "tuned_silent": "The tuned model does not answer",
 }
 
 
@@ -50,10 +52,12 @@ class TaskView:
     best_baseline: LeaderboardEntry | None
     base: LeaderboardEntry | None
     tuned: LeaderboardEntry | None
+    silent: dict[Role, SilentEntry | None]
     verdict: Verdict | None
     change: str
     answer: Part
     scores: Table | None
+    draws: Table
     gains: Table
     meanings: Facts
     published: Table
@@ -105,22 +109,26 @@ def _task(
     entries = leaderboard.entries(artifacts)
     base = leaderboard.by_role(entries, "base")
     tuned = leaderboard.by_role(entries, "tuned")
+    silent = leaderboard.silent(artifacts)
+    sizes = [*(entry.rows for entry in entries), *(entry.rows for entry in silent)]
     train = artifacts.metrics.get("train", {})
     return TaskView(
         anchor=name,
         name=artifacts.task,
         description=artifacts.kind.report.description,
         metric=artifacts.primary,
-        rows=tuned.rows if tuned else max((entry.rows for entry in entries), default=0),
+        rows=tuned.rows if tuned else max(sizes, default=0),
         origin=facts.origin(artifacts),
         best_baseline=leaderboard.best_baseline(entries, artifacts.primary),
         base=base,
         tuned=tuned,
+        silent={role: leaderboard.by_role(silent, role) for role in MODELS},
         verdict=answer.verdict(artifacts, entries, bootstrap),
         change=answer.change(artifacts),
         answer=answer.answer(name, artifacts, entries, options, bootstrap),
-        scores=score_tables.scores(artifacts, entries) if entries else None,
-        gains=score_tables.gains(artifacts, bootstrap),
+        scores=score_tables.scores(artifacts, entries) if entries or silent else None,
+        draws=score_tables.draws(artifacts, entries),
+        gains=score_tables.gains(artifacts),
         meanings=score_tables.meanings(artifacts, entries),
         published=score_tables.published(artifacts, options),
         published_elsewhere=answer.published_elsewhere(artifacts),

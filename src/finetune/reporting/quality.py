@@ -8,7 +8,7 @@ from finetune.reporting import facts, forgetting, groups, sentences
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.facts import Facts
 from finetune.reporting.parts import KindQuality, Part, Table
-from finetune.reporting.rows import paired
+from finetune.reporting.rows import both_answered
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,9 @@ def quality(name: str, artifacts: TaskArtifacts) -> Quality:
     part, own = Part(), KindQuality()
     if artifacts.predictions.get("tuned"):
         metric = artifacts.primary
-        pairs = [(metric.of_row(base), metric.of_row(tuned)) for base, tuned in paired(artifacts)]
+        pairs = [
+            (metric.of_row(base), metric.of_row(tuned)) for base, tuned in both_answered(artifacts)
+        ]
         own = artifacts.kind.report.quality(name, artifacts)
         part = groups.groups(name, artifacts)
         part.notes.insert(0, sentences.wins(pairs, metric))

@@ -1,8 +1,11 @@
 """Scores of single rows: pairs of both models' predictions, and how the scores spread."""
 
-from finetune.reporting import canvas, figures
+from collections.abc import Sequence
+
+from finetune.reporting import canvas, figures, leaderboard
 from finetune.reporting.artifacts import Row, TaskArtifacts
 from finetune.reporting.parts import Figure
+from finetune.scoring.metrics import answered, imputed
 
 
 def paired(artifacts: TaskArtifacts) -> list[tuple[Row, Row]]:
@@ -12,19 +15,39 @@ def paired(artifacts: TaskArtifacts) -> list[tuple[Row, Row]]:
     return [(row, tuned[row["id"]]) for row in bases if row["id"] in tuned]
 
 
-def score_histogram(
+def both_answered(artifacts: TaskArtifacts) -> list[tuple[Row, Row]]:
+    """(base, tuned) of each row with nothing imputed; none where either has no scores."""
+    if {"base", "tuned"} & {entry.role for entry in leaderboard.silent(artifacts)}:
+        return []
+    return [
+        pair
+        for pair in paired(artifacts)
+        if not any(imputed(artifacts.kind.flags, row) for row in pair)
+    ]
+
+
+def answered_rows(artifacts: TaskArtifacts, role: str) -> Sequence[Row]:
+    """A model's predictions of the rows that it answered."""
+    flags = artifacts.kind.flags
+    return [row for row in artifacts.predictions.get(role, []) if answered(flags, row)]
+
+
+def score_histograms(
     name: str, artifacts: TaskArtifacts, limits: tuple[float, float] | None = None
-) -> Figure:
+) -> list[Figure]:
     """How the primary metric spreads over the test rows, for both models; for kinds to show.
 
-    `limits` are the ends of the axis, where the metric has such.
+    Over the rows that each answered, in one figure; none where there are no such rows. `limits`
+    are the ends of the axis, where the metric has such.
     """
     metric = artifacts.primary
     series = {
         label: [metric.of_row(row) for row in rows]
         for role, label in canvas.LABELS.items()
-        if (rows := artifacts.predictions.get(role))
+        if (rows := answered_rows(artifacts, role))
     }
+    if not series:
+        return []
     means = "; ".join(
         f"{label} mean {metric.number(sum(values) / len(values))}"
         for label, values in series.items()
@@ -33,4 +56,4 @@ def score_histogram(
     svg = figures.histogram(
         f"{name}-rows", title, series, f"{metric.title} of a row", limits=limits
     )
-    return Figure("Row by row", f"How {metric.title} spreads over the test rows.", svg)
+    return [Figure("Row by row", f"How {metric.title} spreads over the test rows.", svg)]

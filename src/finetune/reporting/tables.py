@@ -9,6 +9,7 @@ from tabulate import tabulate
 from finetune.core.errors import UserError
 from finetune.core.files import read_json
 from finetune.reporting.parts import KindReport
+from finetune.scoring import numbers
 from finetune.scoring.forgetting import PARTS
 from finetune.scoring.metrics import Metric
 
@@ -48,37 +49,56 @@ def results(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
 
 
 def short_results(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
-    """The same table with the best baseline alone: the one to beat, by the primary metric.
+    """The same table with the best baseline alone: the one to beat."""
+    baselines = metrics.get("baselines", {})
+    best = best_baseline(baselines, declared[0])
+    rows = [(f"best baseline by validation: {best}", baselines[best])] if best else []
+    return _table([*rows, *_models(metrics)], declared)
 
-    An oracle is no competitor, and answers to a part of the rows are scored on other rows.
+
+def best_baseline(baselines: Mapping[str, Metrics], primary: Metric) -> str | None:
+    """The baseline with the best primary score over the validation rows; None if there is none.
+
+    Never by the test rows, of which the best of many would be flattered. So somebody's own answers,
+    which are to test rows alone, are never the best one; nor is an oracle, which is no competitor,
+    or what gives too few answers to have a score.
     """
-    primary = declared[0]
     sign = -1 if primary.higher_is_better is False else 1
-    rows = metrics["tuned"]["n"]
-    competing = [
-        (f"best baseline: {name}", scores)
-        for name, scores in metrics.get("baselines", {}).items()
-        if not _is_oracle(scores) and scores["n"] == rows
-    ]
-    best = sorted(competing, key=lambda entry: -sign * entry[1][primary.key])[:1]
-    return _table([*best, *_models(metrics)], declared)
+    competing = {
+        name: sign * scores["validation"][primary.key]
+        for name, scores in baselines.items()
+        if not _is_oracle(scores) and primary.key in scores.get("validation", {})
+    }
+    return max(competing, key=competing.__getitem__, default=None)
 
 
 def _table(entries: Sequence[tuple[str, Metrics]], declared: Sequence[Metric]) -> str:
     columns = _columns(declared)
-    rows = [
-        [name, *(_with_interval(scores, metric.key) for metric in columns), scores["n"]]
-        for name, scores in entries
-    ]
+    rows = [[name, *_cells(scores, columns, declared[0]), scores["n"]] for name, scores in entries]
     headers = ["", *(metric.heading for metric in columns), "rows"]
     # Else `11.00` would lose its decimals where it stands without an interval.
     as_written = list(range(len(columns) + 1))
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=as_written)
 
 
+def _cells(scores: Metrics, columns: Sequence[Metric], primary: Metric) -> list[str]:
+    """Scores with their intervals; in the place of the first, that there are too few answers."""
+    cells = [_with_interval(scores, metric.key) for metric in columns]
+    if primary.key not in scores and no_answer(scores):
+        cells[:1] = [no_answer(scores)]
+    return cells
+
+
+def no_answer(scores: Mapping[str, Any]) -> str:
+    """`no answer in 3 of 200 rows`, of metrics that count such rows; else empty."""
+    count = scores.get("no_answer", 0)
+    total = numbers.number(scores.get("n", 0), 0)
+    return f"no answer in {numbers.number(count, 0)} of {total} rows" if count else ""
+
+
 def gains_line(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
     """`ROUGE-1 +20.11 [18.70, 21.48], …`: the tuned model's paired gain over the base."""
-    gain = metrics["tuned"]["gain"]
+    gain = metrics["tuned"].get("gain", {})
     return ", ".join(
         f"{metric.heading} {signed_with_interval(gain[metric.key])}"
         for metric in _columns(declared)
@@ -89,13 +109,62 @@ def gains_line(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> st
 def remarks(
     metrics: Mapping[str, Metrics], declared: Sequence[Metric], report: KindReport
 ) -> list[str]:
-    """Sentences to stand beneath a task's table: the gain, what was forgotten, the kind's own."""
-    return [gain_remark(metrics, declared), *forgetting_remark(metrics), *report.remarks(metrics)]
+    """Sentences beneath a task's table: the gain, what was forgotten, draws, the kind's own."""
+    return [
+        gain_remark(metrics, declared),
+        *forgetting_remark(metrics),
+        *_draw_remarks(metrics, declared),
+        *report.remarks(metrics),
+    ]
+
+
+def _draw_remarks(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> Iterator[str]:
+    """`base, few-shot, over 3 draws of examples: ROUGE-1 (points) 17.20 to 18.40, …`."""
+    for title, scores in _models(metrics):
+        draws = scores.get("draws", {})
+        ranges = [
+            f"{metric.heading} {_range(draws[metric.key])}"
+            for metric in _columns(declared)
+            if metric.key in draws
+        ]
+        if ranges:
+            over = f"over {draws['n']} draws of {draws['of']}"
+            yield f"{title.strip('*')}, {over}: {', '.join(ranges)}."
+
+
+def _range(draws: Mapping[str, Any]) -> str:
+    """The smallest and the largest score of several draws."""
+    low, high = f"{draws['low']:.2f}", f"{draws['high']:.2f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
-    """The tuned model's paired gain over the base, as a sentence."""
-    return f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
+    """The tuned model's paired gain over the base, or why there is none, in sentences."""
+    primary = declared[0]
+    silent = {
+        name: no_answer(metrics[name])
+        for name in ("base", "tuned")
+        if primary.key not in metrics[name] and no_answer(metrics[name])
+    }
+    if "tuned" in silent:
+        return f"No gain: the tuned model does not answer ({silent['tuned']}), so it has no score."
+    if "base" in silent:
+        return (
+            f"No gain: the untuned model does not answer ({silent['base']}), so there is nothing "
+            "to compare with but the baselines."
+        )
+    gain = f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
+    first = metrics["tuned"].get("gain", {}).get(primary.key, {})
+    if "before" not in first:
+        return gain
+    rates = ", ".join(
+        f"{who} {no_answer(metrics[name]) or 'answers all rows'}"
+        for name, who in (("base", "base model"), ("tuned", "tuned"))
+    )
+    return (
+        f"{gain} It is over the {first['n']} rows that both answered, where {primary.subject} is "
+        f"{first['before']:.2f} and {first['after']:.2f} ({rates})."
+    )
 
 
 def forgetting_remark(metrics: Mapping[str, Metrics]) -> list[str]:

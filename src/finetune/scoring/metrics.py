@@ -16,6 +16,8 @@ from finetune.scoring import intervals, numbers, paired
 from finetune.scoring.intervals import Interval, Statistic
 from finetune.scoring.row_values import row_values
 
+# What all rows of a rate agree on, where it has no variance.
+ENDS = ({0.0}, {100.0})
 # A row of data/prepared, and one of predictions/, as their JSON has them.
 Row = Mapping[str, Any]
 Prediction = dict[str, Any]
@@ -26,8 +28,9 @@ class Metric:
     """A statistic over columns of the predictions' rows, and what a reader is to know of it.
 
     `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
-    is neither better nor worse, such as a length. Columns are multiplied by `scale`; a rate is a
-    mean of 0 and 100. Two runs compare
+    is neither better nor worse, such as a length. Columns are multiplied by `scale`. A rate is a
+    mean of 0 and 100; a percentage is a mean of values from 0 to 100, of which some may lie
+    between. Two runs compare
     only where they have the same values of `alike` in each row. `column` is what the metric is of a
     single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there
     is no interval that holds as often as it says.
@@ -44,6 +47,7 @@ class Metric:
     higher_is_better: bool | None = True
     is_rate: bool = False
     min_rows: int = 1
+    is_percentage: bool = False
     alike: tuple[str, ...] = ()
     column: str = ""
     in_readme: bool = False
@@ -75,7 +79,10 @@ class Metric:
         if len(predictions) < self.min_rows:
             return None
         values = self.values(predictions)
-        if self.is_rate and set(values[0]) <= {0, 100}:
+        # Exact for a rate, and on the safe side for a percentage: where values may lie between 0
+        # and 100, all at one end are no likelier at a given mean than where they cannot (Markov).
+        is_at_ends = set(values[0]) <= {0, 100}
+        if (self.is_rate and is_at_ends) or (self.is_percentage and set(values[0]) in ENDS):
             return intervals.of_rate(values[0], options.confidence)
         return intervals.interval(values, options, self.statistic)
 
@@ -128,8 +135,9 @@ class Metric:
 class Flag:
     """Something that may be amiss with a row's prediction: counted, and given as a rate of rows.
 
-    `is_no_answer` where a row with it has no answer; `is_imputed` where a constant then stands in
-    for the answer, which says nothing of the model. An empty summary scores 0, and is not imputed.
+    `is_no_answer` where a row with it has no answer: see `answered`; `is_imputed` where a constant
+    then stands in for the answer, which says nothing of the model. An empty summary scores 0, and
+    is not imputed.
     """
 
     key: str
@@ -162,8 +170,21 @@ FLAGS = (
     Flag("shots_dropped", "not all examples fitted the context"),
     Flag("reference_truncated", "longer than an answer may be, for its likelihood alone"),
     Flag("hit_length_cap", "the answer was truncated at prompt.max_completion_tokens"),
-    Flag("empty", "nothing was answered"),
+    Flag("empty", "nothing was answered", is_no_answer=True),
 )
+# The rows that `answered` denies, whichever of a kind's flags says so.
+NO_ANSWER = Flag("no_answer", "no answer was given")
+
+
+def answered(flags: Sequence[Flag], row: Row) -> bool:
+    """Whether a row has an answer of its own: none of the flags that mean "no answer" is raised."""
+    return not any(flag.is_no_answer and row.get(flag.key) for flag in flags)
+
+
+def imputed(flags: Sequence[Flag], row: Row) -> bool:
+    """Whether a constant stands in for a row's answer."""
+    return any(flag.is_imputed and row.get(flag.key) for flag in flags)
+
 
 # A group's place in its order, and its name.
 Group = tuple[int, str]

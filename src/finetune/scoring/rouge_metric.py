@@ -21,8 +21,9 @@ from finetune.scoring.rouge import NAMES, rouge
 class Rouge(evaluate.Metric):
     """F1 of ROUGE-1, -2, -L and -Lsum, 0–100; an empty prediction scores 0.
 
-    ROUGE-L treats a text as one sentence, ROUGE-Lsum each line. Lin 2004, "ROUGE: A Package for
-    Automatic Evaluation of Summaries".
+    ROUGE-L takes a text for one sentence, ROUGE-Lsum splits predictions and references into theirs
+    (`finetune.scoring.sentences`). Lin 2004, "ROUGE: A Package for Automatic Evaluation of
+    Summaries".
     """
 
     def _info(self) -> evaluate.MetricInfo:

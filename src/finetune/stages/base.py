@@ -1,7 +1,8 @@
 """base: the untuned model on validation and test rows, decoded and held in memory as the tuned one.
 
-Once as it is, once with examples of train in its prompt: what can be had without tuning. And how
-likely general text is to it, for what tuning makes it forget.
+Once as it is, once with examples of train in its prompt: what can be had without tuning. Where
+chance decides, of the examples or of sampled answers, there are rows of `eval.draws` draws.
+And how likely general text is to it, for what tuning makes it forget.
 """
 
 from finetune.core import entry, paths
@@ -9,7 +10,7 @@ from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
 from finetune.inference import budgets
-from finetune.inference.predict import EvalSpec, predict
+from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.modeling import base as base_model
 from finetune.tasks import registry
 
@@ -32,7 +33,7 @@ def run(params: StageParams, task: str) -> None:
             predictions = []
             if name == "base" or shots:
                 what = f"{name} {task} {split}"
-                predictions = predict(
+                predictions = predict_draws(
                     base, base.model, spec, rows[split], rows["train"], what, limits, shots
                 )
             write_jsonl(paths.predictions(task, name, split), predictions)

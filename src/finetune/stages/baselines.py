@@ -41,6 +41,7 @@ def run(params: StageParams, task: str) -> None:
     guesses = list(_guesses(task, kind, splits["test"]))
     steps = chain(_fitted(kind, names, splits, options), guesses)
     metrics: dict[str, dict[str, Any]] = {}
+    most = options.max_no_answer
     with replaced_folder(paths.baselines(task)) as folder:
         total = len(names) + len(guesses)
         for name, answers, remarks in progress(steps, f"baselines {task}", "baseline", total):
@@ -50,17 +51,25 @@ def run(params: StageParams, task: str) -> None:
             }
             file = folder / f"{name}.jsonl"
             write_jsonl(file, scored["test"])
-            protocol = {**options.model_dump(), **answers["test"][1].remarks, **remarks}
+            protocol = {
+                **options.model_dump(),
+                **registry.protocol(params.task.kind),
+                **answers["test"][1].remarks,
+                **remarks,
+            }
             metrics[name] = summary.summary(
-                scores.METRICS, scores.FLAGS, scored["test"], params.bootstrap, protocol
+                scores.METRICS, scores.FLAGS, scored["test"], params.bootstrap, protocol, most
             )
             if "validation" in scored:
-                metrics[name]["validation"] = summary.scores(scores.METRICS, scored["validation"])
+                metrics[name]["validation"] = summary.scores(
+                    scores.METRICS, scores.FLAGS, scored["validation"], most
+                )
             metrics[name]["predictions_hash"] = short_hash(file)
     primary = scores.METRICS[0].key
     drawn = [
         {"name": name, "score": of[primary], **of["interval"][primary]}
         for name, of in metrics.items()
+        if primary in of  # one that gives too few answers has no scores
     ]
     write_tsv(paths.plot(task, "baselines"), drawn, ("name", "score", "low", "high"))
     write_json(paths.metrics(task, "baselines"), {task: {"baselines": metrics}})

@@ -13,7 +13,7 @@ from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
 from finetune.core.params import StageParams
 from finetune.core.schema import Bootstrap
-from finetune.scoring import forgetting, groups, summary
+from finetune.scoring import draws, forgetting, groups, summary
 from finetune.scoring.metrics import Prediction, Row
 from finetune.tasks import registry
 from finetune.tasks.registry import Scores
@@ -29,35 +29,53 @@ def run(which: Model, params: StageParams, task: str) -> None:
         split: read_jsonl(paths.prepared(task) / f"{split}.jsonl")
         for split in ("validation", "test")
     }
+    most = params.task.score.max_no_answer
     shots = {"base": 0, "few_shot": params.task.eval.shots} if which == "base" else {"tuned": 0}
     metrics: dict[str, dict[str, Any]] = {}
     for name, count in shots.items():
-        predictions = read_jsonl(paths.predictions(task, name))
-        scored = scores.score(rows["test"], predictions, params.task.score) if predictions else []
+        what = draws.of(count, params.task.eval)
+        drawn = {
+            split: [
+                scores.score(of_split, draw, params.task.score)
+                for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
+            ]
+            for split, of_split in rows.items()
+        }
+        # Only the first draw is compared, drawn and listed; the others say how far luck moves it.
+        scored = drawn["test"][0] if drawn["test"] else []
         write_jsonl(paths.scored(task, name), scored)
         if not scored:
             continue  # no few-shot prompts were asked for
         protocol = {
             **params.task.eval.model_dump(),
             "shots": count,
+            "draws": len(drawn["test"]),
             **params.task.score.model_dump(),
+            **registry.protocol(params.task.kind),
         }
-        metrics[name] = {
-            **summary.summary(scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol),
-            **scores.details(scored, params.bootstrap),
-        }
-        on_validation = read_jsonl(paths.predictions(task, name, "validation"))
-        chosen_by = scores.score(rows["validation"], on_validation, params.task.score)
-        metrics[name]["validation"] = summary.scores(scores.METRICS, chosen_by)
+        metrics[name] = summary.summary(
+            scores.METRICS, scores.FLAGS, scored, params.bootstrap, protocol, most
+        )
+        if not summary.is_silent(scores.FLAGS, scored, most):
+            metrics[name] |= scores.details(scored, params.bootstrap)
+            metrics[name] |= draws.spread(scores.METRICS, drawn["test"], what)
+        chosen_by = drawn["validation"][0]
+        metrics[name]["validation"] = summary.scores(scores.METRICS, scores.FLAGS, chosen_by, most)
+        if not summary.is_silent(scores.FLAGS, chosen_by, most):
+            spread = draws.spread(scores.METRICS, drawn["validation"], what)
+            metrics[name]["validation"] |= spread
         metrics[name]["predictions_hash"] = short_hash(paths.predictions(task, name))
     if which == "base":
         write_json(paths.metrics(task, "base"), {task: metrics})
         return
+    # Test rows are for the last look: experiments are compared by these.
+    write_jsonl(paths.scored(task, "tuned", "validation"), drawn["validation"][0])
     before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
-    gain = summary.gain(scores.METRICS, before, after, params.bootstrap)
+    gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, params.bootstrap, most)
     models = {"base": before, "tuned": after}
-    _write_groups(task, scores, rows["test"], models, params.bootstrap)
-    _write_pairs(task, scores, before, after)
+    _write_groups(task, scores, rows["test"], models, params.bootstrap, most)
+    # Of silence there is no gain, and no row to draw.
+    _write_pairs(task, scores, before if gain else [], after if gain else [])
     untuned, general = (read_jsonl(paths.general(task, name)) for name in ("base", "tuned"))
     forgot = forgetting.forgetting(untuned, general, params.bootstrap)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
@@ -70,9 +88,12 @@ def _write_groups(
     rows: Sequence[Row],
     models: Mapping[str, Sequence[Prediction]],
     options: Bootstrap,
+    max_no_answer: float,
 ) -> None:
     """Both models by groups of test rows."""
-    table = groups.table(scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options)
+    table = groups.table(
+        scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options, max_no_answer
+    )
     write_tsv(paths.groups(task), list(table))
 
 
@@ -83,9 +104,9 @@ def _write_pairs(
     primary = scores.METRICS[0]
     pairs = [
         {"base": primary.of_row(old), "tuned": primary.of_row(new)}
-        for old, new in zip(before, after, strict=True)
+        for old, new in summary.both_answered(scores.FLAGS, before, after)
     ]
-    write_tsv(paths.plot(task, "rows"), pairs)
+    write_tsv(paths.plot(task, "rows"), pairs, ("base", "tuned"))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
-"""predict: the tuned model on validation and test rows, and the likelihood of general text."""
+"""predict: the tuned model on validation and test rows, and the likelihood of general text.
+
+Where answers are sampled, there are rows of `eval.draws` draws.
+"""
 
 from finetune.core import entry, paths
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
 from finetune.inference import budgets
-from finetune.inference.predict import EvalSpec, predict
+from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
 from finetune.tasks import registry
@@ -25,7 +28,7 @@ def run(params: StageParams, task: str) -> None:
     limits = budgets.resolve(params.run, model)
     for split in ("validation", "test"):
         what = f"predict {task} {split}"
-        predictions = predict(base, model, spec, rows[split], rows["train"], what, limits)
+        predictions = predict_draws(base, model, spec, rows[split], rows["train"], what, limits)
         write_jsonl(paths.predictions(task, "tuned", split), predictions)
     general = likelihood.rows(base, model, texts.items(), limits, f"predict {task}")
     write_jsonl(paths.general(task, "tuned"), general)

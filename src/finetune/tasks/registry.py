@@ -4,7 +4,8 @@
     rows.py       Row: a row of data/prepared; clean and peculiarities of raw rows
     predict.py    answers: how the model is asked; with loss.py the only one that imports torch
     loss.py       loss: what training minimizes
-    scores.py     METRICS, FLAGS, GROUPINGS; score: predictions with their rows' scores
+    scores.py     METRICS, FLAGS, GROUPINGS; score: predictions with their rows' scores; PROTOCOL,
+                  what they cannot be compared without beside parameters, may be missing
     baselines.py  BASELINES: predictions without a language model; guess: somebody's own answer
     report.py     what the page shows of the kind, beside what it shows of all
     init.py       INIT: how `finetune init` recognizes and sets up such a task; may be missing
@@ -138,6 +139,11 @@ def loss(kind: str) -> LossModule:
 def scores(kind: str) -> Scores:
     """A kind's metrics."""
     return cast(Scores, kinds.load(kind, "scores"))
+
+
+def protocol(kind: str) -> Mapping[str, Any]:
+    """What a kind's scores cannot be compared without beside parameters, such as a library."""
+    return cast(Mapping[str, Any], getattr(kinds.load(kind, "scores"), "PROTOCOL", {}))
 
 
 def baselines(kind: str) -> Baselines:

@@ -38,7 +38,7 @@ def metrics(name: str, embedded: dict[str, list[dict]]) -> dict:
     predictions = [{"prediction": prediction} for prediction in answers.predictions]
     scored = score(embedded["test"], predictions, Score())
     bootstrap = Bootstrap(resamples=100, confidence=0.95, seed=1)
-    return summary.summary(METRICS, FLAGS, scored, bootstrap, answers.remarks)
+    return summary.summary(METRICS, FLAGS, scored, bootstrap, answers.remarks, 0.05)
 
 
 def test_the_majority_is_as_sure_as_it_is_frequent():

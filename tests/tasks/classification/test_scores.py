@@ -33,7 +33,7 @@ def test_a_label_is_scored_by_whether_it_is_right():
         (1, 1), (0, 1), (1, -1),
     ]  # fmt: skip
     # Without a distribution there is nothing that asks for one.
-    metrics = summary.scores(METRICS, scored)
+    metrics = summary.scores(METRICS, FLAGS, scored, 0.05)
     assert set(metrics) == {"accuracy", "macro_f1", "n"}
 
 
@@ -42,7 +42,7 @@ def test_a_distribution_is_scored_by_the_true_labels_probability():
     (scored,) = score([row("b")], [answer], Score())
     assert scored["confidence"] == pytest.approx(70)
     assert scored["log_loss"] == pytest.approx(-np.log(0.3), abs=1e-4)
-    assert summary.scores(METRICS, [scored])["outside"] == 1.5
+    assert summary.scores(METRICS, FLAGS, [scored], 0.05)["outside"] == 1.5
 
 
 def test_a_distribution_as_a_prediction_predicts_its_mode():
@@ -107,22 +107,22 @@ def test_metrics_come_with_intervals_and_gains():
             weights = np.exp(logits) / np.exp(logits).sum()
             answers.append({"prediction": dict(zip("abc", weights.tolist(), strict=True))})
         models.append(score(rows, answers, Score()))
-    found = summary.summary(METRICS, FLAGS, models[1], BOOTSTRAP, {})
+    found = summary.summary(METRICS, FLAGS, models[1], BOOTSTRAP, {}, 0.05)
     keys = {"accuracy", "macro_f1", "log_loss", "calibration_error"}
     assert set(found["interval"]) == keys
     for key, ends in found["interval"].items():
         assert ends["low"] <= found[key] <= ends["high"]
-    gain = summary.gain(METRICS, *models, BOOTSTRAP)
+    gain = summary.gain(METRICS, FLAGS, *models, BOOTSTRAP, 0.05)
     assert set(gain) == keys
     assert gain["accuracy"]["mean"] > 0 > gain["log_loss"]["mean"]
-    assert gain["macro_f1"]["p"] < 0.05
+    assert gain["macro_f1"]["low"] > 0
 
 
 def test_rows_are_grouped_by_label_and_by_length():
     rows = [row("a", 1), row("b", 2, "word " * 30)]
     scored = score(rows, [asked("a", a=0.9, b=0.1) | {"probability": 0.9},
                           asked("a", a=0.6, b=0.4) | {"probability": 0.4}], Score())  # fmt: skip
-    table = list(groups.table(GROUPINGS, METRICS, FLAGS, rows, {"base": scored}, BOOTSTRAP))
+    table = list(groups.table(GROUPINGS, METRICS, FLAGS, rows, {"base": scored}, BOOTSTRAP, 0.05))
     assert [(line["group"], line["accuracy"]) for line in table] == [
         ("a", 100), ("b", 0), ("0–10 words", 100), ("26–50 words", 0),
     ]  # fmt: skip

@@ -64,14 +64,14 @@ def test_facts_count_over_the_rows_that_list_some():
     rows = scored([PLAIN, WITH_FACTS, WITH_FACTS | {"id": "3"}], "x", "tom", "Anna, Tom")
     assert [row["facts_found"] for row in rows] == [0, 50, 100]
     assert [row["missing_facts"] for row in rows] == [[], ["Anna"], []]
-    metrics = summary.scores(scores.METRICS, rows)
+    metrics = summary.scores(scores.METRICS, scores.FLAGS, rows, 0.05)
     assert metrics["facts_found"] == 75
     assert scores.details(rows, BOOTSTRAP) == {"rows_with_facts": 2}
 
 
 def test_rows_without_any_facts_have_no_such_metric():
     rows = scored([PLAIN], "x")
-    assert "facts_found" not in summary.scores(scores.METRICS, rows)
+    assert "facts_found" not in summary.scores(scores.METRICS, scores.FLAGS, rows, 0.05)
     assert scores.details(rows, BOOTSTRAP) == {}
 
 
@@ -84,9 +84,9 @@ def test_facts_come_with_an_interval_and_a_gain():
     rows = [WITH_FACTS | {"id": str(number)} for number in range(20)]
     before = scored([PLAIN, *rows], "x", *["Anna"] * 10, *["x"] * 10)
     after = scored([PLAIN, *rows], "x", *["Anna, Tom"] * 15, *["x"] * 5)
-    metrics = summary.summary(scores.METRICS, scores.FLAGS, after, BOOTSTRAP, {})
+    metrics = summary.summary(scores.METRICS, scores.FLAGS, after, BOOTSTRAP, {}, 0.05)
     assert metrics["interval"]["facts_found"]["low"] < 75 == metrics["facts_found"]
-    gain = summary.gain(scores.METRICS, before, after, BOOTSTRAP)["facts_found"]
+    gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, BOOTSTRAP, 0.05)["facts_found"]
     assert gain["low"] < gain["mean"] == 50 < gain["high"]
 
 

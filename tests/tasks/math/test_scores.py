@@ -158,7 +158,7 @@ def test_of_samples_the_majoritys_text_and_flags_are_scored():
 def test_agreement_is_a_metric_of_samples_alone():
     bootstrap = Bootstrap(resamples=100, confidence=0.95, seed=1)
     rows = scores.score([ROW], [{"prediction": "Hm."}], STRICT)
-    metrics = summary.summary(scores.METRICS, scores.FLAGS, rows, bootstrap, {})
+    metrics = summary.summary(scores.METRICS, scores.FLAGS, rows, bootstrap, {}, 1.0)
     assert (metrics["exact_match"], metrics["no_answer"], metrics["no_answer_rate"]) == (0, 1, 100)
     assert "agreement" not in metrics
 

@@ -7,7 +7,7 @@ from finetune.tasks.price.options import PriceScore
 
 SCORE = PriceScore(hit_usd=40.0, hit_fraction=0.2)
 BASELINES = {baseline.name: baseline for baseline in baselines.BASELINES}
-REGRESSIONS = ("ridge", "svr", "random_forest", "boosting", "neighbours")
+REGRESSIONS = ("ridge", "ridge_log", "svr", "random_forest", "boosting", "neighbours")
 
 
 def product(text: str, price: float, category: str | None = None) -> dict:
@@ -66,6 +66,23 @@ def test_ridge_is_held_at_the_ends(products):
     assert on_products("ridge", products) == Answers(
         [0, 100], {"target": "price", "target_chosen_on": None}
     )
+
+
+def test_both_fits_of_ridge_are_there_whatever_validation_would_choose(products):
+    # Of one word two prices: the mean on one scale, the geometric mean on the other.
+    products["train"] = [product("gold", 10.0), product("gold", 1000.0)] * 30
+    products["test"] = [product("gold", 0.0)]
+    for price in (505.0, 100.0):
+        products["validation"] = [product("gold", price)]
+        (arithmetic,), (geometric,) = (
+            on_products(name, products).predictions for name in ("ridge", "ridge_log")
+        )
+        assert arithmetic == pytest.approx(505)
+        assert geometric == pytest.approx((11 * 1001) ** 0.5 - 1)
+    assert on_products("ridge_log", products).remarks == {
+        "target": "log price",
+        "target_chosen_on": None,
+    }
 
 
 @pytest.mark.parametrize(

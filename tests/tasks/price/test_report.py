@@ -44,8 +44,8 @@ def test_models_are_drawn_with_how_near_they_come_and_what_is_no_price():
     (scatter, base) = REPORT.quality("t1", artifacts(*tuned, base=(row(0, 1.0),))).before_groups
     assert scatter.heading == "Predicted and actual: tuned"
     assert plain(scatter.caption) == (
-        "1 of 2 (50 %) within half and double the price (the band). 1 beyond the axis are drawn at "
-        "its edge. 1 of 2 (50 %) are no price, drawn as the median of train."
+        "1 of 1 (100 %) within half and double the price (the band). "
+        "1 of 2 (50 %) rows have no answer and are not drawn."
     )
     assert base.heading == "Predicted and actual: base model"
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_drawn_is_said():
     free = {**row(0, 5.0), "reference": 0.0}
     found = REPORT.quality("t1", artifacts(free))
     assert found.missing == [
-        "No true price is above zero, so none is drawn.",
+        "No true price above zero has an answer, so none is drawn.",
         "Predictions hold no `pit`, so calibration is not shown.",
     ]
     assert found.tables == []
@@ -87,7 +87,7 @@ def test_what_lies_outside_of_prices_is_said():
 ESTIMATES = {
     "greedy": {
         "mae": 11.5, "low": 9.0, "high": 13.0,
-        "difference": {"mean": 1.5, "low": -0.5, "high": 3.0, "p": 0.2},
+        "difference": {"mean": 1.5, "low": -0.5, "high": 3.0},
     },
     "median": {"mae": 10.0, "low": 8.0, "high": 12.0},
 }  # fmt: skip
@@ -104,14 +104,46 @@ def test_point_estimates_stand_beside_the_medians():
     assert REPORT.remarks({"tuned": {}}) == []
 
 
-def test_answers_that_are_no_price_are_counted():
-    found = artifacts(unparsable=3, outside=1.25, n=200)
+def test_what_stands_where_there_is_no_answer_is_said():
+    silent = row(0, 1.0, unparsable=True, outside=98.5)
+    (said,) = REPORT.notes(artifacts(silent, row(1, 1.0, unparsable=False, outside=2.0)))
+    assert plain(said) == (
+        "Where the tuned model has no answer, 98.50 % of its probability on average lies on what "
+        "is no price; where scores are shown, such a row counts as the median of train."
+    )
+    assert REPORT.notes(artifacts(row(0, 1.0, unparsable=False, outside=2.0))) == []
+
+
+def test_mass_on_no_price_is_explained_with_what_it_costs():
+    found = artifacts(outside=4.25, crps=28.0, crps_charged=41.5)
+    bands = (("0–20 USD", 0.2), ("20–50 USD", 1.0), ("500+ USD", 26.0))
+    for model, factor in (("base", 2), ("tuned", 1)):
+        for band, mass in bands:
+            of = {"by": "price", "group": band, "model": model, "outside": factor * mass}
+            found.groups.append(of)
     (said,) = REPORT.notes(found)
     assert plain(said) == (
-        "3 of 200 (1.5 %) answers of the tuned model are no price, and count as the median of "
-        "train; on average 1.25 % of its probability lies on what is no price."
+        "Mass on no price is the probability of answers that are no whole price from 0 to 999: "
+        "4.25 % for the tuned model, 0.20 % at 0–20 USD and 26.00 % at 500+ USD. CRPS leaves it "
+        "out, and is 28.00 USD; charged as if it stood at the worst price for it, it is 41.50 USD."
     )
-    assert REPORT.notes(artifacts(unparsable=0, outside=0.0, n=200)) == []
+
+
+def test_answers_that_go_on_as_longer_numbers_are_counted():
+    (said,) = REPORT.notes(artifacts(continues=3, n=200))
+    assert plain(said).startswith(
+        "In 3 of 200 (1.5 %) answers of the tuned model the likeliest price is the beginning of a "
+        "longer number"
+    )
+    assert REPORT.notes(artifacts(continues=0, n=200)) == []
+
+
+def test_a_miss_is_an_answer_and_a_base_without_one_says_so():
+    silent = row(1, 900.0, unparsable=True)
+    found = artifacts(row(0, 5.0), silent, base=(row(0, 80.0, unparsable=True),))
+    (miss,) = report.misses(found)
+    assert (miss.id, miss.base, miss.base_error, miss.base_has_answer) == ("0", None, None, False)
+    assert "<dd>no answer</dd>" in REPORT.quality("t1", found).examples
 
 
 @pytest.mark.parametrize(("weight", "end"), [(0.0, "token."), (2.0, "plus 2 times the expected")])

@@ -1,5 +1,6 @@
 import pytest
 
+from finetune.core.schema import Bootstrap
 from finetune.tasks.price import scores
 from finetune.tasks.price.options import PriceScore
 
@@ -40,3 +41,11 @@ def test_a_price_is_in_the_band_that_it_starts_or_lies_in(price, name):
     of_category, of_price = scores.GROUPINGS
     assert of_price.group({"price": price})[1] == name
     assert of_category.group({"price": price, "category": None})[1] == scores.NO_CATEGORY
+
+
+@pytest.mark.parametrize("key", ["coverage_50", "coverage_90"])
+def test_a_coverage_of_nothing_has_an_interval_of_some_width(key):
+    (metric,) = (metric for metric in scores.METRICS if metric.key == key)
+    options = Bootstrap(resamples=100, confidence=0.95, seed=1)
+    interval = metric.interval([{metric.columns[0]: 0.0}] * 200, options)
+    assert (interval.mean, interval.low, round(interval.high, 2)) == (0, 0, 1.83)

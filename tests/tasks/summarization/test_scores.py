@@ -29,7 +29,7 @@ def test_summaries_are_scored_row_by_row():
         "rouge1": 66.6667,
         "rouge2": 57.1429,
         "rougeL": 66.6667,
-        "rougeLsum": 66.6667,
+        "rougeLsum_by_sentence": 66.6667,
         "prediction_words": 3,
         "reference_words": 6,
         "unsupported": [],
@@ -51,6 +51,19 @@ def test_every_row_has_exactly_one_prediction():
         scores.score([{"id": "1", "dialogue": "", "summary": "x"}], [], SUMMARY)
 
 
+def test_rouge_lsum_goes_by_sentences_and_compares_with_no_run_that_went_by_lines():
+    rows = [{"id": "1", "dialogue": "", "summary": "One two. Three four."}]
+    scored = scores.score(rows, answers("Three four. One two."), SUMMARY)
+    (lsum,) = (metric for metric in scores.METRICS if metric.key == "rougeLsum")
+    assert lsum.score(scored) == 100 > scored[0]["rougeL"]
+    by_lines = [
+        {("rougeLsum" if c == lsum.columns[0] else c): row[c] for c in row} for row in scored
+    ]
+    assert not lsum.is_of(by_lines)
+    assert not lsum.compares(by_lines, scored)
+    assert scores.PROTOCOL == {"sentences": "pysbd 0.3.4"}
+
+
 def test_the_predictions_own_columns_stay():
     rows = [{"id": "1", "dialogue": "", "summary": "a dog"}]
     (row,) = scores.score(rows, [{"id": "1", "prediction": "a", "empty": False}], SUMMARY)
@@ -62,7 +75,7 @@ def test_facts_that_the_dialogue_does_not_hold_are_listed_and_counted_by_rows():
     rows = [{"id": "1", **row}, {"id": "2", **row}]
     scored = scores.score(rows, answers("Ann meets Tom at 6 pm.", "Ann meets Bob at 5."), SUMMARY)
     assert [each["unsupported"] for each in scored] == [["Tom", "6 pm"], []]
-    assert summary.scores(scores.METRICS, scored)["unsupported_rate"] == 50
+    assert summary.scores(scores.METRICS, scores.FLAGS, scored, 0.05)["unsupported_rate"] == 50
 
 
 def test_lines_of_the_dialogue_have_no_unsupported_facts():
@@ -72,7 +85,9 @@ def test_lines_of_the_dialogue_have_no_unsupported_facts():
     for baseline in BASELINES:
         texts = baseline.fit(splits, SUMMARY)(rows).predictions
         scored = scores.score(rows, answers(*texts), SUMMARY)
-        assert summary.scores(scores.METRICS, scored)["unsupported_rate"] == 0, baseline.name
+        assert (
+            summary.scores(scores.METRICS, scores.FLAGS, scored, 0.05)["unsupported_rate"] == 0
+        ), baseline.name
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
     html = templates.render(template, examples=_examples(artifacts), metric=artifacts.primary)
     facts = _facts(artifacts)
     return KindQuality(
-        before_groups=[rows.score_histogram(name, artifacts, limits=(0, 100))],
+        before_groups=rows.score_histograms(name, artifacts, limits=(0, 100)),
         tables=[facts] if facts else [],
         examples=Markup(html),
     )

@@ -80,11 +80,11 @@ def score(
     pairs = [(p["prediction"], row["response"]) for row, p in zip(rows, predictions, strict=True)]
     list_facts = any(row.get("facts") for row in rows)
     scored: list[Prediction] = []
-    for row, prediction, by_name in zip(
-        rows, predictions, rouge.rouge(pairs, options.stemmer), strict=True
+    # No ROUGE-Lsum: much of a response, such as lists and code, is not made of sentences.
+    names = ("rouge1", "rouge2", "rougeL")
+    for row, prediction, scores in zip(
+        rows, predictions, rouge.rouge(pairs, options.stemmer, names), strict=True
     ):
-        # No ROUGE-Lsum: it takes each line for a sentence, which lines of a response are not.
-        scores = {name: by_name[name] for name in ("rouge1", "rouge2", "rougeL")}
         words = {
             "prediction_words": len(prediction["prediction"].split()),
             "reference_words": len(row["response"].split()),

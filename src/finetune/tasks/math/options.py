@@ -24,6 +24,11 @@ class MathEval(schema.Eval):
     samples: Annotated[int, Field(ge=2)]
     temperature: Annotated[float, Field(gt=0)]
 
+    @property
+    def is_random(self) -> bool:
+        """Whether solutions are sampled."""
+        return self.strategy == "self_consistency"
+
 
 class MathScore(schema.Score):
     """Where the final answer of a text stands: after the `marker`, or what else is taken for it."""

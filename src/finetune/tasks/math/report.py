@@ -41,16 +41,16 @@ def _loss(train: Train) -> str:
 
 
 def _notes(artifacts: TaskArtifacts) -> list[str]:
-    """What the interval shows, what of it is the form of an answer, and what perplexity did."""
+    """What the interval shows, in how many rows there are answers, and what perplexity did."""
     return [
         *_interval(artifacts),
-        *_form(artifacts.primary, rows.paired(artifacts)),
+        *_form(rows.paired(artifacts)),
         *_perplexity(artifacts),
     ]
 
 
 def _interval(artifacts: TaskArtifacts) -> Iterator[str]:
-    """Whether exact match changed, as far as the interval of the paired difference goes."""
+    """Whether exact match changed where both answered, as far as the interval goes."""
     metric, tuned = artifacts.primary, artifacts.metrics.get("tuned", {})
     gain = tuned.get("gain", {}).get(metric.key)
     if not gain:
@@ -67,12 +67,13 @@ def _interval(artifacts: TaskArtifacts) -> Iterator[str]:
         )
     yield (
         f"Exact match changed by {mean} points from the base to the tuned model, over "
-        f"{counted(tuned['n'])}; the interval of this difference, {low} to {high}, {verdict}."
+        f"{counted(gain.get('n', tuned['n']))}; the interval of this difference, {low} to {high}, "
+        f"{verdict}."
     )
 
 
-def _form(metric: Metric, pairs: Sequence[Pair]) -> Iterator[str]:
-    """How many answers lack a number, and what the change is where neither model's does."""
+def _form(pairs: Sequence[Pair]) -> Iterator[str]:
+    """How many answers lack a number: what is left compares how well the models calculate."""
     if not pairs:
         return
     missing = [sum(bool(pair[model]["no_answer"]) for pair in pairs) for model in (0, 1)]
@@ -82,10 +83,9 @@ def _form(metric: Metric, pairs: Sequence[Pair]) -> Iterator[str]:
     if not both:
         yield f"{text}: in no row did both give one, so nothing compares how well they calculate."
         return
-    change = sum(metric.of_row(tuned) - metric.of_row(base) for base, tuned in both) / len(both)
     yield (
-        f"{text}; over the {counted(len(both))} in which both gave one, exact match changed by "
-        f"{_points(metric, change)} points. The rest of the change is the form of an answer."
+        f"{text}; both gave one in {counted(len(both))}. Only these can tell how well they "
+        "calculate: to give an answer at all is its form."
     )
 
 

@@ -25,7 +25,9 @@ from finetune.tasks.math.options import MathScore
 FLAGS = (
     *TEXT_FLAGS,
     Flag(
-        "no_answer", "no number where score.marker and score.fallback look for it", in_groups=True
+        "no_answer",
+        "no number where score.marker and score.fallback look for it",
+        is_no_answer=True,
     ),
 )
 METRICS = (

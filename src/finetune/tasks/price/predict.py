@@ -1,4 +1,8 @@
-"""How a model is asked for prices: by its distribution over the whole dollars 0 to 999."""
+"""How a model is asked for prices: by its distribution over the whole dollars 0 to 999.
+
+A distribution is that of answers which begin with a price. The likeliest price may be no more than
+the beginning of a longer number, of 1299 or of 1,299: such rows are flagged (`continues`).
+"""
 
 import statistics
 
@@ -6,9 +10,13 @@ import numpy as np
 
 from finetune.inference import choices, distributions
 from finetune.inference.choices import Distribution
+from finetune.inference.continuations import longer_numbers
 from finetune.inference.predict import Prediction, Request
 from finetune.tasks.price.options import PriceEval
 from finetune.tasks.price.rows import PRICES, Row, nearest_dollar
+
+# The probability of more digits from which on the likeliest price is the beginning of a number.
+CONTINUES = 0.5
 
 
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
@@ -22,6 +30,7 @@ def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
         request.budgets,
         request.base.tokenizer.pad_token_id,
         request.what,
+        longer_numbers(request.base.tokenizer),
     )
     constant = statistics.median(row.price for row in request.train)
     return [
@@ -34,6 +43,12 @@ def _answer(row: Row, predicted: Distribution, constant: float, options: PriceEv
     """What a predicted distribution comes to, beside the true price."""
     distribution = predicted.probabilities
     dollars = nearest_dollar(row.price)
+    # Of a row without an answer too: here not to answer costs what any mass on no price does.
+    charged = distributions.crps_charged(
+        np.zeros(len(PRICES)) if distribution is None else distribution,
+        predicted.outside,
+        row.price,
+    )
     is_unparsable = distribution is None or 1 - predicted.outside < options.min_mass
     if distribution is None or is_unparsable:
         # There is no prediction. It counts as the best constant, and is counted: neither free nor
@@ -54,6 +69,9 @@ def _answer(row: Row, predicted: Distribution, constant: float, options: PriceEv
         "category": row.category,
         "estimates": rounded,
         **quality,
+        "crps_charged": round(charged, 4),
         "outside": round(100 * predicted.outside, 4),
+        "continuation": round(100 * predicted.continuation, 4),
+        "continues": predicted.continuation > CONTINUES,
         "unparsable": is_unparsable,
     }

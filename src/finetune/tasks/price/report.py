@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from markupsafe import Markup
 
 from finetune.core.schema import Train
-from finetune.reporting import canvas, figures, tables, templates
+from finetune.reporting import canvas, figures, rows, tables, templates
 from finetune.reporting.artifacts import Row, TaskArtifacts
 from finetune.reporting.examples import shortened
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series, Table, difference
@@ -29,7 +30,7 @@ LEVELS = (50, 90)
 
 @dataclass(frozen=True, kw_only=True)
 class Miss:
-    """A product, what it costs, and what both models predicted, in USD."""
+    """A product, what it costs, and what both models predicted, in USD; None for no answer."""
 
     id: str
     text: str
@@ -39,6 +40,7 @@ class Miss:
     base: float | None
     error: float
     base_error: float | None
+    base_has_answer: bool
 
 
 def _loss(train: Train) -> str:
@@ -53,15 +55,69 @@ def _loss(train: Train) -> str:
 
 
 def _notes(artifacts: TaskArtifacts) -> list[str]:
-    """How many answers of each model are no price, and what they count as."""
+    """What models that give no price say instead, and the mass on no price of the tuned one."""
+    return [
+        *_instead(artifacts),
+        *_outside(artifacts),
+        *_continued(artifacts),
+    ]
+
+
+def _instead(artifacts: TaskArtifacts) -> list[str]:
+    """How much of a model's probability is on no price where it has no answer."""
+    silent = {
+        who: [
+            row["outside"]
+            for row in artifacts.predictions.get(role, [])
+            if row.get("unparsable") and "outside" in row
+        ]
+        for role, who in WHO.items()
+    }
+    return [
+        f"Where {who} has no answer, {_percent(fmean(masses))} of its probability on average lies "
+        "on what is no price; where scores are shown, such a row counts as the median of train."
+        for who, masses in silent.items()
+        if masses
+    ]
+
+
+def _outside(artifacts: TaskArtifacts) -> list[str]:
+    """What mass on no price is, how it goes with the price, and what it costs once charged."""
+    tuned = artifacts.metrics.get("tuned", {})
+    plain, charged = artifacts.metric("crps"), artifacts.metric("crps_charged")
+    if not {"outside", plain.key, charged.key} <= tuned.keys():
+        return []
+    bands = [
+        (row["group"], row["outside"])
+        for row in artifacts.groups
+        if (row["by"], row["model"]) == ("price", "tuned") and row.get("outside") is not None
+    ]
+    by_price = ""
+    if len(bands) > 1:
+        (low, first), (high, last) = bands[0], bands[-1]
+        by_price = f", {_percent(first)} at {low} and {_percent(last)} at {high}"
+    return [
+        "Mass on no price is the probability of answers that are no whole price from 0 to 999: "
+        f"{_percent(tuned['outside'])} for the tuned model{by_price}. CRPS leaves it out, and is "
+        f"{plain.amount(tuned[plain.key])}; charged as if it stood at the worst price for it, it "
+        f"is {charged.amount(tuned[charged.key])}."
+    ]
+
+
+def _continued(artifacts: TaskArtifacts) -> list[str]:
+    """How many answers are probably the beginning of a longer number."""
     scored = {who: artifacts.metrics.get(role, {}) for role, who in WHO.items()}
     return [
-        f"{numbers.share(scores['unparsable'], scores['n'])} answers of {who} are no price, and "
-        f"count as the median of train; on average {numbers.number(scores['outside'], 2)}"
-        f"{numbers.TIGHT}% of its probability lies on what is no price."
+        f"In {numbers.share(scores['continues'], scores['n'])} answers of {who} the likeliest "
+        "price is the beginning of a longer number, as 129 is of 1299 or 1 of 1,299: it counts as "
+        "that beginning."
         for who, scores in scored.items()
-        if scores.get("unparsable") and "outside" in scores
+        if scores.get("continues")
     ]
+
+
+def _percent(value: float) -> str:
+    return f"{numbers.number(value, 2)}{numbers.TIGHT}%"
 
 
 def _remarks(metrics: Mapping[str, Any]) -> list[str]:
@@ -82,7 +138,7 @@ def _remarks(metrics: Mapping[str, Any]) -> list[str]:
 
 def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
     scatters, calibration = _scatters(name, artifacts), _calibration(name, artifacts)
-    missing = [] if scatters else ["No true price is above zero, so none is drawn."]
+    missing = [] if scatters else ["No true price above zero has an answer, so none is drawn."]
     if not calibration:
         missing.append("Predictions hold no `pit`, so calibration is not shown.")
     estimates = _estimates(artifacts.metrics.get("tuned", {}).get("estimates"))
@@ -97,35 +153,39 @@ def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
 
 
 def _scatters(name: str, artifacts: TaskArtifacts) -> list[Figure]:
-    """Predicted over actual prices, a figure for each model; none where no price is above zero."""
+    """Predicted over actual prices, a figure for each model that answers.
+
+    None where no price is above zero.
+    """
     predictions = {role: artifacts.predictions.get(role, []) for role in ("tuned", "base")}
-    prices = [row["reference"] for rows in predictions.values() for row in rows]
+    prices = [row["reference"] for of in predictions.values() for row in of]
     positive = [price for price in prices if price > 0]
     if not positive:
         return []
     limits = (min(positive) / 1.5, max(positive) * 1.5)
     return [
-        _scatter(f"{name}-predicted-{role}", artifacts.task, role, rows, limits)
-        for role, rows in predictions.items()
-        if rows
+        _scatter(f"{name}-predicted-{role}", artifacts.task, role, of, limits)
+        for role, of in predictions.items()
+        if any(not row.get("unparsable") for row in of)
     ]
 
 
 def _scatter(
-    name: str, task: str, role: str, rows: list[Row], limits: tuple[float, float]
+    name: str, task: str, role: str, predictions: list[Row], limits: tuple[float, float]
 ) -> Figure:
-    pairs = [(row["reference"], row["prediction"]) for row in rows]
+    given = [row for row in predictions if not row.get("unparsable")]
+    pairs = [(row["reference"], row["prediction"]) for row in given]
     within = sum(actual / 2 <= predicted <= actual * 2 for actual, predicted in pairs)
     beyond = sum(not limits[0] <= predicted <= limits[1] for _, predicted in pairs)
-    unparsable = sum(bool(row.get("unparsable")) for row in rows)
+    unparsable = len(predictions) - len(given)
     captions = [f"{numbers.share(within, len(pairs))} within half and double the price (the band)."]
     if beyond:
         captions.append(f"{numbers.number(beyond, 0)} beyond the axis are drawn at its edge.")
     if len(pairs) > figures.MOST_POINTS:
         captions.append(f"At most {figures.MOST_POINTS} rows are drawn, evenly chosen.")
     if unparsable:
-        share = numbers.share(unparsable, len(rows))
-        captions.append(f"{share} are no price, drawn as the median of train.")
+        share = numbers.share(unparsable, len(predictions))
+        captions.append(f"{share} rows have no answer and are not drawn.")
     caption, label = " ".join(captions), canvas.LABELS[role]
     title = f"{task}: predicted over actual prices, {label}: {caption}"
     svg = figures.scatter(name, title, pairs, role, limits)
@@ -185,7 +245,7 @@ def _estimates(estimates: Mapping[str, Any] | None) -> Table | None:
     """The error of each point estimate of the tuned model's distributions."""
     if not estimates:
         return None
-    rows = [
+    listed = [
         [
             name.replace("_", " "),
             f"{MAE.number(scores['mae'])} {MAE.ends(scores['low'], scores['high'])}",
@@ -194,18 +254,20 @@ def _estimates(estimates: Mapping[str, Any] | None) -> Table | None:
         for name, scores in estimates.items()
     ]
     return Table(
-        ["estimate", "MAE (USD)", "− the median's"], rows, "Point estimates of one distribution"
+        ["estimate", "MAE (USD)", "− the median's"], listed, "Point estimates of one distribution"
     )
 
 
 def misses(artifacts: TaskArtifacts) -> list[Miss]:
-    """The rows with the largest errors of the tuned model."""
-    rows = sorted(artifacts.predictions.get("tuned", []), key=lambda r: -r["absolute_error"])
+    """The rows with the largest errors of the tuned model, of those that it answered."""
+    answers = rows.answered_rows(artifacts, "tuned")
+    by_error = sorted(answers, key=lambda row: -row["absolute_error"])
     products = {row["id"]: row for row in artifacts.rows.get("test", [])}
     bases = {row["id"]: row for row in artifacts.predictions.get("base", [])}
     worst = []
-    for row in rows[:MISSES]:
-        product, base = products.get(row["id"], {}), bases.get(row["id"], {})
+    for row in by_error[:MISSES]:
+        product, asked = products.get(row["id"], {}), bases.get(row["id"], {})
+        base = {} if asked.get("unparsable") else asked
         worst.append(
             Miss(
                 id=str(row["id"]),
@@ -216,6 +278,7 @@ def misses(artifacts: TaskArtifacts) -> list[Miss]:
                 base=base.get("prediction"),
                 error=row["absolute_error"],
                 base_error=base.get("absolute_error"),
+                base_has_answer=not asked.get("unparsable"),
             )
         )
     return worst

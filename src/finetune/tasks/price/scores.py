@@ -87,6 +87,14 @@ METRICS = (
         unit="USD",
         higher_is_better=False,
     ),
+    Metric(
+        key="crps_charged",
+        columns=("crps_charged",),
+        title="CRPS, charged",
+        meaning="the same, with the mass on no price at the worst price for it: 0 or 999 USD",
+        unit="USD",
+        higher_is_better=False,
+    ),
     # Good where they are what they are named after, neither above nor below.
     Metric(
         key="coverage_50",
@@ -96,6 +104,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=None,
+        is_percentage=True,
     ),
     Metric(
         key="coverage_90",
@@ -105,6 +114,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=None,
+        is_percentage=True,
     ),
     Metric(
         key="outside",
@@ -113,11 +123,20 @@ METRICS = (
         meaning="probability of answers that are no whole price from 0 to 999",
         unit="%",
         higher_is_better=None,
+        in_groups=True,
     ),
 )
 FLAGS = (
     *TEXT_FLAGS,
-    Flag("unparsable", "less than eval.min_mass of the probability is on prices", in_groups=True),
+    Flag(
+        "unparsable",
+        "less than eval.min_mass of the probability is on prices",
+        is_no_answer=True,
+        is_imputed=True,
+    ),
+    Flag(
+        "continues", "the likeliest price is the beginning of a longer number, such as 129 of 1299"
+    ),
 )
 # Lower ends of bands; real prices have a median of 30 to 150.
 USD = (0, 20, 50, 100, 200, 500)

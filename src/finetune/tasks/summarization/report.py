@@ -43,7 +43,7 @@ def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
         unsupported_counts=_counts(artifacts),
     )
     return KindQuality(
-        before_groups=[rows.score_histogram(name, artifacts, limits=(0, 100))],
+        before_groups=rows.score_histograms(name, artifacts, limits=(0, 100)),
         examples=Markup(html),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring import facts, rouge
+from finetune.scoring import facts, rouge, sentences
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -19,6 +19,7 @@ from finetune.scoring.metrics import (
 )
 from finetune.scoring.text_metrics import (
     LENGTH_RATIO,
+    LSUM_COLUMN,
     PERPLEXITY,
     ROUGE_1,
     ROUGE_2,
@@ -46,6 +47,7 @@ METRICS = (
     ),
     PERPLEXITY,
 )
+PROTOCOL = {"sentences": sentences.SPLITTER}
 # Lower ends of bands; real dialogues have 94 words on average.
 WORDS = (0, 51, 101, 201)
 
@@ -79,6 +81,7 @@ def score(
             "reference_words": len(of_row[0].split()),
         }
         unsupported = facts.unsupported(prediction["prediction"], row["dialogue"])
+        scores[LSUM_COLUMN] = scores.pop("rougeLsum")
         asserted = {"unsupported": unsupported, "has_unsupported": 100.0 * bool(unsupported)}
         scored.append({**known, **prediction, **rounded(scores), **words, **asserted})
     return scored
