@@ -19,7 +19,7 @@ TABLES: dict[str, tuple[Callable[[int, np.random.Generator], Table], int]] = {
     "clusters": (testing.clusters, 3000),
     "detectable": (testing.detectable, 3000),
     "winner": (choosing.winner, 1000),
-    "ship": (shipping.ship_table, 200),
+    "ship": (shipping.ship_table, 150),
 }
 SEED = 17
 

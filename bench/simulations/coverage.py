@@ -17,7 +17,8 @@ SEEDS = (3, 5)
 RUN, RUNS = "one run", "difference of two runs"
 SCORE = {seeds: f"score over {seeds} seeds" for seeds in SEEDS}
 DIFFERENCE = {seeds: f"difference, {seeds} seeds a side" for seeds in SEEDS}
-KINDS = (RUN, *SCORE.values(), RUNS, *DIFFERENCE.values())
+RANKED = "one run in `rank`"
+KINDS = (RUN, RANKED, *SCORE.values(), RUNS, *DIFFERENCE.values())
 # Rows that the true values are taken over.
 MANY = 1_000_000
 
@@ -125,6 +126,8 @@ def _draw(
         metric = replace(case.metric, min_rows=1)
         old, new, old_mean, new_mean = truths[case.label]
         holds[case.label, RUN] = _holds(metric.interval(before, OPTIONS), old)
+        of_run = crossed.score(metric.row_values(before, OPTIONS)[None])
+        holds[case.label, RANKED] = _holds(of_run.interval(OPTIONS.confidence), old)
         holds[case.label, RUNS] = _holds(metric.gain(before, after, OPTIONS), new - old)
         if not with_seeds:
             continue
