@@ -33,6 +33,15 @@ def test_a_median_has_the_bootstraps_standard_error():
     assert values.std(ddof=1) / 401**0.5 == pytest.approx(spread, rel=0.1)
 
 
+def test_each_row_has_the_pseudo_value_of_the_others():
+    columns = prices(7)
+    values = row_values(columns, OPTIONS, regression.r2)
+    score = float(regression.r2(*columns))
+    without = [float(regression.r2(*(np.delete(c, row) for c in columns))) for row in range(7)]
+    pseudo_values = 7 * score - 6 * np.array(without)
+    assert values == pytest.approx(score + pseudo_values - pseudo_values.mean())
+
+
 def test_rows_left_out_in_batches_give_the_same(monkeypatch):
     columns = prices(90)
     whole = row_values(columns, OPTIONS, regression.r2)

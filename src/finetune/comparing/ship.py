@@ -77,6 +77,12 @@ def decide(
     by_task: dict[str, list[Question]] = {}
     for each in primary:
         margins = guards(main.first, each.task)
+        if is_untouched(main, candidate, each.task):
+            by_task[each.task] = [
+                _untouched(each.task),
+                _against_baseline(candidate, each, options),
+            ]
+            continue
         by_task[each.task] = [
             against_main(each, margins.get(each.score, 0.0)),
             _against_baseline(candidate, each, options),
@@ -109,7 +115,9 @@ def verdict(
     could_gain = [
         each
         for each in primary
-        if each.verdict != "better" and gain(each).high > margins[each.task].get(each.score, 0.0)
+        if each.verdict != "better"
+        and each.difference.by_row.any()
+        and gain(each).high > margins[each.task].get(each.score, 0.0)
     ]
     if not better and has_seeds and not could_gain:
         return Decision("DON'T SHIP", "no gain larger than the margin on any task", asked)
@@ -118,6 +126,24 @@ def verdict(
     missing += [_missing(each) for each in wanting if has_seeds]
     missing += [f"{each.task}: whether it is {each.asked}" for each in still_open]
     return Decision("INCONCLUSIVE", "not enough to tell", asked, tuple(dict.fromkeys(missing)))
+
+
+def is_untouched(main: Configuration, candidate: Configuration, task: str) -> bool:
+    """Whether the candidate's runs of a task are main's own: its change was to another one.
+
+    What seeds do to scores then is no noise of the difference, which is zero for certain.
+    """
+    before, after = (
+        [run.predictions[task] for run in configuration.runs_of(task)]
+        for configuration in (main, candidate)
+    )
+    return len(before) == len(after) and all(rows in after for rows in before)
+
+
+def _untouched(task: str) -> Question:
+    return Question(
+        task=task, asked="as good as main", answer="yes", said="the same predictions as main's"
+    )
 
 
 def gain(compared: Comparison) -> Interval:

@@ -6,6 +6,7 @@ Differences of runs are tested on these, so that one test serves means, ratios, 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 
 from finetune.core.schema import Bootstrap
@@ -38,7 +39,7 @@ def row_values(
         return data[0]
     score = float(statistic(*data, axis=-1))
     if statistic is np.median:
-        deviations = np.sign(data[0] - score) * _standard_error(data[0], statistic, options)
+        deviations = np.sign(data[0] - score) * _standard_error_of_median(data[0])
         return score + (deviations - deviations.mean()) * np.sqrt(data[0].size)
     rows = data[0].size
     if rows == 1:
@@ -50,29 +51,28 @@ def row_values(
 def _without_each_row(data: Sequence[np.ndarray], statistic: Statistic) -> np.ndarray:
     """The statistic [rows] of all rows but one, for each of them."""
     rows = data[0].size
-    others, batch = np.arange(rows - 1), max(1, BATCH_VALUES // rows)
-    left_out = [np.arange(rows)[start : start + batch, None] for start in range(0, rows, batch)]
-    parts = []
-    for row in left_out:
-        kept = others + (others >= row)
-        parts.append(statistic(*(column[kept] for column in data), axis=-1))
+    batch = max(1, BATCH_VALUES // rows)
+    # The rows that follow one, and after the last the first ones: views, which copy nothing.
+    others = [
+        sliding_window_view(np.concatenate([column, column[:-1]])[1:], rows - 1) for column in data
+    ]
+    parts = [
+        statistic(*(column[start : start + batch] for column in others), axis=-1)
+        for start in range(0, rows, batch)
+    ]
     return np.concatenate(parts)
 
 
-def _standard_error(values: np.ndarray, statistic: Statistic, options: Bootstrap) -> float:
-    """The bootstrap's standard error of a statistic of values [rows], seeded."""
-    if np.ptp(values) == 0:
-        return 0.0
-    resampled = stats.bootstrap(
-        (values,),
-        statistic,
-        vectorized=True,
-        n_resamples=options.resamples,
-        batch=max(1, BATCH_VALUES // values.size),
-        method="percentile",
-        rng=np.random.default_rng(options.seed),
-    )
-    return float(resampled.standard_error)
+def _standard_error_of_median(values: np.ndarray) -> float:
+    """That of a bootstrap of values [rows] without end, which needs no resampling.
+
+    The weights are the probabilities of each order statistic to be a resampled median (Maritz and
+    Jarrett 1978), for an even number of rows those between the two in the middle.
+    """
+    rows, middle = values.size, (values.size + 1) / 2
+    weights = np.diff(stats.beta.cdf(np.arange(rows + 1) / rows, middle, middle))
+    ordered = np.sort(values)
+    return float(np.sqrt(weights @ (ordered - weights @ ordered) ** 2))
 
 
 def by_cluster(values: np.ndarray, clusters: Sequence[object]) -> np.ndarray:
