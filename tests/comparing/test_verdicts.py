@@ -120,6 +120,13 @@ def test_other_scoring_rules_are_refused_by_name():
         compare(before, [after], OPTIONS)
 
 
+def test_the_rate_above_which_nothing_is_scored_is_no_scoring_rule():
+    before = run("a", NOISE[0])
+    assert compare(
+        before, [run("b", NOISE[0], **{"tasks.price.score.max_no_answer": 0.1})], OPTIONS
+    )
+
+
 def test_too_few_draws_to_find_anything_are_refused():
     few = OPTIONS.model_copy(update={"resamples": 100})
     with pytest.raises(UserError, match=r"resamples: 100 are too few .* in 8 comparisons at 0\.95"):
