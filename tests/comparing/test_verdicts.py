@@ -205,6 +205,11 @@ def test_other_scoring_rules_are_refused_by_name(run):
         judged(before, after)
 
 
+def test_the_rate_above_which_nothing_is_scored_is_no_scoring_rule(run):
+    before = run("a", NOISE[0])
+    assert judged(before, run("b", NOISE[0], **{"tasks.price.score.max_no_answer": 0.1}))
+
+
 def test_a_task_that_only_one_has_is_lacking(run):
     before = run("a", NOISE[0])
     other = Run("b", {}, {"price": "summarization", "more": "price"}, {})
