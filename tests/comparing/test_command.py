@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from finetune.comparing import command, runs
+from finetune.comparing.command import Options
+from finetune.core import paths
 from finetune.core.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -93,36 +95,60 @@ def locked(repository: Path, **stages: dict) -> str:
     return yaml.safe_dump(lock)
 
 
+def compare(repository: Path, *names: str, **options: object) -> int:
+    return command.run(repository, names, Options(**options))
+
+
 def test_a_better_run_is_called_so_with_the_parameters_that_differ(repository, capsys):
-    assert command.run(repository, ["first", "better"], "simple", fail_if_worse=True) == 0
+    assert compare(repository, "first", "better", fail_if_worse=True) == 0
     said = capsys.readouterr().out
     assert "lora.r       16     64" in said
     assert "run." not in said  # of the machine: no two runs differ in it
     line = next(line for line in said.splitlines() if " mae " in line)
     assert "-10.00 [-10.00, -10.00]" in line
     assert line.rstrip().endswith("better")
+    assert "first: 1 run (train.seed 1)" in said
+    assert "With one run a side this is about these two runs" in said
+    assert "`finetune seeds first --n 5`, `finetune seeds better --n 5`" in said
 
 
 def test_worse_fails_where_ci_asks_for_it(repository, capsys):
-    assert command.run(repository, ["better", "first"], "github", fail_if_worse=True) == 1
-    assert command.run(repository, ["first", "better", "first"], "github", fail_if_worse=True) == 0
-    assert command.run(repository, ["better", "first"], "github") == 0
+    assert compare(repository, "better", "first", style="github", fail_if_worse=True) == 1
+    assert compare(repository, "better", "first", style="github") == 0
     assert "## better → first" in capsys.readouterr().out
 
 
+def test_a_look_at_test_rows_is_written_down_once(repository, caplog):
+    (repository / paths.looks()).unlink(missing_ok=True)
+    compare(repository, "first", "better")
+    assert "metrics/looks.json: 1 look at test rows written down; commit it" in caplog.text
+    (look,) = json.loads((repository / paths.looks()).read_text())["looks"]
+    assert (look["before"]["runs"], look["after"]["runs"]) == (["first"], ["better"])
+    caplog.clear()
+    compare(repository, "first", "better")
+    assert "written down" not in caplog.text
+
+
 def test_the_workspace_is_what_one_revision_is_held_against(repository, capsys):
-    assert command.run(repository, ["better"], "json") == 0
+    assert compare(repository, "better", style="json") == 0
+    found = json.loads(capsys.readouterr().out)
+    # The same run under two names.
+    assert found["runs"] == ["better"]
+    assert compare(repository, "first", style="json") == 0
     (compared,) = json.loads(capsys.readouterr().out)["comparisons"]
     assert compared["run"] == runs.WORKSPACE
-    assert compared["params"] == {}
-    assert {each["verdict"] for each in compared["scores"]} == {"cannot be told apart"}
-    assert {each["difference"]["mean"] for each in compared["scores"]} == {0.0}
+    assert compared["params"] == {"lora.r": {"old": 16, "new": 64}}
+    mae = next(each for each in compared["scores"] if each["score"] == "mae")
+    assert (mae["verdict"], mae["adjusted_by"], mae["is_primary"]) == ("better", "Holm", True)
+    assert mae["seeds"] == {"old": 1, "new": 1}
 
 
-def test_the_spread_over_a_parameter(repository, capsys):
-    command.run(repository, ["first", "better"], "simple", over="lora.r")
-    assert "16, 64" in capsys.readouterr().out
-    command.run(repository, ["first", "better"], "json", over="lora.r")
+def test_runs_that_differ_in_the_noise_alone_have_a_spread_and_no_verdict(repository, capsys):
+    compare(repository, "first", "better", over="lora.r")
+    said = capsys.readouterr().out
+    assert "first: 2 runs (lora.r 16, 64)" in said
+    assert "No verdict" in said
+    compare(repository, "first", "better", over="lora.r", style="json")
     spread = next(
         each for each in json.loads(capsys.readouterr().out)["spreads"] if each["score"] == "mae"
     )
@@ -140,7 +166,7 @@ def test_the_spread_over_a_parameter(repository, capsys):
 )
 def test_a_revision_that_cannot_be_read_is_one_line(repository, name, said):
     with pytest.raises(UserError) as raised:
-        command.run(repository, ["first", name], "simple")
+        compare(repository, "first", name)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
 
@@ -203,17 +229,24 @@ def test_a_small_number_is_a_number_in_both_files(repository):
 
 def test_a_task_that_is_gone_is_told_and_fails_where_ci_asks(repository, capsys, monkeypatch):
     whole = runs.read(repository, "first")
-    more = runs.Run("main", whole.params, {**whole.kinds, "mine": "price"}, whole.predictions)
-    monkeypatch.setattr(command.runs, "read", lambda _, name: more if name == "main" else whole)
-    assert command.run(repository, ["main", "first"], "simple", fail_if_worse=True) == 1
+    more = runs.Run(
+        "main",
+        {**whole.params, "tasks.mine.kind": "price"},
+        {**whole.kinds, "mine": "price"},
+        whole.predictions,
+    )
+    monkeypatch.setattr(
+        command.runs, "read", lambda _, name, *__: more if name == "main" else whole
+    )
+    assert compare(repository, "main", "first", fail_if_worse=True) == 1
     assert "Not compared, because first lacks it: mine." in capsys.readouterr().out
 
 
 def test_a_table_in_markdown_has_one_line_a_parameter(repository, capsys, monkeypatch):
     whole = runs.read(repository, "first")
     other = runs.Run("b", {**whole.params, "cue": "a | b\nc"}, whole.kinds, whole.predictions)
-    monkeypatch.setattr(command.runs, "read", lambda _, name: whole if name == "a" else other)
-    command.run(repository, ["a", "b"], "github")
+    monkeypatch.setattr(command.runs, "read", lambda _, name, *__: whole if name == "a" else other)
+    compare(repository, "a", "b", style="github")
     (line,) = [each for each in capsys.readouterr().out.splitlines() if each.startswith("| cue")]
     assert line == '| cue         | null  | "a \\| b\\nc" |'
 

@@ -50,6 +50,10 @@ def test_an_error_that_falls_is_a_verdict_of_better(artifacts):
     assert found.word == "better"
     assert "the mean error fell from 90.00 to 25.00" in found.sentence
     assert answer.change(artifacts).startswith("−65.00 km [−70.00")
+    artifacts.metrics["tuned"]["gain"] = {}
+    none = answer.verdict(artifacts, entries, BOOTSTRAP)
+    assert none.word == "undecided"
+    assert none.sentence.startswith("No row was answered by both models")
     del artifacts.metrics["tuned"]["gain"]
     assert answer.verdict(artifacts, entries, BOOTSTRAP) is None
     assert answer.change(artifacts) == ""

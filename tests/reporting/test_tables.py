@@ -132,3 +132,11 @@ def test_examples_in_the_prompt_are_read_where_there_were_any(folder):
     assert tables.read(folder, "chats")["few_shot"]["n"] == 300
     write_json(file, {"chats": {**metrics["chats"], "few_shot": {}}})
     assert "few_shot" not in tables.read(folder, "chats")
+
+
+def test_models_that_never_answer_the_same_row_have_no_gain(folder):
+    metrics = tables.read(folder, "chats")
+    metrics["tuned"]["gain"] = {}
+    assert tables.gain_remark(metrics, ROUGE) == (
+        "No gain: there is no row that both models answered."
+    )

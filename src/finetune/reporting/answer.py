@@ -42,6 +42,8 @@ def verdict(
     silent_base = leaderboard.by_role(silent, "base")
     if silent_base and tuned:
         return sentences.base_silent(metric, silent_base, tuned, best, best_lead)
+    if base and tuned and artifacts.metrics["tuned"].get("gain") == {}:
+        return sentences.none_answered_by_both()
     gain = _gain(artifacts)
     if not (base and tuned and gain):
         return None

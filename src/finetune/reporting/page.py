@@ -16,6 +16,7 @@ from finetune.reporting import (
     facts,
     inputs,
     leaderboard,
+    looks,
     quality,
     score_tables,
     templates,
@@ -24,6 +25,7 @@ from finetune.reporting import (
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.facts import Facts
 from finetune.reporting.leaderboard import MODELS, LeaderboardEntry, Role, SilentEntry
+from finetune.reporting.looks import Look
 from finetune.reporting.parts import Part, Table
 from finetune.reporting.quality import Quality
 from finetune.reporting.sentences import Verdict
@@ -77,8 +79,12 @@ def page(
     bootstrap: Bootstrap,
     model: Model,
     usd_per_hour: float | None,
+    ledger: Sequence[Look] = (),
 ) -> str:
-    """The page over all tasks; `sections` are the parameters to be shown beside the tasks'."""
+    """The page over all tasks; `sections` are the parameters to be shown beside the tasks'.
+
+    `ledger` has the looks at test rows.
+    """
     shown = {
         **{name: _without_paths(section.model_dump()) for name, section in sections.items()},
         "tasks": {of.task: _shown(tasks[of.task], of.source.get("source")) for of in artifacts},
@@ -94,7 +100,8 @@ def page(
         versions=facts.versions(),
         parameters={name: _yaml(section) for name, section in shown.items()},
         confidence=numbers.percent(bootstrap.confidence),
-        resamples=numbers.number(bootstrap.resamples, 0),
+        looks=looks.table(ledger),
+        looks_sentence=looks.sentence(ledger),
         words=WORDS,
     )
 

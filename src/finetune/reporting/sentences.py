@@ -108,6 +108,11 @@ def tuned_silent(tuned: SilentEntry) -> Verdict:
     )
 
 
+def none_answered_by_both() -> Verdict:
+    """That there is no row to compare the two models on; only a high stated rate allows it."""
+    return Verdict("undecided", "No row was answered by both models, so nothing is compared.")
+
+
 def silent(who: str, entry: SilentEntry) -> str:
     """That one of the others does not answer."""
     return f"{_opened(who)} does not answer ({entry.rate}): it has no score."

@@ -153,8 +153,11 @@ def gain_remark(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> s
             f"No gain: the untuned model does not answer ({silent['base']}), so there is nothing "
             "to compare with but the baselines."
         )
-    gain = f"Gain of tuned over base, paired: {gains_line(metrics, declared)}."
-    first = metrics["tuned"].get("gain", {}).get(primary.key, {})
+    gains = gains_line(metrics, declared)
+    if not gains:
+        return "No gain: there is no row that both models answered."
+    gain = f"Gain of tuned over base, paired: {gains}."
+    first = metrics["tuned"]["gain"].get(primary.key, {})
     if "before" not in first:
         return gain
     rates = ", ".join(

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from finetune.core import entry
-from finetune.core.files import write_text
+from finetune.core import entry, paths
+from finetune.core.files import read_json, write_text
 from finetune.core.params import StageParams
+from finetune.core.schema import Task
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.tasks import registry
@@ -23,21 +24,22 @@ def run(params: StageParams) -> None:
         "bootstrap": params.bootstrap,
     }
     html = page.page(
-        [artifacts.read(task, kind(options.kind)) for task, options in tasks.items()],
+        [artifacts.read(task, kind(options)) for task, options in tasks.items()],
         tasks,
         sections,
         params.bootstrap,
         params.model,
         params.run.usd_per_hour,
+        read_json(paths.looks())["looks"] if paths.looks().is_file() else [],
     )
     write_text(PAGE, html)
 
 
-def kind(name: str) -> Kind:
-    """What the page is to know of a kind."""
-    scores = registry.scores(name)
+def kind(task: Task) -> Kind:
+    """What the page is to know of a task's kind."""
+    name, scores = task.kind, registry.scores(task.kind)
     return Kind(
-        metrics=scores.METRICS,
+        metrics=registry.metrics(task),
         flags=scores.FLAGS,
         groupings=scores.GROUPINGS,
         baselines=registry.baselines(name).BASELINES,

@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from finetune.core import kinds
+from finetune.core.errors import ParamsError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -144,6 +145,20 @@ def scores(kind: str) -> Scores:
 def protocol(kind: str) -> Mapping[str, Any]:
     """What a kind's scores cannot be compared without beside parameters, such as a library."""
     return cast(Mapping[str, Any], getattr(kinds.load(kind, "scores"), "PROTOCOL", {}))
+
+
+def metrics(task: "Task") -> "tuple[Metric, ...]":
+    """The metrics of a task's kind, the one that the task declares primary first.
+
+    Raises:
+        ParamsError: it declares one that the kind does not have, or of no better direction.
+    """
+    of_kind = scores(task.kind).METRICS
+    key = task.primary or of_kind[0].key
+    known = [metric.key for metric in of_kind if metric.higher_is_better is not None]
+    if key not in known:
+        raise ParamsError(f"primary: is {key}, must be one of {', '.join(known)}")
+    return tuple(sorted(of_kind, key=lambda metric: metric.key != key))
 
 
 def baselines(kind: str) -> Baselines:

@@ -144,7 +144,13 @@ METRICS = (
 )
 FLAGS = (
     *TEXT_FLAGS,
-    Flag("unparsable", "no probability at all is on the labels", in_groups=True),
+    Flag(
+        "unparsable",
+        "no probability at all is on the labels",
+        in_groups=True,
+        is_no_answer=True,
+        is_imputed=True,
+    ),
 )
 # Lower ends of bands; support tickets have some 30 words.
 WORDS = (0, 11, 26, 51, 101)

@@ -1,0 +1,44 @@
+"""The ledger of comparisons that read test rows, as the report shows it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from finetune.reporting.parts import Table
+from finetune.scoring import numbers
+
+Look = Mapping[str, Any]
+
+
+def sentence(looks: Sequence[Look]) -> str:
+    """How often test rows were looked at, and what that means."""
+    if not looks:
+        return (
+            "No comparison of configurations has read test rows yet, beyond the scores on this "
+            "page: experiments are chosen by validation rows (finetune rank)."
+        )
+    times = "once" if len(looks) == 1 else f"{len(looks)} times"
+    return (
+        f"Configurations were compared by test rows {times} (metrics/looks.json). Whoever looks "
+        "often finds a difference by chance, so verdicts of finetune compare and finetune ship are "
+        "Holm-adjusted over all looks at the same rows."
+    )
+
+
+def table(looks: Sequence[Look]) -> Table:
+    """A row for each look, in their order."""
+    rows = [
+        [
+            f"{_names(look['before'])} → {_names(look['after'])}",
+            str(look["task"]),
+            str(look["score"]),
+            numbers.signed(look["difference"], 2),
+            f"{look['p']:.2g}",
+        ]
+        for look in looks
+    ]
+    return Table(["compared", "task", "score", "difference", "p (unadjusted)"], rows)
+
+
+def _names(side: Mapping[str, Any]) -> str:
+    runs = side["runs"]
+    return str(runs[0]) if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more seeds"

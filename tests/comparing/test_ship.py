@@ -1,0 +1,168 @@
+"""`finetune ship` on better, equal, worse and forgetting revisions."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from finetune.comparing import ship, verdicts
+from finetune.comparing.configurations import Configuration
+from finetune.comparing.ship import Decision
+from finetune.core import paths
+from finetune.core.errors import UserError
+from finetune.core.schema import Bootstrap
+
+OPTIONS = Bootstrap(resamples=500, confidence=0.95, seed=1)
+ROWS, SEEDS = 400, 4
+HARD = np.random.default_rng(0).normal(100, 10, ROWS)
+BASELINE = 120.0
+
+
+@pytest.fixture
+def revision(configuration):
+    """Makes a configuration of several seeds with all files that `ship` reads."""
+
+    def made(name, gain=0.0, seed=0, nats=1.0, seeds=SEEDS, unparsable=0, sd=0.1, **params):
+        rng = np.random.default_rng(seed)
+        errors = HARD - gain + rng.normal(0, 4, (seeds, ROWS)) + rng.normal(0, sd, (seeds, 1))
+        guards = {
+            "tasks.price.guards.mae": 1.0,
+            "tasks.price.guards.unparsable_rate": 2.0,
+            "tasks.price.guards.forgetting": 0.1,
+        }
+        whole = configuration(name, errors, **guards, **params)
+        runs = []
+        for run in whole.runs:
+            for row in run.predictions["price"][:unparsable]:
+                row["unparsable"] = True
+            noise = rng.normal(0, 0.02, 60)
+            general = [
+                {"id": str(n), "nll": (nats + noise[n]) * np.log(2) * 100, "bytes": 100}
+                for n in range(60)
+            ]
+            baseline = [
+                {"id": str(n), "absolute_error": BASELINE + n % 3, "reference": n, "prediction": 0}
+                for n in range(ROWS)
+            ]
+            scores = {
+                "poor": {"validation": {"mae": 300.0}},
+                "svr": {"validation": {"mae": 121.0}},
+                "oracle": {"validation": {"mae": 1.0}, "protocol": {"oracle": True}},
+            }
+            files = {
+                paths.general("price", "tuned"): lines(general),
+                paths.baselines("price") / "svr.jsonl": lines(baseline),
+                paths.metrics("price", "baselines"): json.dumps({"price": {"baselines": scores}}),
+            }
+            texts = {path.as_posix(): text for path, text in files.items()}
+            runs.append(replace(run, text=texts.__getitem__))
+        return Configuration(tuple(runs))
+
+    return made
+
+
+def lines(rows: list[dict]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def decide(main: Configuration, candidate: Configuration) -> Decision:
+    (compared,) = verdicts.judge(verdicts.compare(main, [candidate], OPTIONS), OPTIONS)
+    return ship.decide(main, candidate, compared, OPTIONS)
+
+
+def answers(decision: Decision) -> dict[str, str]:
+    return {each.asked: each.answer for each in decision.questions}
+
+
+def test_a_better_revision_ships(revision):
+    found = decide(revision("main"), revision("r64", gain=2, seed=1))
+    assert (found.word, found.why) == ("SHIP", "better on price")
+    assert answers(found) == {
+        "as good as main in mae": "yes",
+        "better than the best baseline, svr, in mae": "yes",
+        "as good as main in unparsable_rate": "yes",
+        "as good as main in general text (bits per byte)": "yes",
+    }
+    assert found.questions[0].gain.low > 1
+
+
+def test_an_equal_revision_does_not(revision):
+    found = decide(revision("main"), revision("equal", seed=2))
+    assert (found.word, found.why) == ("DON'T SHIP", "no gain larger than the margin on any task")
+
+
+def test_a_worse_revision_does_not(revision):
+    found = decide(revision("main"), revision("worse", gain=-3, seed=3))
+    assert (found.word, found.why) == ("DON'T SHIP", "price: not as good as main in mae")
+
+
+def test_a_better_revision_that_forgets_does_not(revision):
+    found = decide(revision("main"), revision("forgets", gain=5, seed=4, nats=1.5))
+    assert found.word == "DON'T SHIP"
+    assert found.why == "price: not as good as main in general text (bits per byte)"
+    assert found.questions[-1].gain.mean == pytest.approx(-0.5, abs=0.02)
+
+
+def test_a_better_revision_below_the_best_baseline_does_not(revision):
+    main, better = revision("main", gain=-40), revision("better", gain=-30, seed=5)
+    found = decide(main, better)
+    assert found.word == "DON'T SHIP"
+    assert found.why == "price: not better than the best baseline, svr, in mae"
+
+
+def test_one_that_abstains_more_does_not(revision):
+    found = decide(revision("main"), revision("silent", gain=5, seed=6, unparsable=18))
+    assert found.word == "DON'T SHIP"
+    assert "unparsable_rate" in found.why
+
+
+def test_silence_ships_never(revision):
+    found = decide(revision("main"), revision("silent", gain=5, seed=6, unparsable=40))
+    assert found.word == "DON'T SHIP"
+    assert "comparable with main" in found.why
+
+
+def test_one_seed_a_side_lacks_seeds(revision):
+    found = decide(revision("main", seeds=1), revision("r64", gain=5, seed=1, seeds=1))
+    assert found.word == "INCONCLUSIVE"
+    assert found.missing == ("seeds: one run a side does not show what another seed does",)
+
+
+def test_what_is_too_noisy_says_what_is_missing(revision):
+    main = revision("main", seeds=2, sd=2)
+    found = decide(main, revision("noisy", gain=0.4, seed=7, seeds=2, sd=2))
+    assert found.word == "INCONCLUSIVE"
+    assert found.missing[0].startswith("seeds: price mae would show a difference of")
+    assert "price: whether it is as good as main in mae" in found.missing
+
+
+def test_a_revision_that_changes_nothing_does_not(revision):
+    main = revision("main")
+    found = decide(main, main)
+    assert (found.word, found.why) == ("DON'T SHIP", "no row differs from main's")
+
+
+def test_general_text_that_was_not_measured_leaves_the_question_open(revision):
+    main = revision("main")
+
+    def missing(path):
+        if "general" in path:
+            raise UserError(f"main: that revision has no {path}")
+        return main.first.text(path)
+
+    old = Configuration(tuple(replace(run, text=missing) for run in main.runs))
+    found = decide(old, revision("r64", gain=2, seed=1))
+    assert found.word == "INCONCLUSIVE"
+    assert found.questions[-1].answer == "open"
+    assert "that revision has no" in found.questions[-1].said
+
+
+def test_a_guard_of_no_score_is_refused(revision):
+    main = revision("main", **{"tasks.price.guards.rouge1": 1.0})
+    with pytest.raises(UserError, match=r"tasks\.price\.guards\.rouge1: is no score of the kind"):
+        decide(main, revision("r64", gain=2, seed=1))
+
+
+def test_exit_codes_are_those_of_the_verdicts():
+    assert ship.EXIT_CODES == {"SHIP": 0, "DON'T SHIP": 1, "INCONCLUSIVE": 3}
