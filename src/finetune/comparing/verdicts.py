@@ -74,7 +74,8 @@ class Comparison:
     @property
     def rests_on_few(self) -> bool:
         """Whether few rows carry most of the variance of the difference."""
-        return crossed.concentration(self.difference.by_row) > crossed.MOST
+        varies = self.difference.standard_error > 0
+        return varies and crossed.concentration(self.difference.by_row) > crossed.MOST
 
     @property
     def is_countable(self) -> bool:
