@@ -20,8 +20,8 @@ def sentence(looks: Sequence[Look]) -> str:
     return (
         f"Configurations were compared by test rows {times} (metrics/looks.json). Whoever looks "
         "often finds a difference by chance, so verdicts of finetune compare and finetune ship are "
-        "Holm-adjusted over all looks at the same rows up to then. What holds in the end is what is "
-        "significant here, adjusted over the looks since then as well."
+        "Holm-adjusted over all looks at the same rows up to then. What holds in the end is what "
+        "is still significant here, adjusted over the looks since then as well."
     )
 
 
@@ -43,18 +43,12 @@ def table(looks: Sequence[Look]) -> Table:
 
 
 def adjusted(looks: Sequence[Look]) -> list[float]:
-    """Their p-values, Holm-adjusted over all looks at the same rows, later ones too.
+    """Their p-values, Holm-adjusted over all looks, later ones and other tasks' too.
 
     A verdict could count only the looks before it: twenty of them in turn err more often than one
     call that compares all twenty.
     """
-    p_values = [1.0] * len(looks)
-    for rows in {look["rows"] for look in looks}:
-        places = [place for place, look in enumerate(looks) if look["rows"] == rows]
-        of_rows = multiple.holm([looks[place]["p"] for place in places])
-        for place, p in zip(places, of_rows, strict=True):
-            p_values[place] = p
-    return p_values
+    return multiple.holm([look["p"] for look in looks])
 
 
 def _names(side: Mapping[str, Any]) -> str:
