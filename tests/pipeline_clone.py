@@ -47,23 +47,33 @@ class Clone:
 
         Modules of `python_path` come before installed ones.
         """
+        code, said = self._call("dvc", *arguments, python_path=python_path)
+        assert (code != 0) == fails, said
+        return said
+
+    def finetune(self, *arguments: str, code: int = 0) -> str:
+        """What `finetune …` prints; it must end with this exit code."""
+        returned, said = self._call("finetune.cli", *arguments)
+        assert returned == code, said
+        return said
+
+    def _call(
+        self, module: str, *arguments: str, python_path: Path | None = None
+    ) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "dvc", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.folder,
             env={
                 **os.environ,
-                "PYTHONPATH": os.pathsep.join(
-                    map(str, filter(None, (python_path, self.folder / "src")))
-                ),
+                # Relative: queued experiments run in checkouts of their own.
+                "PYTHONPATH": os.pathsep.join(map(str, filter(None, (python_path, "src")))),
                 "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             },
             capture_output=True,
             text=True,
             check=False,
         )
-        said = done.stdout + done.stderr
-        assert (done.returncode != 0) == fails, said
-        return said
+        return done.returncode, done.stdout + done.stderr
 
     def run(self, *arguments: str, fails: bool = False) -> str:
         return self.dvc("exp", "run", *arguments, fails=fails)

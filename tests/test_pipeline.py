@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 
@@ -172,6 +173,43 @@ def test_branches_are_compared_in_a_clone_without_cache_or_remote(clone, tmp_pat
     )
     changed = json.loads(done.stdout)["metrics/price/tuned.json"]
     assert changed["price.mae"]["diff"] != 0
+
+
+def test_seeds_are_queued_run_and_found(clone):
+    # HEAD is the quick experiment, with greedy prices.
+    said = clone.finetune("seeds", "HEAD", "--n", "2")
+    assert "queued HEAD-seed2" in said
+    clone.dvc("exp", "run", "--run-all")
+    said = clone.finetune("compare", "HEAD")
+    assert "HEAD: 2 runs (train.seed 1, 2)" in said
+    assert "No verdict: these runs are of one configuration" in said
+    assert "there are 2 seeds already" in clone.finetune("seeds", "HEAD", "--n", "2")
+
+
+def test_experiments_are_ranked_on_validation_and_looks_at_test_are_written_down(clone):
+    ledger = clone.folder / "metrics/looks.json"
+    ledger.unlink(missing_ok=True)
+    clone.run(*QUICK, "-S", "tasks.price.eval.estimate=greedy", "-S", "lora.r=4", "-n", "r4")
+    said = clone.finetune("rank")
+    for task in ("samsum", "price"):
+        (title,) = [line for line in said.splitlines() if line.startswith(f"{task}: ")]
+        assert "on 16 validation rows" in title
+    assert re.search(r"^ +\d +r4 +1 +4 ", said, re.MULTILINE)
+    assert re.search(r"^ +\d +HEAD +2 +16 ", said, re.MULTILINE)
+    assert not ledger.exists()
+    said = clone.finetune("ship", "r4", "--against", "HEAD", code=3)
+    assert said.startswith("INCONCLUSIVE: r4 against HEAD")
+    assert "HEAD: 2 runs" in said
+    assert "general text (bits per byte)" in said
+    looks = json.loads(ledger.read_text())["looks"]
+    assert [look["task"] for look in looks] == ["samsum", "price"]
+    assert "Configurations were compared by test rows" not in report(clone)
+    clone.dvc("repro", "report")
+    assert "Configurations were compared by test rows 2 times" in report(clone)
+
+
+def report(clone) -> str:
+    return (clone.folder / "reports/index.html").read_text()
 
 
 def test_one_task_runs_alone(clone):

@@ -132,7 +132,7 @@ def _figure(
     level = numbers.percent(bootstrap.confidence)
     caption = (
         "Best first. Baselines use no language model: a tuned model that does not beat them is not "
-        f"worth its cost. Lines are {level} bootstrap intervals over the test rows."
+        f"worth its cost. Lines are {level} intervals over the test rows."
     )
     if any(entry.role == "oracle" for entry in entries):
         caption += (
