@@ -75,8 +75,8 @@ def coverage(draws: int, rng: Generator) -> Table:
     ]
     return Table(
         "Draws of rows, and of seeds, in which a 95 % interval holds the true score, or the true "
-        "difference of two configurations that differ (nominal 95 %, target 93 to 97 %); seeds change "
-        "ROUGE-1 with an sd of 0.5 points, and other scores alike.",
+        "difference of two configurations that differ (nominal 95 %, target 93 to 97 %); seeds "
+        "change ROUGE-1 with an sd of 0.5 points, and other scores alike.",
         ["score", "rows", *KINDS],
         lines,
     )
