@@ -35,8 +35,10 @@ def verdict(draws: int, rng: Generator) -> Table:
     for seeds in SEEDS:
         for seed_sd in SEED_SDS:
             lines.append(("rows × seeds", "5", f"{seed_sd:g}", seeds, _of_points(seed_sd)))
-    agreed = _of_points(0.5, agreed=0.5)
-    lines += [("seeds agree on rows", "5", "0.5", seeds, agreed) for seeds in SEEDS]
+    for seeds in SEEDS:
+        for seed_sd in SEED_SDS:
+            agreed = _of_points(seed_sd, agreed=0.5)
+            lines.append(("seeds agree on rows", "5", f"{seed_sd:g}", seeds, agreed))
     lines += [("price errors", "5", "(10 %)", seeds, _of_prices) for seeds in ((1, 1), *SEEDS)]
     gain = _of_points(0.5, gain=GAIN)
     lines += [(f"{GAIN:g} points better", "power", "0.5", seeds, gain) for seeds in SEEDS]
