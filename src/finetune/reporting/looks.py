@@ -40,5 +40,5 @@ def table(looks: Sequence[Look]) -> Table:
 
 
 def _names(side: Mapping[str, Any]) -> str:
-    runs = side["runs"]
-    return str(runs[0]) if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more seeds"
+    first, *seeds = side["runs"]
+    return f"{first} ({1 + len(seeds)} seeds)" if seeds else str(first)
