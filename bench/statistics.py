@@ -10,8 +10,9 @@ from pathlib import Path
 
 # Python puts a script's folder first on its path, where this file would stand for the standard
 # library's module of the same name: last, it does not.
-FOLDER = str(Path(__file__).parent)
-sys.path[:] = [*(folder for folder in sys.path if folder != FOLDER), FOLDER]
+FOLDER = Path(__file__).resolve().parent
+others = [folder for folder in sys.path if Path(folder).resolve() != FOLDER]
+sys.path[:] = [*others, str(FOLDER)]
 
 if __name__ == "statistics":  # another script of this folder imports the standard library's
     del sys.modules[__name__]

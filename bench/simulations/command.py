@@ -18,8 +18,8 @@ TABLES: dict[str, tuple[Callable[[int, np.random.Generator], Table], int]] = {
     "few_rows": (testing.few_rows, 3000),
     "clusters": (testing.clusters, 3000),
     "detectable": (testing.detectable, 3000),
-    "winner": (choosing.winner, 1000),
-    "ship": (shipping.ship_table, 200),
+    "winner": (choosing.winner, 500),
+    "ship": (shipping.ship_table, 100),
 }
 SEED = 17
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from finetune.scoring import crossed, intervals, multiple
+from finetune.scoring import crossed, multiple
 from finetune.scoring.crossed import Difference
 from finetune.scoring.row_values import by_cluster
 from simulations.judging import comparison, decided, is_decided, judged
@@ -107,7 +107,7 @@ def multiple_tests(draws: int, rng: Generator) -> Table:
     """Family-wise errors of Holm's and of Westfall and Young's method, and what they cost."""
     rows = [
         [
-            f"Holm over {TASKS} tasks × {revisions} revisions",
+            f"Holm over {TASKS} tasks × {revisions} revision{'s' * (revisions > 1)}",
             _sides(seeds),
             "5",
             rate(any(_of_tasks(rng, revisions, seeds)) for _ in range(draws)),
@@ -212,9 +212,8 @@ def few_rows(draws: int, rng: Generator) -> Table:
         f"exponential amount of {WILD_USD:g} USD on average in {100 * WILD_RATE:g} % of them. "
         f"Warned: {100 * crossed.FEW_ROWS:g} % of the rows carry more than "
         f"{100 * crossed.MOST:g} % of the variance. A verdict "
-        "then needs Wilcoxon's signed ranks to agree. Beside it: if there were no verdict where "
-        "warned, and if the interval that is corrected for skewness (`intervals.interval`) had to "
-        "exclude zero there.",
+        "then needs an interval, corrected for skewness, that excludes zero as well. Beside it: if "
+        "Wilcoxon's signed ranks had to agree instead, or if there were no verdict then.",
         [
             "differences",
             "nominal %",
@@ -222,8 +221,8 @@ def few_rows(draws: int, rng: Generator) -> Table:
             "significant %",
             "warned %",
             "verdict %",
-            "none where warned %",
-            "corrected for skewness %",
+            "if ranks had to agree %",
+            "if there were none %",
         ],
         rows,
     )
@@ -243,21 +242,20 @@ def _better_prices(rng: Generator, rows: int) -> np.ndarray:
 
 def _opinions(samples: Sequence[np.ndarray]) -> list[str]:
     tests = [_opinion(by_row) for by_row in samples]
-    significant, warned, verdicts, is_skewed = (np.array(e) for e in zip(*tests, strict=True))
+    significant, warned, verdicts, by_ranks = (np.array(e) for e in zip(*tests, strict=True))
+    ranks_agree = significant & (~warned | by_ranks)
     withheld = significant & ~warned
-    corrected = significant & (~warned | ~is_skewed)
-    return [rate(events) for events in (significant, warned, verdicts, withheld, corrected)]
+    return [rate(events) for events in (significant, warned, verdicts, ranks_agree, withheld)]
 
 
 def _opinion(by_row: np.ndarray) -> tuple[bool, bool, bool, bool]:
-    """Whether it is significant, warned of, has a verdict, and none if corrected for skewness."""
+    """Whether it is significant, warned of, has a verdict, and is significant by ranks."""
     difference = crossed.difference(np.zeros((1, by_row.size)), by_row[None])
-    corrected = intervals.interval([by_row.tolist()], OPTIONS)
     return (
         difference.p < LEVEL,
         comparison(difference).rests_on_few,
         decided(difference),
-        corrected.low <= 0 <= corrected.high,
+        crossed.rank_p(by_row) < LEVEL,
     )
 
 

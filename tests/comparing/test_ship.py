@@ -166,3 +166,19 @@ def test_a_guard_of_no_score_is_refused(revision):
 
 def test_exit_codes_are_those_of_the_verdicts():
     assert ship.EXIT_CODES == {"SHIP": 0, "DON'T SHIP": 1, "INCONCLUSIVE": 3}
+
+
+def test_a_task_whose_runs_are_mains_own_has_no_noise_of_seeds(revision):
+    main, candidate = revision("main", sd=5), revision("r64", gain=2, seed=1)
+    assert not ship.is_untouched(main, candidate, "price")
+    same = revision("rank of another task", sd=5)
+    assert ship.is_untouched(main, same, "price")
+    # Of the seeds of main the candidate ran some: what these do is then part of the difference.
+    fewer = Configuration(same.runs[:-1])
+    assert not ship.is_untouched(main, fewer, "price")
+    found = decide(main, same)
+    assert found.word == "DON'T SHIP"
+    assert answers(found) == {
+        "as good as main": "yes",
+        "better than the best baseline, svr, in mae": "yes",
+    }

@@ -65,6 +65,17 @@ def test_means_of_skewed_errors_are_held_as_often_as_they_say():
     assert 930 <= held <= 970
 
 
+def test_a_mean_is_corrected_for_skewness_at_any_confidence():
+    skewed = np.random.default_rng(7).lognormal(3, 1, 200)
+    for confidence in (0.8, 0.95):
+        options = OPTIONS.model_copy(update={"confidence": confidence})
+        found = intervals.of_mean(skewed, confidence)
+        assert found == interval([skewed], options)
+        assert found.high - found.mean > found.mean - found.low
+    other_way = intervals.of_mean(-skewed, 0.95)
+    assert (-other_way.high, -other_way.low) == pytest.approx((found.low, found.high))
+
+
 def test_no_rows_have_no_mean():
     with pytest.raises(ValueError, match="no values"):
         interval([[]], OPTIONS)

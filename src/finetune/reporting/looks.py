@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.reporting.parts import Table
-from finetune.scoring import numbers
+from finetune.scoring import multiple, numbers
 
 Look = Mapping[str, Any]
 
@@ -20,7 +20,8 @@ def sentence(looks: Sequence[Look]) -> str:
     return (
         f"Configurations were compared by test rows {times} (metrics/looks.json). Whoever looks "
         "often finds a difference by chance, so verdicts of finetune compare and finetune ship are "
-        "Holm-adjusted over all looks at the same rows."
+        "Holm-adjusted over all looks at the same rows up to then. What holds in the end is what "
+        "is still significant here, adjusted over the looks since then as well."
     )
 
 
@@ -33,10 +34,21 @@ def table(looks: Sequence[Look]) -> Table:
             str(look["score"]),
             numbers.signed(look["difference"], 2),
             f"{look['p']:.2g}",
+            f"{p:.2g}",
         ]
-        for look in looks
+        for look, p in zip(looks, adjusted(looks), strict=True)
     ]
-    return Table(["compared", "task", "score", "difference", "p (unadjusted)"], rows)
+    headers = ["compared", "task", "score", "difference", "p (unadjusted)", "p (Holm, all looks)"]
+    return Table(headers, rows)
+
+
+def adjusted(looks: Sequence[Look]) -> list[float]:
+    """Their p-values, Holm-adjusted over all looks, later ones and other tasks' too.
+
+    A verdict could count only the looks before it: twenty of them in turn err more often than one
+    call that compares all twenty.
+    """
+    return multiple.holm([look["p"] for look in looks])
 
 
 def _names(side: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from scipy import stats
 from finetune.core.schema import Bootstrap
 from finetune.scoring.row_values import Statistic, row_values
 
-__all__ = ["Interval", "Statistic", "interval", "of_rate"]
+__all__ = ["Interval", "Statistic", "interval", "of_mean", "of_rate"]
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,27 @@ def interval(
         ValueError: no rows, or columns of different lengths.
     """
     values = row_values(columns, options, statistic)
+    if statistic is np.mean:
+        return of_mean(values, options.confidence)
+    mean = float(values.mean())
+    margin = _t(values, options.confidence) * float(values.std(ddof=1)) if np.ptp(values) else 0.0
+    return Interval(mean, mean - margin, mean + margin)
+
+
+def of_mean(values: np.ndarray, confidence: float) -> Interval:
+    """The mean of values [rows] with its interval, corrected for their skewness."""
     mean = float(values.mean())
     if np.ptp(values) == 0:
         return Interval(mean, mean, mean)
-    t = float(stats.t.ppf(0.5 + options.confidence / 2, _freedom(values)) / np.sqrt(values.size))
-    sd = float(values.std(ddof=1))
-    if statistic is not np.mean:
-        return Interval(mean, mean - t * sd, mean + t * sd)
+    t, sd = _t(values, confidence), float(values.std(ddof=1))
     # Of few rows the correction can leave the range of what was seen, where no mean is.
     low = max(mean - sd * _skewed(values, t), float(values.min()))
     return Interval(mean, low, min(mean - sd * _skewed(values, -t), float(values.max())))
+
+
+def _t(values: np.ndarray, confidence: float) -> float:
+    """Student's t, in standard deviations of the values."""
+    return float(stats.t.ppf(0.5 + confidence / 2, _freedom(values)) / np.sqrt(values.size))
 
 
 def _freedom(values: np.ndarray) -> float:
