@@ -83,7 +83,7 @@ class Comparison:
 
     @property
     def rests_on_few(self) -> bool:
-        """Whether few rows carry most of the variance of the difference; of a rate they always do."""
+        """Whether few rows carry most of the variance of the difference; not asked of a rate."""
         varies = self.difference.standard_error > 0 and not self.metric.is_rate
         return varies and crossed.concentration(self.difference.by_row) > crossed.MOST
 
