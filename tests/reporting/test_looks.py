@@ -24,7 +24,7 @@ def test_every_look_counts_against_all_others_later_ones_too():
 
 def test_the_table_has_a_row_for_each_with_both_p_values():
     table = looks.table([look(0.03, seeds=3), look(0.2)])
-    assert [row[0] for row in table.rows] == ["main → exp-0 and 2 more seeds", "main → exp-0"]
+    assert [row[0] for row in table.rows] == ["main → exp-0 (3 seeds)", "main → exp-0"]
     assert [row[-2:] for row in table.rows] == [["0.03", "0.06"], ["0.2", "0.2"]]
 
 

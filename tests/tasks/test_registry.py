@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,6 +59,18 @@ def test_what_init_sets_up_is_a_task_of_its_kind(kind):
     assert init.input.field == fields.input
     assert {init.input.field, init.target.field} == fields.required
     assert init.template.is_file()
+
+
+def test_the_primary_metric_of_a_task_comes_first():
+    task = SimpleNamespace(kind="price", primary="hits")
+    keys = [metric.key for metric in registry.metrics(task)]
+    assert keys[:2] == ["hits", "mae"]
+    assert len(keys) == len(registry.scores("price").METRICS)
+    default = SimpleNamespace(kind="price", primary=None)
+    assert registry.metrics(default) == registry.scores("price").METRICS
+    # Of what is neither better nor worse there is no verdict.
+    with pytest.raises(ParamsError, match="primary: is outside, must be one of mae, median_error"):
+        registry.metrics(SimpleNamespace(kind="price", primary="outside"))
 
 
 def test_a_kind_without_init_is_not_offered(tmp_path, monkeypatch):

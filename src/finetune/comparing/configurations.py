@@ -107,7 +107,10 @@ def with_further_seeds(
         if each.name in named:
             continue
         try:
-            if _key(flat(each.params), frozenset(), patterns) not in keys:
+            if (
+                _key(flat(each.params, f"params.yaml of {each.name}"), frozenset(), patterns)
+                not in keys
+            ):
                 continue
             further.append(runs.read(root, each.name, split, each.commit))
         except UserError as error:

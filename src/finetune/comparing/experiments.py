@@ -41,5 +41,5 @@ def _params(repo, commit: str) -> str:  # type: ignore[no-untyped-def]
     path = str(Path(repo.root_dir).relative_to(repo.scm.root_dir) / "params.yaml")
     if not files.exists(path):
         return ""
-    with files.open(path, encoding="utf-8") as file:
+    with files.open(path, mode="r", encoding="utf-8") as file:
         return str(file.read())

@@ -52,5 +52,5 @@ def adjusted(looks: Sequence[Look]) -> list[float]:
 
 
 def _names(side: Mapping[str, Any]) -> str:
-    runs = side["runs"]
-    return str(runs[0]) if len(runs) == 1 else f"{runs[0]} and {len(runs) - 1} more seeds"
+    first, *seeds = side["runs"]
+    return f"{first} ({1 + len(seeds)} seeds)" if seeds else str(first)
