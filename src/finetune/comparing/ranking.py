@@ -71,7 +71,7 @@ def rank(configurations: Sequence[Configuration], task: str, options: Bootstrap)
         Entry(
             configuration=configurations[number],
             metric=metric,
-            score=crossed.score(values[number]).interval(options.confidence),
+            score=_score(configurations[number], task, metric, values[number], options),
             no_answer=rates[number],
             p=p,
             is_best=place == 0,
@@ -99,6 +99,15 @@ def rank(configurations: Sequence[Configuration], task: str, options: Bootstrap)
         if number not in answering
     ]
     return [*entries, *silent]
+
+
+def _score(
+    configuration: Configuration, task: str, metric: Metric, values: np.ndarray, options: Bootstrap
+) -> Interval:
+    """The score with its interval: over rows, and over seeds where there are several."""
+    first, *others = configuration.runs_of(task)
+    of_one = None if others else metric.interval(first.predictions[task], options)
+    return of_one or crossed.score(values).interval(options.confidence)
 
 
 def _values(
