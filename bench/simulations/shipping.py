@@ -144,7 +144,12 @@ def _text(path: str, shared: Shared, bits: np.ndarray) -> str:
     """The further files of a run that `ship` reads: general text, and a baseline far behind."""
     for task in KINDS:
         if path == paths.general(task, "tuned").as_posix():
-            return _lines([{"nll": b * np.log(2) * 100, "bytes": 100} for b in bits.tolist()])
+            return _lines(
+                [
+                    {"id": n, "part": "page", "nll": b * np.log(2) * 100, "bytes": 100}
+                    for n, b in enumerate(bits.tolist())
+                ]
+            )
         if path == paths.metrics(task, "baselines").as_posix():
             score = {"rouge1": 25.0, "mae": 100.0}
             return json.dumps({task: {"baselines": {"constant": {"validation": score}}}})

@@ -121,7 +121,7 @@ def test_worse_fails_where_ci_asks_for_it(repository, capsys):
 def test_a_look_at_test_rows_is_written_down_once(repository, caplog):
     (repository / paths.looks()).unlink(missing_ok=True)
     compare(repository, "first", "better")
-    assert "metrics/looks.json: 1 look at test rows written down; commit it" in caplog.text
+    assert "metrics/looks.json: 1 look at test rows written down; `dvc repro` puts" in caplog.text
     (look,) = json.loads((repository / paths.looks()).read_text())["looks"]
     assert (look["before"]["runs"], look["after"]["runs"]) == (["first"], ["better"])
     caplog.clear()

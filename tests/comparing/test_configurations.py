@@ -33,9 +33,12 @@ def test_one_run_under_two_names_is_one(run):
     same = [seeded(run, "main", 1), seeded(run, "workspace", 1), seeded(run, "b", 2)]
     (found,) = grouped(same, SEEDS)
     assert names([found]) == [["main", "b"]]
-    # Run again to other predictions, as on a GPU, it is a further run.
-    again = seeded(run, "again", 1, 0.5)
-    assert names(grouped([*same, again], SEEDS)) == [["main", "b", "again"]]
+
+
+def test_one_seed_run_again_to_other_predictions_is_not_another_seed(run, caplog):
+    again = [seeded(run, "main", 1), seeded(run, "again", 1, 0.5)]
+    assert names(grouped(again, SEEDS)) == [["main"]]
+    assert "left out: again has the seed of main" in caplog.text
 
 
 def test_other_code_is_another_configuration_whatever_the_seed(run):
@@ -78,7 +81,7 @@ def test_a_parameter_that_no_run_has_is_refused(run):
 
 def test_the_spread_of_one_configuration_has_no_verdict(run):
     found = Configuration((seeded(run, "a", 1), seeded(run, "b", 3)))
-    said = tables.spread(found, SEEDS, "simple")
+    said = tables.spread(found, "simple")
     line = next(line for line in said.splitlines() if " mae " in line)
     mean = ERRORS.mean() + 2
     assert line.split()[2:4] == [f"{mean:.2f}", "1.41"]
@@ -114,4 +117,17 @@ def test_further_seeds_are_found_among_the_experiments(run, monkeypatch, tmp_pat
     monkeypatch.setattr(configurations.runs, "read", read)
     found, problems = configurations.with_further_seeds(tmp_path, [main], SEEDS, "validation")
     assert [each.name for each in found] == ["main", "seed2"]
-    assert problems == ["lost: is in no cache here"]
+    assert problems == [
+        "lost: is in no cache here",
+        "old has these parameters, but was run with other code or data",
+    ]
+
+
+def test_the_spread_of_silence_has_no_scores(run):
+    found = Configuration((seeded(run, "a", 1), seeded(run, "b", 2)))
+    for each in found.runs:
+        for row in each.predictions["price"]:
+            row["unparsable"] = True
+    said = tables.spread(found, "simple")
+    assert "no answer in 100 %" in said
+    assert f"{ERRORS.mean() + 1:.2f}" not in said

@@ -23,7 +23,7 @@ BASELINE = 120.0
 def revision(configuration):
     """Makes a configuration of several seeds with all files that `ship` reads."""
 
-    def made(name, gain=0.0, seed=0, nats=1.0, seeds=SEEDS, unparsable=0, sd=0.1, **params):
+    def made(name, gain=0.0, seed=0, bits=1.0, seeds=SEEDS, unparsable=0, sd=0.1, **params):
         rng = np.random.default_rng(seed)
         errors = HARD - gain + rng.normal(0, 4, (seeds, ROWS)) + rng.normal(0, sd, (seeds, 1))
         guards = {
@@ -38,7 +38,12 @@ def revision(configuration):
                 row["unparsable"] = True
             noise = rng.normal(0, 0.02, 60)
             general = [
-                {"id": str(n), "nll": (nats + noise[n]) * np.log(2) * 100, "bytes": 100}
+                {
+                    "id": str(n),
+                    "part": "page",
+                    "bytes": 100,
+                    "nll": (bits + noise[n]) * np.log(2) * 100,
+                }
                 for n in range(60)
             ]
             baseline = [
@@ -98,7 +103,7 @@ def test_a_worse_revision_does_not(revision):
 
 
 def test_a_better_revision_that_forgets_does_not(revision):
-    found = decide(revision("main"), revision("forgets", gain=5, seed=4, nats=1.5))
+    found = decide(revision("main"), revision("forgets", gain=5, seed=4, bits=1.5))
     assert found.word == "DON'T SHIP"
     assert found.why == "price: not as good as main in general text (bits per byte)"
     assert found.questions[-1].gain.mean == pytest.approx(-0.5, abs=0.02)
@@ -126,7 +131,88 @@ def test_silence_ships_never(revision):
 def test_one_seed_a_side_lacks_seeds(revision):
     found = decide(revision("main", seeds=1), revision("r64", gain=5, seed=1, seeds=1))
     assert found.word == "INCONCLUSIVE"
-    assert found.missing == ("seeds: one run a side does not show what another seed does",)
+    assert found.missing == ("seeds: 4 runs of both together are the fewest",)
+
+
+def test_what_one_run_a_side_shows_is_not_against_it_either(revision):
+    found = decide(revision("main", seeds=1), revision("r64", gain=-5, seed=1, seeds=1))
+    assert found.word == "INCONCLUSIVE"
+
+
+def test_one_run_of_the_candidate_is_held_against_several_of_main(revision):
+    main, single = revision("main", seeds=4), revision("r64", gain=3, seed=1, seeds=1)
+    found = decide(main, single)
+    assert found.word == "SHIP"
+    # What its seed does to the lead over the baseline comes from main's runs.
+    noisy = decide(revision("main", seeds=4, sd=9), revision("r64", gain=3, seed=1, seeds=1))
+    assert answers(noisy)["better than the best baseline, svr, in mae"] == "open"
+    assert answers(found)["better than the best baseline, svr, in mae"] == "yes"
+
+
+def test_a_loss_within_the_margin_is_none(revision):
+    main = revision("main")
+    for run in main.runs:
+        run.params["tasks.price.guards.mae"] = 5.0
+    found = decide(main, revision("little worse", gain=-2, seed=3))
+    assert found.questions[0].said == "worse"
+    assert found.questions[0].answer == "yes"
+    assert (found.word, found.why) == ("DON'T SHIP", "no gain larger than the margin on any task")
+
+
+def test_the_bar_is_the_best_baseline_of_either_revision(revision):
+    main, better = revision("main", gain=-40), revision("better", gain=-30, seed=5)
+    broken = json.dumps({"price": {"baselines": {"poor": {"validation": {"mae": 300.0}}}}})
+
+    def text(path, of=better.first.text):
+        return broken if path.endswith("baselines.json") else of(path)
+
+    without = Configuration(tuple(replace(run, text=text) for run in better.runs))
+    assert decide(main, without).why == "price: not better than the best baseline, svr, in mae"
+
+
+def test_without_guards_nothing_ships(revision):
+    main = revision("main")
+    for run in main.runs:
+        for key in [key for key in run.params if "guards" in key]:
+            del run.params[key]
+    found = decide(main, revision("r64", gain=2, seed=1))
+    assert found.word == "INCONCLUSIVE"
+    assert found.questions[-1].said == "no guards are declared in tasks.price.guards"
+
+
+def test_general_text_of_other_items_leaves_the_question_open(revision):
+    main, other = revision("main"), revision("r64", gain=2, seed=1)
+
+    def text(path, of=other.first.text):
+        return of(path).replace('"id": "7"', '"id": "x"') if "general" in path else of(path)
+
+    moved = Configuration(tuple(replace(run, text=text) for run in other.runs))
+    found = decide(main, moved)
+    assert (found.word, found.questions[-1].said) == ("INCONCLUSIVE", "measured on other texts")
+
+
+def test_a_task_whose_primary_score_cannot_be_compared_leaves_the_verdict_open(revision):
+    main, candidate = revision("main"), revision("r64", gain=2, seed=1)
+    for run in main.runs:
+        run.params["tasks.price.primary"] = "r2"  # of which 400 rows are too few
+    found = decide(main, candidate)
+    assert found.word == "INCONCLUSIVE"
+    assert found.missing == ("price: whether it is comparable with main in its primary score",)
+
+
+@pytest.mark.parametrize("margin", [None, "much", True])
+def test_a_margin_that_is_no_number_is_refused(revision, margin):
+    main = revision("main")
+    for run in main.runs:
+        run.params["tasks.price.guards.mae"] = margin
+    with pytest.raises(UserError, match=r"main: tasks\.price\.guards\.mae: is .*, must be a nu"):
+        decide(main, revision("r64", gain=2, seed=1))
+
+
+def test_a_guard_of_what_is_neither_better_nor_worse_is_refused(revision):
+    main = revision("main", **{"tasks.price.guards.coverage_90": 1.0})
+    with pytest.raises(UserError, match="of which more is better or worse"):
+        decide(main, revision("r64", gain=2, seed=1))
 
 
 def test_what_is_too_noisy_says_what_is_missing(revision):
@@ -173,9 +259,10 @@ def test_a_task_whose_runs_are_mains_own_has_no_noise_of_seeds(revision):
     assert not ship.is_untouched(main, candidate, "price")
     same = revision("rank of another task", sd=5)
     assert ship.is_untouched(main, same, "price")
-    # Of the seeds of main the candidate ran some: what these do is then part of the difference.
+    # Of the seeds of main the candidate has some: runs of main all the same.
     fewer = Configuration(same.runs[:-1])
-    assert not ship.is_untouched(main, fewer, "price")
+    assert ship.is_untouched(main, fewer, "price")
+    assert decide(main, fewer).why == "no row differs from main's"
     found = decide(main, same)
     assert found.word == "DON'T SHIP"
     assert answers(found) == {

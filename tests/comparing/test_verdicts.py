@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from finetune.comparing import tables, verdicts
-from finetune.comparing.configurations import SEEDS, Configuration
+from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import (
     Comparison,
@@ -134,8 +134,11 @@ def test_ranks_do_not_decide_where_a_difference_rests_on_few_rows(run):
     lucky[0] += 400
     found = mae(judged(run("a", before), run("b", lucky)))
     assert found.rests_on_few
-    assert max(found.p, crossed.rank_p(found.difference.by_row)) < 0.01
+    assert max(found.difference.p, crossed.rank_p(found.difference.by_row)) < 0.01
     assert found.verdict == "cannot be told apart"
+    # The p-value is that of the correction for skewness, by which the interval holds zero.
+    assert found.p > 0.05
+    assert found.interval.low <= 0 <= found.interval.high
 
 
 def without_answers(run: Run, count: int) -> Run:
@@ -150,13 +153,22 @@ def test_silence_has_no_score_and_no_verdict(run):
     assert found.is_silent
     assert found.verdict == "no answer"
     assert found.detail == "in 5.5 % and 0 % of the rows"
-    said = tables.comparisons(*sides(before, run("b", 80 + NOISE[0])), SEEDS, 1, "simple")
+    said = tables.comparisons(*sides(before, run("b", 80 + NOISE[0])), 1, "simple")
     line = next(line for line in said.splitlines() if " mae " in line)
     assert "no answer in 5.5 %" in line
     assert "80." not in line
     # The rate is a parameter of the task's scoring.
     before.params["tasks.price.score.max_no_answer"] = 0.1
     assert mae(judged(before, run("b", 80 + NOISE[0]))).verdict == "better"
+
+
+def test_where_no_row_has_two_answers_there_is_no_score(run):
+    before, after = run("a", 100 + NOISE[0]), without_answers(run("b", 100 + NOISE[0]), 100)
+    for row in before.predictions["price"][100:]:
+        row["unparsable"] = True
+    before.params["tasks.price.score.max_no_answer"] = 0.6
+    found = mae(judged(before, after))
+    assert (found.verdict, found.is_silent) == ("no answer", True)
 
 
 def sides(before: Run, after: Run):
@@ -170,7 +182,7 @@ def test_rows_whose_answer_is_a_stand_in_are_left_out_of_both(run):
     found = mae(judged(before, after))
     assert (found.n, found.difference.mean) == (192, 0)
     assert found.unanswered == (0.04, 0.0)
-    said = tables.comparisons(*sides(before, after), SEEDS, 1, "simple")
+    said = tables.comparisons(*sides(before, after), 1, "simple")
     assert "price: no answer in 4 % of the rows of a and 0 % of b" in said
 
 
@@ -290,7 +302,7 @@ def test_perplexity_per_token_of_other_tokens_is_not_compared(run):
     assert "perplexity" not in [each.score for each in rows]
     assert incomparable_scores(before, other) == ["chats perplexity"]
     configurations = [Configuration((each,)) for each in (before, same, other)]
-    said = tables.comparisons(configurations[0], configurations[1:], [[], []], SEEDS, 0, "simple")
+    said = tables.comparisons(configurations[0], configurations[1:], [[], []], 0, "simple")
     assert said.count("Not compared, because tokens are not the same: chats perplexity.") == 1
     assert "perplexity" not in said.partition("a → c")[0]
 
@@ -305,7 +317,7 @@ def test_a_score_that_only_one_run_has_is_left_out_and_named(run):
         scores_of_one(before, after) == scores_of_one(after, before) == ["chats unsupported_rate"]
     )
     one, other = Configuration((before,)), Configuration((after,))
-    said = tables.comparisons(one, [other], [[]], SEEDS, 0, "simple")
+    said = tables.comparisons(one, [other], [[]], 0, "simple")
     assert "Not compared, because only one of the runs has it: chats unsupported_rate." in said
     assert scores_of_one(after, after) == []
 
@@ -317,6 +329,12 @@ def test_comparisons_in_which_no_row_differs_do_not_count_in_the_correction(run)
     assert mae(found).p_adjusted == mae(found).p
     (unchanged,) = [each for each in found[1] if each.score == "mae"]
     assert (unchanged.p, unchanged.p_adjusted) == (1, 1)
+
+
+def test_clusters_that_were_not_written_down_are_refused(run):
+    sides = [Configuration((run(name, NOISE[0]),)) for name in "ab"]
+    with pytest.raises(UserError, match="--by-cluster: predictions of price do not say how"):
+        verdicts.compare(sides[0], sides[1:], OPTIONS, by_cluster=True)
 
 
 def test_rows_that_open_alike_count_as_one_where_that_is_asked(run):

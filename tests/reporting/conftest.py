@@ -269,7 +269,7 @@ def _write_task(
 
 def _general(nll: float) -> list[dict]:
     """Likelihoods of general text, all alike."""
-    parts = [("page", 3), ("exercises", 5)]
+    parts = [("page", 8), ("exercises", 8)]
     rows = [(f"{part}-{i}", part) for part, count in parts for i in range(count)]
     return [
         {"id": name, "part": part, "nll": nll, "tokens": 2, "bytes": 10, "truncated": False}

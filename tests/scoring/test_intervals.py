@@ -82,8 +82,11 @@ def test_no_rows_have_no_mean():
 
 
 def test_the_gain_of_rows_that_all_move_alike_is_exact():
-    before = [1.0, 5.0, 90.0]
+    before = list(map(float, range(10)))
     assert paired_gain([before], [[value + 2 for value in before]], OPTIONS) == Interval(2, 2, 2)
+    # Of three rows it may be chance that all move alike.
+    few = paired_gain([before[:3]], [[value + 2 for value in before[:3]]], OPTIONS)
+    assert few == Interval(2, 0, 2)
 
 
 def test_a_gain_is_paired_row_by_row():

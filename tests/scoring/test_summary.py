@@ -124,7 +124,7 @@ def test_flags_are_counted_where_rows_carry_them():
 def test_a_gain_is_after_minus_before_row_by_row():
     before, after = prices(10.0, 20.0, 30.0), prices(7.0, 17.0, 27.0)
     gain = gain_of(prices_of, before, after)
-    assert gain["mae"] == {"mean": -3.0, "low": -3.0, "high": -3.0, "n": 3}
+    assert gain["mae"] == {"mean": -3.0, "low": -3.0, "high": 0.0, "n": 3}
     assert (gain["hits"]["mean"], gain["hits"]["n"]) == (0, 3)
     # That three rows do not differ says little of rows that were not seen.
     assert gain["hits"]["high"] == -gain["hits"]["low"] > 50

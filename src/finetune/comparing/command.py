@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune import ledger
 from finetune.comparing import configurations, looks, runs, tables, verdicts
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Run, Split
+from finetune.comparing.verdicts import Comparison
 from finetune.core import params, paths
+from finetune.ledger import Look
 
 log = logging.getLogger(__name__)
 
@@ -40,31 +43,40 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
         names = [*names, runs.WORKSPACE]
     named = [runs.read(root, name, options.split) for name in dict.fromkeys(names)]
     patterns = configurations.noise(named, options.over)
-    reference, *others = found(root, named, patterns, options.split, options.named_only)
+    reference, *others = with_seeds(root, named, patterns, options.split, options.named_only)
+    book = ledger.read(root)
     if not others:
-        _print_spread(reference, patterns, options.style)
+        _print_spread(reference, options.style)
+        if options.split == "test" and len(reference.runs) > 1:
+            note_looks(root, book, looks.of_configuration(reference))
         return 0
-    ledger = looks.read(root)
     measured = verdicts.compare(reference, others, bootstrap, options.by_cluster)
-    now = looks.looks(reference, others, measured)
-    earlier = looks.others(ledger, now) if options.split == "test" else []
+    now = looks.of_comparisons(reference, others, measured, options.by_cluster)
+    earlier = looks.others(book, now) if options.split == "test" else []
     compared = verdicts.judge(measured, bootstrap, earlier)
     count = len(now) + len(earlier)
     if options.style == "json":
-        printed = tables.as_json(reference, others, compared, patterns, count)
+        printed = tables.as_json(reference, others, compared, count)
         print(json.dumps(printed, indent=2, default=str))
     else:
-        print(tables.comparisons(reference, others, compared, patterns, count, options.style))
+        print(tables.comparisons(reference, others, compared, count, options.style))
     if options.split == "test":
-        note_looks(root, ledger, now)
-    is_worse = any(each.verdict == "worse" for rows in compared for each in rows)
+        note_looks(root, book, now)
+    is_worse = any(_is_worse(each) for rows in compared for each in rows)
     # Of a task that is missing nothing shows that it is not worse.
     is_missing = any(verdicts.lacking(reference.first, other.first) for other in others)
     return int(options.fail_if_worse and (is_worse or is_missing))
 
 
-def found(
-    root: Path, named: Sequence[Run], patterns: Sequence[str], split: Split, named_only: bool
+def _is_worse(compared: Comparison) -> bool:
+    """Whether a primary score is worse, or there is none since the model stopped answering."""
+    if compared.is_silent:
+        return compared.is_primary and compared.unanswered[1] > compared.unanswered[0]
+    return compared.is_primary and compared.verdict == "worse"
+
+
+def with_seeds(
+    root: Path, named: Sequence[Run], patterns: tuple[str, ...], split: Split, named_only: bool
 ) -> list[Configuration]:
     """The configurations of the named runs, with further seeds of them among the experiments."""
     everything = list(named)
@@ -75,18 +87,18 @@ def found(
     return configurations.grouped(everything, patterns)
 
 
-def note_looks(root: Path, ledger: Sequence[looks.Look], now: Sequence[looks.Look]) -> None:
+def note_looks(root: Path, book: Sequence[Look], now: Sequence[Look]) -> None:
     """Write looks at test rows to the ledger, and say so."""
-    new = looks.record(root, ledger, now)
+    new = looks.record(root, book, now)
     if new:
         log.warning(
             f"{paths.looks()}: {new} look{'' if new == 1 else 's'} at test rows written down; "
-            "commit it"
+            "`dvc repro` puts it into the report, then commit both"
         )
 
 
-def _print_spread(configuration: Configuration, patterns: Sequence[str], style: str) -> None:
+def _print_spread(configuration: Configuration, style: str) -> None:
     if style == "json":
         print(json.dumps(tables.spread_as_json(configuration), indent=2, default=str))
     else:
-        print(tables.spread(configuration, patterns, style))
+        print(tables.spread(configuration, style))

@@ -1,6 +1,7 @@
 """Runs that agree in all but their seeds are one configuration."""
 
 import fnmatch
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from finetune.composition import flat, shown
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED
 
+log = logging.getLogger(__name__)
 # Parameters that choose among runs of one configuration. `eval.seed` is none: where decoding is
 # greedy it changes nothing, and runs that only repeat each other would count as several.
 SEEDS = ("train.seed", "tasks.*.train.seed")
@@ -21,9 +23,13 @@ QUESTIONS = ("bootstrap.*", "tasks.*.primary", "tasks.*.guards.*")
 
 @dataclass(frozen=True)
 class Configuration:
-    """Runs of one configuration; the first is the one that the user named."""
+    """Runs of one configuration; the first is the one that the user named.
+
+    `noise` are patterns of the parameters in which they may differ.
+    """
 
     runs: tuple[Run, ...]
+    noise: tuple[str, ...] = SEEDS
 
     @property
     def name(self) -> str:
@@ -36,13 +42,26 @@ class Configuration:
         return self.runs[0]
 
     def runs_of(self, task: str) -> list[Run]:
-        """Those that are different runs of a task; a seed of another task leaves it as it is."""
-        different: dict[str, list[Run]] = {}
+        """One run for each seed of a task; a seed of another task leaves it as it is."""
+        by_seed: dict[str, Run] = {}
         for run in self.runs:
-            same_seed = different.setdefault(repr(run.params.get(f"tasks.{task}.train.seed")), [])
-            if all(run.predictions[task] != other.predictions[task] for other in same_seed):
-                same_seed.append(run)
-        return [run for of in different.values() for run in of]
+            by_seed.setdefault(repr(_noise_of(run, task, self.noise)), run)
+        return list(by_seed.values())
+
+    def num_seeds(self, task: str) -> int:
+        """How many runs of a task there are."""
+        return len(self.runs_of(task))
+
+
+def _noise_of(run: Run, task: str, patterns: Sequence[str]) -> dict[str, object]:
+    """The values by which runs of a task differ; the section `train` is but their template."""
+    return {
+        key: value
+        for key, value in run.params.items()
+        if matches(key, patterns)
+        and not (key.startswith("tasks.") and not key.startswith(f"tasks.{task}."))
+        and not (key.startswith("train.") and f"tasks.{task}.{key}" in run.params)
+    }
 
 
 def noise(compared: Sequence[Run], over: str | None) -> tuple[str, ...]:
@@ -64,14 +83,20 @@ def noise(compared: Sequence[Run], over: str | None) -> tuple[str, ...]:
     return tuple(own)
 
 
-def grouped(compared: Sequence[Run], patterns: Sequence[str]) -> list[Configuration]:
-    """The runs by configuration, in the order of each one's first run, without repeated ones."""
-    groups: dict[str, list[Run]] = {}
+def grouped(compared: Sequence[Run], patterns: tuple[str, ...]) -> list[Configuration]:
+    """The runs by configuration, in the order of each one's first run, one for each seed.
+
+    Of several runs with one seed the first is kept: what tells them apart, such as the order in
+    which a GPU adds up, is not what another seed does.
+    """
+    groups: dict[str, dict[str, Run]] = {}
     for run in compared:
-        group = groups.setdefault(_key(run.params, run.code, patterns), [])
-        if not any(_is_same(run, other, patterns) for other in group):
-            group.append(run)
-    return [Configuration(tuple(group)) for group in groups.values()]
+        group = groups.setdefault(_key(run.params, run.code, patterns), {})
+        seed = {key: value for key, value in run.params.items() if matches(key, patterns)}
+        kept = group.setdefault(repr(sorted(seed.items())), run)
+        if kept.predictions != run.predictions:
+            log.warning(f"left out: {run.name} has the seed of {kept.name}")
+    return [Configuration(tuple(group.values()), patterns) for group in groups.values()]
 
 
 def _key(params: dict[str, object], code: frozenset[object], patterns: Sequence[str]) -> str:
@@ -86,14 +111,6 @@ def _key(params: dict[str, object], code: frozenset[object], patterns: Sequence[
 def matches(key: str, patterns: Sequence[str]) -> bool:
     """Whether a key is one of those that the patterns stand for."""
     return any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
-
-
-def _is_same(one: Run, other: Run, patterns: Sequence[str]) -> bool:
-    """Whether the two are one run under two names."""
-    keys = {key for run in (one, other) for key in run.params if matches(key, patterns)}
-    return one.predictions == other.predictions and all(
-        one.params.get(key) == other.params.get(key) for key in keys
-    )
 
 
 def with_further_seeds(
@@ -115,23 +132,28 @@ def with_further_seeds(
             further.append(runs.read(root, each.name, split, each.commit))
         except UserError as error:
             problems.append(str(error))
-    # Of other code or data: not of these configurations, for all that their parameters say.
-    codes = {(_key(run.params, run.code, patterns)) for run in compared}
-    return [run for run in further if _key(run.params, run.code, patterns) in codes], problems
+    codes = {_key(run.params, run.code, patterns) for run in compared}
+    kept = []
+    for run in further:
+        if _key(run.params, run.code, patterns) in codes:
+            kept.append(run)
+        else:
+            problems.append(f"{run.name} has these parameters, but was run with other code or data")
+    return kept, problems
 
 
-def seeds_line(configuration: Configuration, patterns: Sequence[str] = SEEDS) -> str:
+def seeds_line(configuration: Configuration) -> str:
     """`main: 3 runs (train.seed 1, 2, 3)`."""
-    in_full = [pattern for pattern in patterns if "*" not in pattern]
+    in_full = [pattern for pattern in configuration.noise if "*" not in pattern]
     keys = [
         key
-        for wanted in (in_full, patterns)
+        for wanted in (in_full, configuration.noise)
         for key in configuration.first.params
         if matches(key, wanted)
     ]
     count = len(configuration.runs)
-    runs_text = f"{configuration.name}: {count} run{'' if count == 1 else 's'}"
+    line = f"{configuration.name}: {count} run{'' if count == 1 else 's'}"
     if not keys:
-        return runs_text
+        return line
     values = ", ".join(shown(run.params.get(keys[0])) for run in configuration.runs)
-    return f"{runs_text} ({keys[0]} {values})"
+    return f"{line} ({keys[0]} {values})"

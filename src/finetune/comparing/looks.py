@@ -1,99 +1,97 @@
-"""The ledger of looks at test rows: which configurations were compared by them, and with what p.
+"""Looks at test rows, written to the ledger.
 
-Whoever compares often enough finds a difference. So comparisons on test rows are written to
-`metrics/looks.json`, which is kept in Git, and Holm's method runs over all of them.
+Whoever compares often enough finds a difference. So what reads test rows is written to
+`metrics/looks.json`, which is kept in Git, and Holm's method runs over all of it.
 """
 
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Row
-from finetune.comparing.verdicts import Comparison
+from finetune.comparing.verdicts import Comparison, primary_metric
 from finetune.core import paths
-from finetune.core.errors import UserError
-from finetune.core.files import read_json, write_json
-
-# An entry of the ledger as its JSON has it: task, rows, score, before, after, difference, p.
-Look = dict[str, Any]
-KEYS = ("task", "rows", "score", "before", "after", "p")
+from finetune.core.files import write_json
+from finetune.ledger import Ledger, Look, Side
 
 
-def read(root: Path) -> list[Look]:
-    """All looks that were written down, in their order; none where there is no ledger.
-
-    Raises:
-        UserError: the file is no ledger.
-    """
-    file = root / paths.looks()
-    if not file.is_file():
-        return []
-    looks = read_json(file).get("looks")
-    if not isinstance(looks, list) or not all(
-        isinstance(each, dict) and all(key in each for key in KEYS) for each in looks
-    ):
-        raise UserError(f"{file}: is no ledger of looks; `git checkout -- {paths.looks()}`")
-    return looks
-
-
-def look(before: Configuration, after: Configuration, compared: Comparison) -> Look:
-    """The entry of a comparison of primary scores."""
-    task = compared.task
-    return {
-        "task": task,
-        "rows": _rows_hash(before.first.predictions[task]),
-        "score": compared.score,
-        "before": _side(before, task),
-        "after": _side(after, task),
-        "difference": round(compared.difference.mean, 4),
-        "p": compared.p,
-    }
-
-
-def looks(
-    before: Configuration, afters: Sequence[Configuration], compared: Sequence[Sequence[Comparison]]
+def of_comparisons(
+    before: Configuration,
+    afters: Sequence[Configuration],
+    compared: Sequence[Sequence[Comparison]],
+    by_cluster: bool = False,
 ) -> list[Look]:
-    """The entries of all comparisons of primary scores that a test could decide."""
+    """The looks of all comparisons of primary scores that a test could decide."""
     return [
-        look(before, after, each)
+        Look(
+            task=each.task,
+            rows=_rows_hash(before.first.predictions[each.task]),
+            score=each.score,
+            before=_side(before, each.task),
+            after=_side(after, each.task),
+            difference=round(each.difference.mean, 4),
+            p=each.p,
+            by_cluster=by_cluster,
+        )
         for after, rows in zip(afters, compared, strict=True)
         for each in rows
         if each.is_primary and each.is_countable
     ]
 
 
+def of_configuration(configuration: Configuration) -> list[Look]:
+    """The looks at the runs of one configuration, which are compared with nothing."""
+    first = configuration.first
+    return [
+        Look(
+            task=task,
+            rows=_rows_hash(first.predictions[task]),
+            score=primary_metric(first, task),
+            before=_side(configuration, task),
+        )
+        for task in first.kinds
+    ]
+
+
 def others(ledger: Sequence[Look], now: Sequence[Look]) -> list[float]:
     """The p-values of earlier looks at the same rows as one of those `now`."""
-    rows = {each["rows"] for each in now}
+    rows = {each.rows for each in now}
     keys = {_key(each) for each in now}
-    return [each["p"] for each in ledger if each["rows"] in rows and _key(each) not in keys]
+    return [
+        each.p
+        for each in ledger
+        if each.p is not None and each.rows in rows and _key(each) not in keys
+    ]
 
 
 def record(root: Path, ledger: Sequence[Look], now: Iterable[Look]) -> int:
     """Write the new looks to the ledger; returns how many were not in it before."""
-    entries = {_key(each): each for each in ledger}
-    new = [each for each in now if _key(each) not in entries]
+    keys = {_key(each) for each in ledger}
+    new = [each for each in now if _key(each) not in keys]
     if new:
-        write_json(root / paths.looks(), {"looks": [*ledger, *new]})
+        whole = Ledger(looks=[*ledger, *new])
+        write_json(root / paths.looks(), whole.model_dump(exclude_defaults=True))
     return len(new)
 
 
-def _key(entry: Look) -> str:
+def _key(look: Look) -> str:
     """Two looks are one where they are of the same runs, whatever these are called.
 
-    Of the same configurations with further seeds it is another look: a second chance.
+    Which one is held against which does not matter. Of the same configurations with further seeds
+    it is another look: a second chance.
     """
-    sides = [entry[side].get("predictions") for side in ("before", "after")]
-    return json.dumps([entry["task"], entry["rows"], entry["score"], sides])
+    sides = sorted(side.predictions for side in (look.before, look.after) if side)
+    return json.dumps([look.task, look.rows, look.score, look.by_cluster, sides])
 
 
-def _side(configuration: Configuration, task: str) -> dict[str, Any]:
+def _side(configuration: Configuration, task: str) -> Side:
     runs = configuration.runs_of(task)
-    hashed = sorted(_hash(run.predictions[task]) for run in runs)
-    return {"runs": [run.name for run in runs], "predictions": hashed}
+    return Side(
+        runs=[run.name for run in runs],
+        predictions=sorted(_hash(run.predictions[task]) for run in runs),
+    )
 
 
 def _rows_hash(rows: Sequence[Row]) -> str:

@@ -2,18 +2,20 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from finetune import ledger
 from finetune.comparing import command, configurations, looks, ranking, runs, tables, verdicts
 from finetune.comparing.configurations import SEEDS, Configuration, matches
 from finetune.comparing.experiments import experiments
 from finetune.comparing.ranking import Entry
 from finetune.comparing.runs import Run
+from finetune.comparing.verdicts import Comparison
 from finetune.composition import shown
 from finetune.core import params
 from finetune.core.errors import UserError
@@ -40,30 +42,46 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     """
     settings = params.read(root / "params.yaml")
     head = runs.read(root, HEAD, "validation")
-    everything = [head, *_read(root, names)] if names else [head, *_all(root)]
-    comparable = [head, *_comparable(head, everything[1:], is_strict=bool(names))]
-    grouped = configurations.grouped(comparable, SEEDS)
-    tasks = [options.task] if options.task else list(head.kinds)
     if options.task and options.task not in head.kinds:
         raise UserError(f"--task {options.task}: HEAD has {', '.join(head.kinds)}")
+    candidates = _read(root, names) if names else _all(root)
+    comparable = _comparable(head, candidates, is_strict=bool(names))
+    grouped = configurations.grouped([head, *comparable], SEEDS)
+    tasks = [options.task] if options.task else list(head.kinds)
     ranked = {task: ranking.rank(grouped, task, settings.bootstrap) for task in tasks}
-    usd = settings.run.usd_per_hour
+    revealed = _reveal(root, ranked, settings.bootstrap) if options.reveal else None
     if options.style == "json":
-        print(json.dumps({task: as_json(of) for task, of in ranked.items()}, indent=2, default=str))
-    else:
-        print("\n\n".join(table(task, of, usd, options.style) for task, of in ranked.items()))
-        print(f"\n{NOTE}")
-    if options.reveal:
-        for task, entries in ranked.items():
-            _reveal(root, task, entries[0].configuration, settings.bootstrap, options.style)
+        printed: dict[str, Any] = {task: as_json(of) for task, of in ranked.items()}
+        if revealed:
+            printed["revealed"] = tables.as_json(*revealed)
+        print(json.dumps(printed, indent=2, default=str))
+        return 0
+    usd = settings.run.usd_per_hour
+    print("\n\n".join(table(task, of, usd, options.style) for task, of in ranked.items()))
+    print(f"\n{_note(grouped)}")
+    if revealed:
+        print(f"\nRevealed: test rows.\n\n{tables.comparisons(*revealed, options.style)}")
+    elif options.reveal:
+        print("\nThe best are HEAD's own runs: their test scores are those of main.")
     return 0
 
 
-NOTE = (
-    "Scores of validation rows, by which to choose. A tie cannot be told apart from the best "
-    "(Holm-adjusted, over rows and seeds); the best of many is too good by chance, so look at its "
-    "test score once: --reveal. Efficient: no other is better for less time and size."
-)
+def _note(compared: Sequence[Configuration]) -> str:
+    """What the table does not say by itself."""
+    singles = [each.name for each in compared if len(each.runs) == 1]
+    note = (
+        "Scores of validation rows, by which to choose. A tie cannot be told apart from the best, "
+        "with p-values adjusted for all pairs (Westfall-Young); the best of many is too good by "
+        "chance, so look at its test score once: --reveal. Efficient: no other is better for less "
+        "time and size."
+    )
+    if singles:
+        note += (
+            f" Of {len(singles)} of {len(compared)} there is one run: between these, what is no "
+            "tie is a difference of two runs, and another seed may turn it. `finetune seeds "
+            f"{singles[0]} --n 5` queues more."
+        )
+    return note
 
 
 def _read(root: Path, names: Sequence[str]) -> list[Run]:
@@ -82,18 +100,31 @@ def _all(root: Path) -> list[Run]:
 
 
 def _comparable(head: Run, others: Sequence[Run], is_strict: bool) -> list[Run]:
+    """Those that can be held against HEAD on all of its tasks; the others are named, or refused."""
     kept = []
     for other in others:
         try:
-            if missing := verdicts.lacking(head, other):
-                raise UserError(f"{other.name}: lacks {', '.join(missing)}, which HEAD has")
-            verdicts.check_comparable(head, other)
+            _check(head, other)
             kept.append(other)
         except UserError as error:
             if is_strict:
                 raise
             log.warning(f"left out: {error}")
     return kept
+
+
+def _check(head: Run, other: Run) -> None:
+    """Check that two runs have the same tasks, validation rows and primary scores.
+
+    Raises:
+        UserError: they have not.
+    """
+    if missing := verdicts.lacking(head, other):
+        raise UserError(f"{other.name}: lacks {', '.join(missing)}, which HEAD has")
+    for task in verdicts.check_comparable(head, other):
+        metric = ranking.primary(head, task)
+        if not metric.compares(head.predictions[task], other.predictions[task]):
+            raise UserError(f"{other.name}: {task} has another {metric.key} than HEAD, or none")
 
 
 def table(task: str, entries: Sequence[Entry], usd_per_hour: float | None, style: str) -> str:
@@ -130,20 +161,15 @@ def table(task: str, entries: Sequence[Entry], usd_per_hour: float | None, style
                 _rounded(minutes, 2),
                 *spent,
                 _rounded(each.cost.tokens_per_second, 0),
-                "" if each.cost.parameters is None else f"{each.cost.parameters:,}",
+                "" if each.cost.parameters is None else f"{each.cost.parameters:,.0f}",
                 " ".join(filter(None, [mark, "efficient" if each.is_efficient else ""])),
             ]
         )
     headers += ["tokens/s", "parameters", ""]
-    title = f"{task}: {metric.title} on {_rows(entries)} validation rows, {metric.direction}"
+    title = f"{task}: {metric.title} on {entries[0].rows} validation rows, {metric.direction}"
     heading = "## " if style == "github" else ""
     body = tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
     return f"{heading}{title}\n\n{body}"
-
-
-def _rows(entries: Sequence[Entry]) -> int:
-    first = entries[0].configuration.first
-    return len(next(iter(first.predictions.values())))
 
 
 def _rounded(value: float | None, decimals: int) -> str:
@@ -190,22 +216,38 @@ def as_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     ]
 
 
-def _reveal(root: Path, task: str, best: Configuration, options: Bootstrap, style: str) -> None:
-    """Look at the best configuration's test rows, held against HEAD's, and write that down."""
-    names = dict.fromkeys([HEAD, *(run.name for run in best.runs)])
-    tested = [runs.read(root, name) for name in names]
-    reference, *others = configurations.grouped(tested, SEEDS)
-    if not others:
-        print(f"\n{task}: the best is HEAD's own configuration; its test scores are those of main.")
-        return
-    ledger = looks.read(root)
+def _reveal(
+    root: Path, ranked: Mapping[str, Sequence[Entry]], options: Bootstrap
+) -> tuple[Configuration, list[Configuration], list[list[Comparison]], int] | None:
+    """Look at the test rows of the best of each task, held against HEAD's, and write that down.
+
+    All tasks are judged at once. None where HEAD's configuration is the best on all.
+    """
+    entries = [each for of_task in ranked.values() for each in of_task]
+    head = next(each.configuration for each in entries if each.configuration.name == HEAD)
+    best = {
+        task: of_task[0].configuration
+        for task, of_task in ranked.items()
+        if of_task[0].is_best and of_task[0].configuration is not head
+    }
+    if not best:
+        return None
+    main = _tested(root, head)
+    chosen = list({id(each): each for each in best.values()}.values())
+    others = [_tested(root, each) for each in chosen]
     measured = [
-        [each for each in rows if each.task == task]
-        for rows in verdicts.compare(reference, others, options)
+        [each for each in rows if best.get(each.task) is configuration]
+        for configuration, rows in zip(chosen, verdicts.compare(main, others, options), strict=True)
     ]
-    now = looks.looks(reference, others, measured)
-    earlier = looks.others(ledger, now)
+    book = ledger.read(root)
+    now = looks.of_comparisons(main, others, measured)
+    earlier = looks.others(book, now)
     judged = verdicts.judge(measured, options, earlier)
-    print(f"\n{task}, revealed:\n")
-    print(tables.comparisons(reference, others, judged, SEEDS, len(now) + len(earlier), style))
-    command.note_looks(root, ledger, now)
+    command.note_looks(root, book, now)
+    return main, others, judged, len(now) + len(earlier)
+
+
+def _tested(root: Path, configuration: Configuration) -> Configuration:
+    """The same runs with their test rows."""
+    tested = [runs.read(root, run.name, "test", run.revision) for run in configuration.runs]
+    return Configuration(tuple(tested), configuration.noise)

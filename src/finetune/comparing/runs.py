@@ -31,7 +31,8 @@ class Run:
     """One revision: parameters by dotted key; for each task its kind and the tuned predictions.
 
     `code` are the hashes of the code and data that tuned and asked the models, as (stage, path,
-    hash). `text` gives a further file of the revision.
+    hash). `revision` is the commit where the name alone does not say it; `text` gives a further
+    file of it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Run:
     kinds: dict[str, str]
     predictions: dict[str, list[Row]]
     code: frozenset[tuple[str, str, str]] = frozenset()
+    revision: str | None = None
     text: Callable[[str], str] = field(default=_no_files, repr=False, compare=False)
 
 
@@ -56,7 +58,7 @@ def read(root: Path, name: str, split: Split = "test", revision: str | None = No
     text_of = _workspace(root) if name == WORKSPACE else _revision(root, revision or name)
     params, kinds, written, code = _made_with(name, text_of)
     predictions = {task: _rows(name, task, split, text_of, written) for task in kinds}
-    return Run(name, params, kinds, predictions, code, text_of)
+    return Run(name, params, kinds, predictions, code, revision, text_of)
 
 
 def _rows(

@@ -7,23 +7,24 @@ question with an interval, and SHIP needs a yes to every one, so that asking man
 Holm-adjusted.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from finetune.comparing import runs
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Row, Run
-from finetune.comparing.verdicts import Comparison, in_order
+from finetune.comparing.verdicts import Comparison, clusters_of, in_order
+from finetune.composition import shown
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
 from finetune.core.schema import Bootstrap
-from finetune.scoring import crossed, forgetting
+from finetune.scoring import baselines, crossed, forgetting, row_values
 from finetune.scoring.intervals import Interval
-from finetune.scoring.metrics import Metric
+from finetune.scoring.metrics import Metric, imputed
 from finetune.tasks import registry
 
 Word = Literal["SHIP", "DON'T SHIP", "INCONCLUSIVE"]
@@ -33,6 +34,10 @@ Answer = Literal["yes", "no", "open"]
 # The guard that is of general text, and no score of the task.
 FORGETTING = "forgetting"
 GUARDS = "tasks.{task}.guards."
+# Runs of both sides together, that is two degrees of freedom of what seeds do. With fewer, equal
+# configurations get a verdict in 8 to 11 % of draws.
+MIN_RUNS = 4
+UNCOMPARABLE = "not measured alike in both, or of too few rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,63 +72,78 @@ def decide(
     candidate: Configuration,
     compared: Sequence[Comparison],
     options: Bootstrap,
+    by_cluster: bool = False,
 ) -> Decision:
     """The verdict on a candidate; `compared` are its judged comparisons with main, by test rows.
 
     Raises:
         UserError: a guard is of no score, or a file of the revisions is broken.
     """
-    primary = [each for each in compared if each.is_primary]
-    by_task: dict[str, list[Question]] = {}
-    for each in primary:
-        margins = guards(main.first, each.task)
-        if is_untouched(main, candidate, each.task):
-            by_task[each.task] = [
-                _untouched(each.task),
-                _against_baseline(candidate, each, options),
-            ]
+    primary = {each.task: each for each in compared if each.is_primary}
+    asking = _Asking(main, candidate, options, by_cluster)
+    questions: list[Question] = []
+    for task in main.first.kinds:
+        margins = guards(main.first, task)
+        if task not in primary:
+            questions.append(
+                Question(
+                    task=task,
+                    asked="comparable with main in its primary score",
+                    answer="open",
+                    said=UNCOMPARABLE,
+                )
+            )
             continue
-        by_task[each.task] = [
-            against_main(each, margins.get(each.score, 0.0)),
-            _against_baseline(candidate, each, options),
-            *_guards(main, candidate, each, margins, options),
-        ]
-    questions = [question for of_task in by_task.values() for question in of_task]
-    return verdict(primary, questions, {t: guards(main.first, t) for t in by_task})
+        if is_untouched(main, candidate, task):
+            questions += [_untouched(task), _against_baseline(asking, primary.pop(task))]
+            continue
+        questions.append(against_main(primary[task], margins.get(primary[task].score, 0.0)))
+        if not primary[task].is_silent:
+            questions.append(_against_baseline(asking, primary[task]))
+        questions += _guards(asking, primary[task], margins)
+    return verdict(list(primary.values()), questions, _margins_of(primary.values(), main.first))
+
+
+def _untouched(task: str) -> Question:
+    return Question(
+        task=task, asked="as good as main", answer="yes", said="the same runs as main's"
+    )
+
+
+def _margins_of(primary: Iterable[Comparison], main: Run) -> dict[str, float]:
+    """By how much each task's primary score may get worse."""
+    return {each.task: guards(main, each.task).get(each.score, 0.0) for each in primary}
 
 
 def verdict(
-    primary: Sequence[Comparison],
-    questions: Sequence[Question],
-    margins: Mapping[str, Mapping[str, float]],
+    primary: Sequence[Comparison], questions: Sequence[Question], margins: Mapping[str, float]
 ) -> Decision:
-    """What comparisons with main and the answers to all questions come to."""
+    """What the answers to all questions come to; `primary` are of the tasks that were touched."""
     asked = tuple(questions)
-    if not any(each.difference.by_row.any() for each in primary):
+    differing = [each for each in primary if each.difference.by_row.any()]
+    if not differing and not any(each.said == UNCOMPARABLE for each in questions):
         return Decision("DON'T SHIP", "no row differs from main's", asked)
+    # Of the sum of squares of one run a side nothing is known; of three runs hardly anything.
+    has_seeds = all(sum(each.difference.seeds) >= MIN_RUNS for each in differing)
     refused = [each for each in questions if each.answer == "no"]
-    if refused:
-        why = "; ".join(f"{each.task}: not {each.asked}" for each in refused)
+    certain = refused if has_seeds else [each for each in refused if each.gain is None]
+    if certain:
+        why = "; ".join(f"{each.task}: not {each.asked}" for each in certain)
         return Decision("DON'T SHIP", why, asked)
     better = [each.task for each in primary if each.verdict == "better"]
     still_open = [each for each in questions if each.answer == "open"]
-    has_seeds = all(
-        sum(each.difference.seeds) > 2 for each in primary if each.difference.by_row.any()
-    )
     if better and has_seeds and not still_open:
         return Decision("SHIP", f"better on {' and '.join(better)}", asked)
     could_gain = [
         each
-        for each in primary
-        if each.verdict != "better"
-        and each.difference.by_row.any()
-        and gain(each).high > margins[each.task].get(each.score, 0.0)
+        for each in differing
+        if not each.is_silent and each.verdict != "better" and gain(each).high > margins[each.task]
     ]
-    if not better and has_seeds and not could_gain:
+    if not better and has_seeds and not could_gain and not still_open:
         return Decision("DON'T SHIP", "no gain larger than the margin on any task", asked)
-    missing = [] if has_seeds else ["seeds: one run a side does not show what another seed does"]
-    wanting = could_gain if not better else []
-    missing += [_missing(each) for each in wanting if has_seeds]
+    missing = [] if has_seeds else [f"seeds: {MIN_RUNS} runs of both together are the fewest"]
+    if has_seeds and not better:
+        missing += [_missing(each) for each in could_gain]
     missing += [f"{each.task}: whether it is {each.asked}" for each in still_open]
     return Decision("INCONCLUSIVE", "not enough to tell", asked, tuple(dict.fromkeys(missing)))
 
@@ -137,13 +157,7 @@ def is_untouched(main: Configuration, candidate: Configuration, task: str) -> bo
         [run.predictions[task] for run in configuration.runs_of(task)]
         for configuration in (main, candidate)
     )
-    return len(before) == len(after) and all(rows in after for rows in before)
-
-
-def _untouched(task: str) -> Question:
-    return Question(
-        task=task, asked="as good as main", answer="yes", said="the same predictions as main's"
-    )
+    return all(rows in before for rows in after)
 
 
 def gain(compared: Comparison) -> Interval:
@@ -171,53 +185,87 @@ def _missing(compared: Comparison) -> str:
 
 
 def against_main(compared: Comparison, margin: float) -> Question:
-    """Whether the primary score is not worse than main's."""
-    decimals = max(2, compared.metric.decimals)
+    """Whether the primary score is not worse than main's by more than the margin."""
     if compared.is_silent:
-        silent = compared.unanswered[1] >= compared.unanswered[0]
+        is_candidate = compared.unanswered[1] >= compared.unanswered[0]
         return Question(
             task=compared.task,
             asked=f"comparable with main in {compared.score}",
-            answer="no" if silent else "open",
+            answer="no" if is_candidate else "open",
             said=f"no answer {compared.detail}",
         )
-    interval = gain(compared)
-    answer: Answer = "open"
-    if compared.verdict == "better" or interval.low >= -margin:
-        answer = "yes"
-    if compared.verdict == "worse":
-        answer = "no"
-    return Question(
-        task=compared.task,
-        asked=f"as good as main in {compared.score}",
-        answer=answer,
-        gain=interval,
-        margin=margin,
-        decimals=decimals,
-        said=compared.verdict,
+    if not compared.difference.by_row.any():
+        return Question(
+            task=compared.task,
+            asked=f"as good as main in {compared.score}",
+            answer="yes",
+            said="no row differs",
+        )
+    question = _within(
+        compared.task, compared.score, gain(compared), margin, max(2, compared.metric.decimals)
     )
+    answer: Answer = "yes" if compared.verdict == "better" else question.answer
+    return replace(question, answer=answer, said=compared.verdict)
 
 
-def _against_baseline(
-    candidate: Configuration, compared: Comparison, options: Bootstrap
-) -> Question:
-    """Whether the primary score is better than that of the baseline that validation chose."""
+@dataclass(frozen=True)
+class _Asking:
+    """What all questions about a candidate need."""
+
+    main: Configuration
+    candidate: Configuration
+    options: Bootstrap
+    by_cluster: bool
+
+    def values(
+        self, configuration: Configuration, task: str, metric: Metric, ids: Sequence[str]
+    ) -> np.ndarray:
+        """Row values [seeds, rows], or those of clusters of rows."""
+        sides = [in_order(run.predictions[task], ids) for run in configuration.runs_of(task)]
+        return self.clustered(
+            task, ids, np.stack([metric.row_values(rows, self.options) for rows in sides])
+        )
+
+    def clustered(self, task: str, ids: Sequence[str], values: np.ndarray) -> np.ndarray:
+        """Row values [..., rows] by cluster, where that is asked for."""
+        if not self.by_cluster:
+            return values
+        rows = in_order(self.main.first.predictions[task], ids)
+        return row_values.by_cluster(values, clusters_of(rows, task))
+
+
+def _against_baseline(asking: _Asking, compared: Comparison) -> Question:
+    """Whether the primary score is better than that of the baseline that validation chose.
+
+    A baseline has no seeds. What they do to the candidate is estimated from main's runs as well.
+    """
     task, metric = compared.task, compared.metric
-    best = best_baseline(candidate.first, task, metric)
+    best = _best_baseline((asking.main.first, asking.candidate.first), task, metric)
     if best is None:
         return Question(
             task=task, asked="better than a baseline", answer="open", said="no baseline was run"
         )
     name, rows = best
-    by_id = {row["id"]: row for row in rows}
-    side = candidate.runs_of(task)
-    ids = [row["id"] for row in side[0].predictions[task] if row["id"] in by_id]
-    after = np.stack(
-        [metric.row_values(in_order(run.predictions[task], ids), options) for run in side]
+    baseline = {row["id"]: row for row in rows}
+    flags = registry.scores(asking.main.first.kinds[task]).FLAGS
+    sides = [
+        run.predictions[task]
+        for configuration in (asking.main, asking.candidate)
+        for run in configuration.runs_of(task)
+    ]
+    left_out = {row["id"] for side in sides for row in side if imputed(flags, row)}
+    ids = [row["id"] for row in sides[0] if row["id"] in baseline and row["id"] not in left_out]
+    if not ids:
+        raise UserError(f"{asking.main.name}: {task}: baseline {name} has no row of the test rows")
+    before = metric.row_values([baseline[each] for each in ids], asking.options)[None]
+    difference = crossed.difference(
+        asking.clustered(task, ids, before),
+        asking.values(asking.candidate, task, metric, ids),
+        metric.is_rate,
+        is_fixed=True,
+        alike=asking.values(asking.main, task, metric, ids),
     )
-    before = metric.row_values([by_id[each] for each in ids], options)[None]
-    found = crossed.difference(before, after, metric.is_rate, is_fixed=True)
-    interval = _as_gain(found.interval(options.confidence), metric.higher_is_better)
+    interval = _as_gain(difference.interval(asking.options.confidence), metric.higher_is_better)
     return Question(
         task=task,
         asked=f"better than the best baseline, {name}, in {metric.key}",
@@ -228,113 +276,121 @@ def _against_baseline(
     )
 
 
-def best_baseline(run: Run, task: str, metric: Metric) -> tuple[str, list[Row]] | None:
-    """The best baseline by validation rows, with its scored test rows; None where there is none.
+def _best_baseline(sides: Sequence[Run], task: str, metric: Metric) -> tuple[str, list[Row]] | None:
+    """The best baseline of both revisions by validation rows, with its scored test rows.
+
+    Of both: a change that breaks a baseline is none that beats it. None where none was run.
 
     Raises:
         UserError: its predictions are in no cache.
     """
+    known: dict[tuple[int, str], dict[str, Any]] = {}
     file = paths.metrics(task, "baselines").as_posix()
-    metrics = parse_json(run.text(file), f"{run.name}: {file}")[task]["baselines"]
-    scores = {
-        name: of["validation"][metric.key]
-        for name, of in metrics.items()
-        if not of.get("protocol", {}).get("oracle") and metric.key in of.get("validation", {})
-    }
-    if not scores:
+    for number, run in enumerate(sides):
+        of_run = parse_json(run.text(file), f"{run.name}: {file}").get(task, {})
+        known |= {(number, name): of for name, of in of_run.get("baselines", {}).items()}
+    best = baselines.best(known, metric)
+    if best is None:
         return None
-    name = (max if metric.higher_is_better else min)(scores, key=lambda each: scores[each])
+    run, name = sides[best[0]], best[1]
     path = (paths.baselines(task) / f"{name}.jsonl").as_posix()
     return name, runs.parse_jsonl(run.text(path), f"{run.name}: {path}")
 
 
 def guards(run: Run, task: str) -> dict[str, float]:
-    """A task's guards: by how much each may get worse, in the unit of the score."""
+    """A task's guards: by how much each may get worse, in the unit of the score.
+
+    Raises:
+        UserError: a margin is no number.
+    """
     prefix = GUARDS.format(task=task)
-    return {
-        key.removeprefix(prefix): float(str(margin))
-        for key, margin in run.params.items()
-        if key.startswith(prefix)
-    }
+    margins: dict[str, float] = {}
+    for key, margin in run.params.items():
+        if key.startswith(prefix):
+            if isinstance(margin, bool) or not isinstance(margin, int | float):
+                raise UserError(f"{run.name}: {key}: is {shown(margin)}, must be a number")
+            margins[key.removeprefix(prefix)] = float(margin)
+    return margins
 
 
 def _guards(
-    main: Configuration,
-    candidate: Configuration,
-    primary: Comparison,
-    margins: Mapping[str, float],
-    options: Bootstrap,
+    asking: _Asking, primary: Comparison, margins: Mapping[str, float]
 ) -> Iterator[Question]:
-    for key, margin in margins.items():
-        if key == primary.score:
-            continue
+    others = {key: margin for key, margin in margins.items() if key != primary.score}
+    if not others:
+        yield Question(
+            task=primary.task,
+            asked="as good as main in what else matters",
+            answer="open",
+            said=f"no guards are declared in tasks.{primary.task}.guards",
+        )
+    for key, margin in others.items():
         if key == FORGETTING:
-            yield _forgetting(main, candidate, primary.task, margin, options)
+            yield _forgetting(asking, primary.task, margin)
         else:
-            yield _guard(main, candidate, primary.task, key, margin, options)
+            yield _guard(asking, primary.task, key, margin)
 
 
-def _guard(
-    main: Configuration,
-    candidate: Configuration,
-    task: str,
-    key: str,
-    margin: float,
-    options: Bootstrap,
-) -> Question:
-    metric = guard_metric(main.first.kinds[task], key)
+def _guard(asking: _Asking, task: str, key: str, margin: float) -> Question:
+    main = asking.main.first
+    metric = guard_metric(main.kinds[task], key)
     if metric is None:
         raise UserError(
-            f"tasks.{task}.guards.{key}: is no score of the kind {main.first.kinds[task]}, and no "
-            "flag with _rate behind it; `finetune kinds` lists them"
+            f"tasks.{task}.guards.{key}: is no score of the kind {main.kinds[task]} of which more "
+            "is better or worse, and no flag with _rate behind it; `finetune kinds` lists them"
         )
-    ids = [row["id"] for row in main.first.predictions[task]]
     sides = [
-        [in_order(run.predictions[task], ids) for run in configuration.runs_of(task)]
-        for configuration in (main, candidate)
+        run.predictions[task]
+        for configuration in (asking.main, asking.candidate)
+        for run in configuration.runs_of(task)
     ]
-    if not all(metric.is_of(rows) for side in sides for rows in side):
+    if not all(metric.compares(sides[0], rows) for rows in sides):
         return Question(
             task=task,
             asked=f"as good as main in {key}",
             answer="open",
-            said="not measured in every run",
+            said="not measured alike in every run",
         )
+    ids = [row["id"] for row in main.predictions[task]]
     before, after = (
-        np.stack([metric.row_values(rows, options) for rows in side]) for side in sides
+        asking.values(configuration, task, metric, ids)
+        for configuration in (asking.main, asking.candidate)
     )
-    found = crossed.difference(before, after, metric.is_rate)
-    interval = _as_gain(found.interval(options.confidence), metric.higher_is_better)
+    difference = crossed.difference(before, after, metric.is_rate)
+    interval = _as_gain(difference.interval(asking.options.confidence), metric.higher_is_better)
     return _within(task, key, interval, margin, max(2, metric.decimals))
 
 
 def guard_metric(kind: str, key: str) -> Metric | None:
     """The score, or the rate of a flag, that a guard is of; None where the kind has neither."""
     scores = registry.scores(kind)
-    rates = [flag.metric() for flag in scores.FLAGS]
-    return next((m for m in (*scores.METRICS, *rates) if m.key == key), None)
+    known = [metric for metric in scores.METRICS if metric.higher_is_better is not None]
+    return next(
+        (m for m in (*known, *(flag.metric() for flag in scores.FLAGS)) if m.key == key), None
+    )
 
 
-def _forgetting(
-    main: Configuration, candidate: Configuration, task: str, margin: float, options: Bootstrap
-) -> Question:
+def _forgetting(asking: _Asking, task: str, margin: float) -> Question:
     """Whether general text is as likely as to main's model; in bits per byte, item by item."""
     asked = "as good as main in general text (bits per byte)"
     try:
-        before, after = (
-            np.stack([_general(run, task) for run in configuration.runs_of(task)])
-            for configuration in (main, candidate)
-        )
+        sides = [
+            [_general(run, task) for run in configuration.runs_of(task)]
+            for configuration in (asking.main, asking.candidate)
+        ]
     except UserError as error:
         return Question(task=task, asked=asked, answer="open", said=str(error))
-    found = crossed.difference(before, after)
-    interval = _as_gain(found.interval(options.confidence), higher_is_better=False)
+    if len({forgetting.items(rows) for side in sides for rows in side}) > 1:
+        return Question(task=task, asked=asked, answer="open", said="measured on other texts")
+    before, after = (np.array([forgetting.bits(rows) for rows in side]) for side in sides)
+    difference = crossed.difference(before, after)
+    interval = _as_gain(difference.interval(asking.options.confidence), higher_is_better=False)
     return _within(task, "general text (bits per byte)", interval, margin, 3)
 
 
-def _general(run: Run, task: str) -> np.ndarray:
+def _general(run: Run, task: str) -> list[Row]:
     path = paths.general(task, "tuned").as_posix()
-    return np.array(forgetting.bits(runs.parse_jsonl(run.text(path), f"{run.name}: {path}")))
+    return runs.parse_jsonl(run.text(path), f"{run.name}: {path}")
 
 
 def _within(task: str, what: str, interval: Interval, margin: float, decimals: int) -> Question:

@@ -7,6 +7,7 @@ from typing import Any
 
 from tabulate import tabulate
 
+from finetune import ledger
 from finetune.comparing import command, configurations, looks, runs, ship, tables, verdicts
 from finetune.comparing.configurations import SEEDS, Configuration
 from finetune.comparing.ship import Decision, Question
@@ -22,28 +23,23 @@ def run(root: Path, revision: str, against: str, options: command.Options) -> in
     """
     bootstrap = params.read(root / "params.yaml").bootstrap
     named = [runs.read(root, name) for name in (against, revision)]
-    found = command.found(root, named, SEEDS, "test", options.named_only)
-    if len(found) == 1:
-        main, candidate = found[0], found[0]
-        if named[0].predictions != named[1].predictions:
-            raise UserError(
-                f"{revision}: is a further seed of {against}; there is no change to ship"
-            )
-    else:
-        main, candidate = found
+    sides = command.with_seeds(root, named, SEEDS, "test", options.named_only)
+    main, candidate = sides[0], sides[-1]
+    if len(sides) == 1 and named[0].predictions != named[1].predictions:
+        raise UserError(f"{revision}: is a further seed of {against}; there is no change to ship")
     missing = verdicts.lacking(main.first, candidate.first)
     if missing:
         raise UserError(f"{revision}: lacks {', '.join(missing)}, which {against} has")
-    ledger = looks.read(root)
+    book = ledger.read(root)
     measured = verdicts.compare(main, [candidate], bootstrap, options.by_cluster)
-    now = looks.looks(main, [candidate], measured)
-    (compared,) = verdicts.judge(measured, bootstrap, looks.others(ledger, now))
-    decision = ship.decide(main, candidate, compared, bootstrap)
+    now = looks.of_comparisons(main, [candidate], measured, options.by_cluster)
+    (compared,) = verdicts.judge(measured, bootstrap, looks.others(book, now))
+    decision = ship.decide(main, candidate, compared, bootstrap, options.by_cluster)
     if options.style == "json":
         print(json.dumps(as_json(main, candidate, decision), indent=2))
     else:
         print(text(main, candidate, decision, options.style))
-    command.note_looks(root, ledger, now)
+    command.note_looks(root, book, now)
     return ship.EXIT_CODES[decision.word]
 
 
@@ -63,7 +59,7 @@ def text(main: Configuration, candidate: Configuration, decision: Decision, styl
     parts.append(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True))
     if decision.missing:
         parts.append("\n".join(["Missing:", *(f"- {each}" for each in decision.missing)]))
-        if len(main.runs) + len(candidate.runs) < 3:
+        if len(main.runs) + len(candidate.runs) < ship.MIN_RUNS:
             parts.append(f"More seeds: {tables.seeds_commands(main, candidate)}.")
     parts.append(
         "A gain is positive where the candidate is better. Verdicts on primary scores are "

@@ -13,7 +13,9 @@ from finetune.comparing.verdicts import (
     changed_params,
     incomparable_scores,
     lacking,
+    max_no_answer,
     scores_of_one,
+    unanswered_rate,
 )
 from finetune.composition import shown
 from finetune.scoring.metrics import Metric
@@ -30,7 +32,6 @@ def comparisons(
     reference: Configuration,
     others: Sequence[Configuration],
     compared: Sequence[Sequence[Comparison]],
-    patterns: Sequence[str],
     num_looks: int,
     style: str,
 ) -> str:
@@ -42,8 +43,8 @@ def comparisons(
     parts = []
     for other, rows in zip(others, compared, strict=True):
         parts.append(f"{'## ' if style == 'github' else ''}{reference.name} → {other.name}")
-        parts.append("\n".join(seeds_line(each, patterns) for each in (reference, other)))
-        parts.append(changes_table(_changes(reference, other, patterns), style))
+        parts.append("\n".join(seeds_line(each) for each in (reference, other)))
+        parts.append(changes_table(_changes(reference, other), style))
         missing = lacking(reference.first, other.first)
         if missing:
             parts.append(f"Not compared, because {other.name} lacks it: {', '.join(missing)}.")
@@ -154,7 +155,6 @@ def as_json(
     reference: Configuration,
     others: Sequence[Configuration],
     compared: Sequence[Sequence[Comparison]],
-    patterns: Sequence[str],
     num_looks: int,
 ) -> dict[str, Any]:
     """The same as `comparisons`, as JSON."""
@@ -171,7 +171,7 @@ def as_json(
                 "in_one_only": scores_of_one(reference.first, other.first),
                 "params": {
                     key: {"old": old, "new": new}
-                    for key, (old, new) in _changes(reference, other, patterns).items()
+                    for key, (old, new) in _changes(reference, other).items()
                 },
                 "scores": [score_json(each) for each in rows],
             }
@@ -206,29 +206,34 @@ def score_json(each: Comparison) -> dict[str, Any]:
     }
 
 
-def spread(configuration: Configuration, patterns: Sequence[str], style: str) -> str:
+def spread(configuration: Configuration, style: str) -> str:
     """How scores vary over the runs of one configuration, of which none is better than another."""
-    rows = [
-        [
-            task,
-            metric.key,
-            _number(statistics.fmean(scores), decimals),
-            _number(statistics.stdev(scores), decimals) if len(scores) > 1 else "",
-            f"{_number(min(scores), decimals)} … {_number(max(scores), decimals)}",
-            ", ".join(_number(score, decimals) for score in scores),
-        ]
-        for task, metric, scores in _scores(configuration)
-        for decimals in [_decimals(metric)]
-    ]
-    names = ", ".join(run.name for run in configuration.runs)
+    rows = []
+    for task, metric, scores in _scores(configuration):
+        decimals = _decimals(metric)
+        rate = unanswered_rate(configuration, task)
+        if rate > max_no_answer(configuration.first, task):
+            rows.append([task, metric.key, f"no answer in {100 * rate:.3g} %"])
+            continue
+        rows.append(
+            [
+                task,
+                metric.key,
+                _number(statistics.fmean(scores), decimals),
+                _number(statistics.stdev(scores), decimals) if len(scores) > 1 else "",
+                f"{_number(min(scores), decimals)} … {_number(max(scores), decimals)}",
+                ", ".join(_number(score, decimals) for score in scores),
+            ]
+        )
+    headers = ["task", "score", "mean", "sd", "range", "by run"]
     return "\n\n".join(
         [
-            seeds_line(configuration, patterns),
-            _table(["task", "score", "mean", "sd", "range", names], rows, style),
+            seeds_line(configuration),
+            _table(headers, rows, style),
             "No verdict: these runs are of one configuration and differ in nothing but the seed. "
             "What they differ by is the noise of training."
             if len(configuration.runs) > 1
-            else "No verdict: this is one run under several names; no row differs.",
+            else "No verdict: this is one run of one configuration, under whatever names.",
         ]
     )
 
@@ -241,6 +246,7 @@ def spread_as_json(configuration: Configuration) -> dict[str, Any]:
             {
                 "task": task,
                 "score": metric.key,
+                "no_answer": unanswered_rate(configuration, task),
                 "scores": list(scores),
                 "mean": statistics.fmean(scores),
                 "sd": statistics.stdev(scores) if len(scores) > 1 else None,
@@ -251,20 +257,20 @@ def spread_as_json(configuration: Configuration) -> dict[str, Any]:
 
 
 def _scores(configuration: Configuration) -> list[tuple[str, Metric, list[float]]]:
-    runs = configuration.runs
     return [
         (task, metric, [metric.score(run.predictions[task]) for run in runs])
         for task, kind in configuration.first.kinds.items()
+        for runs in [configuration.runs_of(task)]
         for metric in registry.scores(kind).METRICS
         if metric.higher_is_better is not None
         and all(metric.is_of(run.predictions[task]) for run in runs)
     ]
 
 
-def _changes(before: Configuration, after: Configuration, patterns: Sequence[str]) -> Changes:
+def _changes(before: Configuration, after: Configuration) -> Changes:
     """The parameters that set two configurations apart."""
     changes = changed_params(before.first, after.first)
-    return {key: pair for key, pair in changes.items() if not matches(key, patterns)}
+    return {key: pair for key, pair in changes.items() if not matches(key, before.noise)}
 
 
 def changes_table(changes: Changes, style: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -29,8 +30,7 @@ class Comparison:
     for all that is asked at once, `confidence` the level at which the interval agrees with it: for
     a task's primary score by Holm's method over tasks and configurations, for others by Westfall
     and Young's over the scores of that task. `verdict` is `better` or `worse` where `p_adjusted` is
-    significant, and, if the difference rests on few rows, its interval excludes zero also when
-    corrected for skewness. `unanswered` are the rates of rows without an answer, before and after.
+    significant. `unanswered` are the rates of rows without an answer, before and after.
     """
 
     task: str
@@ -52,10 +52,18 @@ class Comparison:
         """The metric's key."""
         return self.metric.key
 
-    @property
+    @cached_property
     def p(self) -> float:
-        """The p-value before the adjustment."""
-        return self.difference.p
+        """The p-value before the adjustment.
+
+        Where the difference rests on few rows, the one corrected for skewness if that is larger.
+        Not that of a rank test: where one run is wildly wrong in a few rows and a little better in
+        all others, as few of the wild ones as were drawn, ranks agree with the error
+        (docs/statistics.md).
+        """
+        if not self.rests_on_few:
+            return self.difference.p
+        return max(self.difference.p, intervals.p_of_mean(self.difference.by_row))
 
     @property
     def n(self) -> int:
@@ -63,25 +71,22 @@ class Comparison:
 
     @property
     def interval(self) -> Interval:
-        """The difference with the interval that the verdict is by.
+        """The difference with the interval at the level at which its p-value was adjusted.
 
-        That at the level at which the p-value was adjusted. Where the difference rests on few rows
-        it reaches to the ends of the one corrected for skewness too. Not to those of a rank test:
-        where one run is wildly wrong in a few rows and a little better in all others, as few of the
-        wild ones as were drawn, ranks agree with the error (docs/statistics.md).
+        Zero is outside where the difference is significant.
         """
-        found = self.difference.interval(self.confidence)
+        student = self.difference.interval(self.confidence)
         if not self.rests_on_few:
-            return found
+            return student
         skewed = intervals.of_mean(self.difference.by_row, self.confidence)
-        return Interval(found.mean, min(found.low, skewed.low), max(found.high, skewed.high))
+        return Interval(student.mean, min(student.low, skewed.low), max(student.high, skewed.high))
 
     @property
     def detectable(self) -> float:
         """The smallest true difference that this test would have found in 80 % of cases."""
         return self.difference.detectable(self.confidence)
 
-    @property
+    @cached_property
     def rests_on_few(self) -> bool:
         """Whether few rows carry most of the variance of the difference; not asked of a rate."""
         varies = self.difference.standard_error > 0 and not self.metric.is_rate
@@ -172,8 +177,7 @@ def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Compa
     if not compared.difference.by_row.any():
         return replace(compared, detail="no row differs")
     details = []
-    interval = compared.interval
-    is_significant = p_adjusted < 1 - compared.level and not interval.low <= 0 <= interval.high
+    is_significant = p_adjusted < 1 - compared.level
     if compared.rests_on_few:
         share = 100 * crossed.concentration(compared.difference.by_row)
         rank_p = crossed.rank_p(compared.difference.by_row)
@@ -223,20 +227,21 @@ def _comparison(
     ]
     unanswered = (unanswered_rate(reference, task), unanswered_rate(other, task))
     limit = max_no_answer(reference.first, task)
-    is_silent = max(unanswered) > limit
-    # Of silence nothing is compared, but the table still has a line for it.
-    kept = [
+    own = [
         place
         for place in range(len(order))
-        if is_silent or not any(imputed(flags, rows[place]) for side in sides for rows in side)
+        if not any(imputed(flags, rows[place]) for side in sides for rows in side)
     ]
+    is_silent = max(unanswered) > limit or not own
+    # Of silence nothing is compared, but the table still has a line for it.
+    kept = range(len(order)) if is_silent else own
     chosen = [[[rows[place] for place in kept] for rows in side] for side in sides]
     before, after = (
         np.stack([metric.row_values(rows, options) for rows in side]) for side in chosen
     )
     scores = (float(before.mean()), float(after.mean()))
     if by_cluster:
-        clusters = [chosen[0][0][place].get("opening", place) for place in range(len(kept))]
+        clusters = clusters_of(chosen[0][0], task)
         before, after = (row_values.by_cluster(side, clusters) for side in (before, after))
     return Comparison(
         task=task,
@@ -249,6 +254,20 @@ def _comparison(
         is_silent=is_silent,
         level=options.confidence,
     )
+
+
+def clusters_of(rows: Sequence[Row], task: str) -> list[str]:
+    """For each row how it opens; rows that open alike are one cluster.
+
+    Raises:
+        UserError: the run is of a version that did not write it down.
+    """
+    if not all("opening" in row for row in rows):
+        raise UserError(
+            f"--by-cluster: predictions of {task} do not say how their rows open; run `dvc repro` "
+            "there with this version"
+        )
+    return [row["opening"] for row in rows]
 
 
 def in_order(rows: Sequence[Row], ids: Sequence[str]) -> list[Row]:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from finetune.core.schema import Bootstrap
-from finetune.reporting import tables
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.tables import Metrics, no_answer
-from finetune.scoring import paired
+from finetune.scoring import baselines, paired
 from finetune.scoring.intervals import Interval
 from finetune.scoring.metrics import Metric, imputed
 
@@ -142,10 +141,10 @@ def ranked(entries: Sequence[LeaderboardEntry], metric: Metric) -> list[Leaderbo
 
 
 def best_baseline(entries: Sequence[LeaderboardEntry], metric: Metric) -> LeaderboardEntry | None:
-    """The baseline of the best validation score; see `tables.best_baseline`."""
-    baselines = {e.key: e for e in entries if e.role in ("baseline", "oracle")}
-    best = tables.best_baseline({key: e.scores for key, e in baselines.items()}, metric)
-    return baselines[best] if best else None
+    """The baseline of the best validation score; see `scoring.baselines.best`."""
+    by_key = {e.key: e for e in entries if e.role in ("baseline", "oracle")}
+    key = baselines.best({key: e.scores for key, e in by_key.items()}, metric)
+    return by_key[key] if key else None
 
 
 def lead(artifacts: TaskArtifacts, entry: LeaderboardEntry, options: Bootstrap) -> Lead | None:

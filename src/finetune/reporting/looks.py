@@ -1,12 +1,10 @@
 """The ledger of comparisons that read test rows, as the report shows it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from finetune.ledger import Look, Side
 from finetune.reporting.parts import Table
 from finetune.scoring import multiple, numbers
-
-Look = Mapping[str, Any]
 
 
 def sentence(looks: Sequence[Look]) -> str:
@@ -18,7 +16,7 @@ def sentence(looks: Sequence[Look]) -> str:
         )
     times = "once" if len(looks) == 1 else f"{len(looks)} times"
     return (
-        f"Configurations were compared by test rows {times} (metrics/looks.json). Whoever looks "
+        f"Configurations were looked at by test rows {times} (metrics/looks.json). Whoever looks "
         "often finds a difference by chance, so verdicts of finetune compare and finetune ship are "
         "Holm-adjusted over all looks at the same rows up to then. What holds in the end is what "
         "is still significant here, adjusted over the looks since then as well."
@@ -29,12 +27,12 @@ def table(looks: Sequence[Look]) -> Table:
     """A row for each look, in their order."""
     rows = [
         [
-            f"{_names(look['before'])} → {_names(look['after'])}",
-            str(look["task"]),
-            str(look["score"]),
-            numbers.signed(look["difference"], 2),
-            f"{look['p']:.2g}",
-            f"{p:.2g}",
+            f"{_names(look.before)} → {_names(look.after)}" if look.after else _names(look.before),
+            look.task,
+            look.score,
+            "" if look.difference is None else numbers.signed(look.difference, 2),
+            "" if look.p is None else f"{look.p:.2g}",
+            "" if p is None else f"{p:.2g}",
         ]
         for look, p in zip(looks, adjusted(looks), strict=True)
     ]
@@ -42,15 +40,16 @@ def table(looks: Sequence[Look]) -> Table:
     return Table(headers, rows)
 
 
-def adjusted(looks: Sequence[Look]) -> list[float]:
+def adjusted(looks: Sequence[Look]) -> list[float | None]:
     """Their p-values, Holm-adjusted over all looks, later ones and other tasks' too.
 
     A verdict could count only the looks before it: twenty of them in turn err more often than one
     call that compares all twenty.
     """
-    return multiple.holm([look["p"] for look in looks])
+    p_values = iter(multiple.holm([look.p for look in looks if look.p is not None]))
+    return [None if look.p is None else next(p_values) for look in looks]
 
 
-def _names(side: Mapping[str, Any]) -> str:
-    first, *seeds = side["runs"]
-    return f"{first} ({1 + len(seeds)} seeds)" if seeds else str(first)
+def _names(side: Side) -> str:
+    first, *seeds = side.runs
+    return f"{first} ({1 + len(seeds)} seeds)" if seeds else first

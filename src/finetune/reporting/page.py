@@ -11,6 +11,7 @@ import yaml
 
 from finetune.core.paths import without_folders
 from finetune.core.schema import Bootstrap, Model, Section, Task
+from finetune.ledger import Look
 from finetune.reporting import (
     answer,
     facts,
@@ -25,7 +26,6 @@ from finetune.reporting import (
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.facts import Facts
 from finetune.reporting.leaderboard import MODELS, LeaderboardEntry, Role, SilentEntry
-from finetune.reporting.looks import Look
 from finetune.reporting.parts import Part, Table
 from finetune.reporting.quality import Quality
 from finetune.reporting.sentences import Verdict
@@ -79,11 +79,11 @@ def page(
     bootstrap: Bootstrap,
     model: Model,
     usd_per_hour: float | None,
-    ledger: Sequence[Look] = (),
+    book: Sequence[Look] = (),
 ) -> str:
     """The page over all tasks; `sections` are the parameters to be shown beside the tasks'.
 
-    `ledger` has the looks at test rows.
+    `book` has the looks at test rows.
     """
     shown = {
         **{name: _without_paths(section.model_dump()) for name, section in sections.items()},
@@ -100,8 +100,8 @@ def page(
         versions=facts.versions(),
         parameters={name: _yaml(section) for name, section in shown.items()},
         confidence=numbers.percent(bootstrap.confidence),
-        looks=looks.table(ledger),
-        looks_sentence=looks.sentence(ledger),
+        looks=looks.table(book),
+        looks_sentence=looks.sentence(book),
         words=WORDS,
     )
 

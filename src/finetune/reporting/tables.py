@@ -9,7 +9,7 @@ from tabulate import tabulate
 from finetune.core.errors import UserError
 from finetune.core.files import read_json
 from finetune.reporting.parts import KindReport
-from finetune.scoring import numbers
+from finetune.scoring import baselines, numbers
 from finetune.scoring.forgetting import PARTS
 from finetune.scoring.metrics import Metric
 
@@ -50,26 +50,10 @@ def results(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
 
 def short_results(metrics: Mapping[str, Metrics], declared: Sequence[Metric]) -> str:
     """The same table with the best baseline alone: the one to beat."""
-    baselines = metrics.get("baselines", {})
-    best = best_baseline(baselines, declared[0])
-    rows = [(f"best baseline by validation: {best}", baselines[best])] if best else []
+    of_baselines = metrics.get("baselines", {})
+    best = baselines.best(of_baselines, declared[0])
+    rows = [(f"best baseline by validation: {best}", of_baselines[best])] if best else []
     return _table([*rows, *_models(metrics)], declared)
-
-
-def best_baseline(baselines: Mapping[str, Metrics], primary: Metric) -> str | None:
-    """The baseline with the best primary score over the validation rows; None if there is none.
-
-    Never by the test rows, of which the best of many would be flattered. So somebody's own answers,
-    which are to test rows alone, are never the best one; nor is an oracle, which is no competitor,
-    or what gives too few answers to have a score.
-    """
-    sign = -1 if primary.higher_is_better is False else 1
-    competing = {
-        name: sign * scores["validation"][primary.key]
-        for name, scores in baselines.items()
-        if not _is_oracle(scores) and primary.key in scores.get("validation", {})
-    }
-    return max(competing, key=competing.__getitem__, default=None)
 
 
 def _table(entries: Sequence[tuple[str, Metrics]], declared: Sequence[Metric]) -> str:

@@ -1,14 +1,16 @@
 """What a baseline is: a prediction that needs no language model."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from finetune.core.schema import Score
-from finetune.scoring.metrics import Row
+from finetune.scoring.metrics import Metric, Row
 
 # The prepared rows of each split.
 Splits = Mapping[str, Sequence[Row]]
+# What names a baseline.
+Name = TypeVar("Name", bound=Hashable)
 # A kind's own scoring options.
 ScoreT = TypeVar("ScoreT", bound=Score)
 
@@ -48,3 +50,20 @@ def of_each(
         return lambda rows: Answers([answer(row) for row in rows])
 
     return fit
+
+
+def best(metrics: Mapping[Name, Mapping[str, Any]], primary: Metric) -> Name | None:
+    """The baseline with the best primary score over the validation rows; None if there is none.
+
+    Never by the test rows, of which the best of many would be flattered. So somebody's own answers,
+    which are to test rows alone, are never the best one; nor is an oracle, which is no competitor,
+    or what gives too few answers to have a score.
+    """
+    sign = -1 if primary.higher_is_better is False else 1
+    competing = {
+        name: sign * scores["validation"][primary.key]
+        for name, scores in metrics.items()
+        if not scores.get("protocol", {}).get("oracle")
+        and primary.key in scores.get("validation", {})
+    }
+    return max(competing, key=competing.__getitem__, default=None)

@@ -5,6 +5,7 @@ are crossed: the model is score = configuration + row + seed + residual, seeds n
 configuration, both random.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,12 @@ class Difference:
         return float(2 * stats.t.sf(abs(self.mean) / self.standard_error, self.freedom))
 
     def interval(self, confidence: float) -> Interval:
-        """The difference with its confidence interval; zero is outside where p < 1 - confidence."""
+        """The difference with its confidence interval; zero is outside where p < 1 - confidence.
+
+        Where all rows differ alike there is no width, so of rows too few to be sure it ends at 0.
+        """
+        if self.standard_error == 0 and self.p >= 1 - confidence:
+            return Interval(self.mean, min(self.mean, 0.0), max(self.mean, 0.0))
         margin = self._quantile(0.5 + confidence / 2) * self.standard_error
         return Interval(self.mean, self.mean - margin, self.mean + margin)
 
@@ -62,7 +68,11 @@ class Difference:
 
 
 def difference(
-    before: np.ndarray, after: np.ndarray, is_rate: bool = False, is_fixed: bool = False
+    before: np.ndarray,
+    after: np.ndarray,
+    is_rate: bool = False,
+    is_fixed: bool = False,
+    alike: np.ndarray | None = None,
 ) -> Difference:
     """The difference of two configurations' mean scores, from their row values [seeds, rows].
 
@@ -76,9 +86,10 @@ def difference(
 
     The degrees of freedom ν are Satterthwaite's (1946). With one run a side V is `row`: the
     difference is that of two runs, and holds nothing of seeds. With `is_fixed`, `before` has one
-    run and no seed, such as a baseline or a constant: then S_before is infinite. Of a rate (values
-    of 0 or 100) half a row is added to each cell of the table of pairs (Agresti and Min 2005):
-    without it, two runs that never disagree would have an interval of no width.
+    run and no seed, such as a baseline or a constant: then S_before is infinite. `alike` are row
+    values [seeds, rows] of a further configuration, whose runs help to estimate what seeds do. Of a
+    rate (values of 0 or 100) half a row is added to each cell of the table of pairs (Agresti and
+    Min 2005): without it, two runs that never disagree would have an interval of no width.
 
     Raises:
         ValueError: the two have different numbers of rows, or none; or what is fixed has seeds.
@@ -88,21 +99,23 @@ def difference(
     rows = before.shape[1]
     if rows == 0:
         raise ValueError("no values")
-    by_row = after.mean(axis=0) - before.mean(axis=0)
-    mean = float(by_row.mean())
-    row = _row_variance(by_row, is_rate)
     seeds = (len(before), len(after))
-    freedom = sum(seeds) - 2
     if is_fixed and seeds[0] != 1:
         raise ValueError(f"what is fixed has one run, not {seeds[0]}")
-    row_freedom = max(rows - 1, 1)
+    rounding = ROUNDING * max(abs(before).max(), abs(after).max())
+    by_row = after.mean(axis=0) - before.mean(axis=0)
+    by_row = np.where(abs(by_row) <= rounding, 0.0, by_row)
+    mean = float(by_row.mean())
+    row, row_freedom = _row_variance(by_row, is_rate), max(rows - 1, 1)
+    row = 0.0 if row <= rounding**2 else row
+    runs = [values for values in (before, after, alike) if values is not None]
+    freedom = sum(map(len, runs)) - len(runs)
     if freedom == 0:
-        scale = max(abs(before).max(), abs(after).max())
-        row = 0.0 if row <= (ROUNDING * scale) ** 2 else row
         return Difference(mean, row**0.5, row_freedom, by_row, seeds, row, None)
     shrinking = (0 if is_fixed else 1 / seeds[0]) + 1 / seeds[1]
-    seed = _seed_squares(before, after) / freedom * shrinking
-    residual = _residual_squares(before, after) / (freedom * row_freedom)
+    seed = _seed_squares(runs) / freedom * shrinking
+    seed = 0.0 if seed <= rounding**2 else seed
+    residual = _residual_squares(runs) / (freedom * row_freedom)
     twice = residual * shrinking / rows
     variance = max(row + seed - twice, row, seed)
     if variance == 0:
@@ -120,13 +133,13 @@ def _row_variance(by_row: np.ndarray, is_rate: bool) -> float:
     return float(by_row.var(ddof=1)) / rows if rows > 1 else 0.0
 
 
-def _seed_squares(*configurations: np.ndarray) -> float:
+def _seed_squares(configurations: Sequence[np.ndarray]) -> float:
     """The sum of squared deviations of runs' mean scores from their configuration's."""
     means = [values.mean(axis=1) for values in configurations]
     return float(sum(((of - of.mean()) ** 2).sum() for of in means))
 
 
-def _residual_squares(*configurations: np.ndarray) -> float:
+def _residual_squares(configurations: Sequence[np.ndarray]) -> float:
     """The sum of squares that neither rows nor runs explain, within configurations."""
     total = 0.0
     for values in configurations:

@@ -34,7 +34,7 @@ def forgetting(base: Sequence[Row], tuned: Sequence[Row], options: Bootstrap) ->
     Raises:
         DataError: the two are not of the same items in the same order.
     """
-    if [_measured(row) for row in base] != [_measured(row) for row in tuned]:
+    if items(base) != items(tuned):
         raise DataError(
             "likelihoods of general text to compare are not of the same items; run `dvc repro`"
         )
@@ -51,8 +51,9 @@ def _of_part(part: str, rows: Sequence[Row]) -> Sequence[Row]:
     return [row for row in rows if row["part"] == part]
 
 
-def _measured(row: Row) -> tuple[str, str, int]:
-    return row["id"], row["part"], row["bytes"]
+def items(rows: Sequence[Row]) -> tuple[tuple[str, str, int], ...]:
+    """What was measured: (id, part, bytes) of each item, alike where values may be compared."""
+    return tuple((row["id"], row["part"], row["bytes"]) for row in rows)
 
 
 def _compared(base: list[float], tuned: list[float], options: Bootstrap) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Confidence intervals of a single run's scores, over its rows."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -9,7 +10,8 @@ from scipy import stats
 from finetune.core.schema import Bootstrap
 from finetune.scoring.row_values import Statistic, row_values
 
-__all__ = ["Interval", "Statistic", "interval", "of_mean", "of_rate"]
+# Of a smaller p-value nobody needs to know how small.
+LEAST_P = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,23 @@ def of_mean(values: np.ndarray, confidence: float) -> Interval:
     # Of few rows the correction can leave the range of what was seen, where no mean is.
     low = max(mean - sd * _skewed(values, t), float(values.min()))
     return Interval(mean, low, min(mean - sd * _skewed(values, -t), float(values.max())))
+
+
+def p_of_mean(values: np.ndarray) -> float:
+    """The two-sided p-value of a mean of 0: the largest 1 - confidence with 0 in `of_mean`."""
+    if np.ptp(values) == 0 or not np.any(values):
+        return 1.0 if values.mean() == 0 else 2.0 ** (1 - values.size)
+
+    def is_within(p: float) -> bool:
+        found = of_mean(values, 1 - p)
+        return found.low <= 0 <= found.high
+
+    # By bisection of log p: the interval narrows as p grows.
+    low, high = math.log(LEAST_P), 0.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_within(math.exp(middle)) else (low, middle)
+    return math.exp(high)
 
 
 def _t(values: np.ndarray, confidence: float) -> float:

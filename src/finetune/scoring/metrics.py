@@ -13,8 +13,8 @@ import numpy as np
 
 from finetune.core.schema import Bootstrap
 from finetune.scoring import intervals, numbers, paired
-from finetune.scoring.intervals import Interval, Statistic
-from finetune.scoring.row_values import row_values
+from finetune.scoring.intervals import Interval
+from finetune.scoring.row_values import Statistic, row_values
 
 # What all rows of a rate agree on, where it has no variance.
 ENDS = ({0.0}, {100.0})

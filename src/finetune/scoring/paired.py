@@ -6,8 +6,8 @@ import numpy as np
 
 from finetune.core.schema import Bootstrap
 from finetune.scoring import crossed
-from finetune.scoring.intervals import Interval, Statistic
-from finetune.scoring.row_values import row_values
+from finetune.scoring.intervals import Interval
+from finetune.scoring.row_values import Statistic, row_values
 
 
 def paired_gain(

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from finetune.core import entry, paths
-from finetune.core.files import read_json, write_text
+from finetune import ledger
+from finetune.core import entry
+from finetune.core.files import write_text
 from finetune.core.params import StageParams
 from finetune.core.schema import Task
 from finetune.reporting import artifacts, page
@@ -30,7 +31,7 @@ def run(params: StageParams) -> None:
         params.bootstrap,
         params.model,
         params.run.usd_per_hour,
-        read_json(paths.looks())["looks"] if paths.looks().is_file() else [],
+        ledger.read(Path()),
     )
     write_text(PAGE, html)
 
