@@ -133,7 +133,7 @@ def table(task: str, entries: Sequence[Entry], usd_per_hour: float | None, style
     decimals = max(2, metric.decimals)
     keys = _differing([each.configuration for each in entries], task)
     money = ["USD"] if usd_per_hour is not None else []
-    headers = ["", "runs", "seeds", *keys, f"{metric.key} [interval]", "p (Holm)", "min", *money]
+    headers = ["", "runs", "seeds", *keys, f"{metric.key} [interval]", "p", "min", *money]
     rows = []
     for place, each in enumerate(entries, 1):
         score = f"no answer in {100 * each.no_answer:.3g} %"

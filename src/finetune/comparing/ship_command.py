@@ -73,7 +73,8 @@ def _cells(each: Question) -> Sequence[str]:
     interval = ""
     if each.gain:
         low, mean, high = (
-            f"{value:+.{each.decimals}f}"
+            # Without the sign of what is zero.
+            f"{round(value, each.decimals) + 0.0:+.{each.decimals}f}"
             for value in (each.gain.low, each.gain.mean, each.gain.high)
         )
         interval = f"{mean} [{low}, {high}]"

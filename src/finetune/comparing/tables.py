@@ -148,7 +148,7 @@ def _decimals(metric: Metric) -> int:
 
 
 def _number(value: float, decimals: int, sign: str = "") -> str:
-    return f"{value:{sign}.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:{sign}.{decimals}f}"  # without the sign of zero
 
 
 def as_json(
