@@ -17,8 +17,7 @@ SEEDS = (3, 5)
 RUN, RUNS = "one run", "difference, 1 run each"
 SCORE = {seeds: f"{seeds} seeds" for seeds in SEEDS}
 DIFFERENCE = {seeds: f"difference, {seeds} seeds each" for seeds in SEEDS}
-RANKED = "one run in `rank`"
-KINDS = (RUN, RANKED, *SCORE.values(), RUNS, *DIFFERENCE.values())
+KINDS = (RUN, *SCORE.values(), RUNS, *DIFFERENCE.values())
 # Rows that the true values are taken over.
 MANY = 1_000_000
 
@@ -129,8 +128,6 @@ def _draw(
         metric = replace(case.metric, min_rows=1)
         old, new, old_mean, new_mean = truths[case.label]
         holds[case.label, RUN] = _holds(metric.interval(before, OPTIONS), old)
-        of_run = crossed.score(metric.row_values(before, OPTIONS)[None])
-        holds[case.label, RANKED] = _holds(of_run.interval(OPTIONS.confidence), old)
         holds[case.label, RUNS] = _holds(metric.gain(before, after, OPTIONS), new - old)
         if not with_seeds:
             continue

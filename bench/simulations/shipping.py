@@ -3,28 +3,21 @@
 import json
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from finetune.comparing import ship, verdicts
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Row, Run
-from finetune.core import paths
+from finetune.core import params, paths
 from simulations.populations import Columns, Generator, Shared, points, price_run, prices
 from simulations.tables import OPTIONS, Table, rate
 
 KINDS = {"samsum": "summarization", "price": "price"}
-# As conf/task/ has them: by how much each may get worse.
-GUARDS: dict[str, dict[str, float]] = {
-    "samsum": {
-        "rouge1": 1.0,
-        "unsupported_rate": 5.0,
-        "empty_rate": 2.0,
-        "hit_length_cap_rate": 3.0,
-        "forgetting": 0.3,
-    },
-    "price": {"mae": 3.0, "unparsable_rate": 2.0, "forgetting": 0.3},
-}
+# By how much each may get worse, as the committed parameters have it.
+PARAMS = params.read(Path(__file__).parents[2] / "params.yaml")
+GUARDS = {task: PARAMS.tasks[task].guards for task in KINDS}
 ITEMS, BITS, FORGOTTEN = 60, 1.2, 0.6
 SEED_SD = 0.5
 
