@@ -24,7 +24,7 @@ def experiments(root: Path) -> list[Experiment]:
     try:
         with Repo(str(root)) as repo:
             by_baseline = repo.experiments.ls(all_commits=True)
-            found = [
+            listed = [
                 Experiment(name, commit, params)
                 for named in by_baseline.values()
                 for name, commit in named
@@ -32,7 +32,7 @@ def experiments(root: Path) -> list[Experiment]:
             ]
     except (DvcException, SCMError) as error:
         raise UserError(f"experiments: {' '.join(str(error).split())}") from None
-    return sorted(found, key=lambda each: (each.name, each.commit))
+    return sorted(listed, key=lambda each: (each.name, each.commit))
 
 
 def _params(repo, commit: str) -> str:  # type: ignore[no-untyped-def]

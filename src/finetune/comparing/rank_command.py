@@ -90,13 +90,13 @@ def _read(root: Path, names: Sequence[str]) -> list[Run]:
 
 def _all(root: Path) -> list[Run]:
     """All experiments whose validation rows can be read; the others are named."""
-    found = []
+    readable = []
     for each in experiments(root):
         try:
-            found.append(runs.read(root, each.name, "validation", each.commit))
+            readable.append(runs.read(root, each.name, "validation", each.commit))
         except UserError as error:
             log.warning(f"left out: {error}")
-    return found
+    return readable
 
 
 def _comparable(head: Run, others: Sequence[Run], is_strict: bool) -> list[Run]:

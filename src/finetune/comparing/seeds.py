@@ -1,5 +1,6 @@
 """`finetune seeds REV --n 5`: queue runs of a configuration that differ in the seed alone."""
 
+import logging
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from finetune.composition import compose, flat, shown
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED
 
+log = logging.getLogger(__name__)
 SEED = "train.seed"
 
 
@@ -26,11 +28,14 @@ def run(root: Path, name: str, count: int) -> int:
         raise UserError(f"--n: is {count}, must be 2 or more")
     wanted = runs.read(root, name)
     overrides = _overrides(root, wanted)
-    compared, _ = configurations.with_further_seeds(root, [wanted], SEEDS, "test")
-    taken = [run.params[SEED] for run in compared if isinstance(run.params.get(SEED), int)]
-    seeds = _further(taken, count - len(compared))
+    compared, problems = configurations.with_further_seeds(root, [wanted], SEEDS, "test")
+    for problem in problems:
+        log.warning(f"left out: {problem}")
+    (configuration,) = configurations.grouped(compared, SEEDS)
+    taken = [run.params.get(SEED) for run in configuration.runs]
+    seeds = _further(taken, count - len(taken))
     if not seeds:
-        print(f"{name}: there are {len(compared)} seeds already: {_names(compared)}")
+        print(f"{name}: there are {len(taken)} seeds already: {_names(configuration.runs)}")
         return 0
     for seed in seeds:
         called = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-seed{seed}"
@@ -71,8 +76,8 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     unknown = [key for key, (old, new) in changed.items() if key not in here.params]
     if lacking or unknown:
         raise UserError(
-            f"{wanted.name}: has other parameters than conf/ ({(lacking + unknown)[0]}); "
-            f"switch to its commit and run `finetune seeds HEAD` there"
+            f"{wanted.name}: conf/ has not its tasks and parameters ({(lacking + unknown)[0]}); "
+            "put what sets it apart into conf/, as docs/experiments.md says of promoting"
         )
     head = runs.read(root, "HEAD")
     other = sorted({path for _, path, _ in wanted.code ^ head.code if path.startswith("src/")})

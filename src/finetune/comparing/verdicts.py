@@ -179,10 +179,10 @@ def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Compa
     details = []
     is_significant = p_adjusted < 1 - compared.level
     if compared.rests_on_few:
-        share = 100 * crossed.concentration(compared.difference.by_row)
+        percent = 100 * crossed.concentration(compared.difference.by_row)
         rank_p = crossed.rank_p(compared.difference.by_row)
         details.append(
-            f"rests on few rows: 2 % of them hold {share:.0f} % of the variance (Wilcoxon's rank "
+            f"rests on few rows: 2 % of them hold {percent:.0f} % of the variance (Wilcoxon's rank "
             f"test: p = {rank_p:.2g})"
         )
     if is_significant:

@@ -192,7 +192,7 @@ class Eval(Section):
 
     @property
     def is_random(self) -> bool:
-        """Whether answers hang on `seed`, without any examples; a kind that samples overrides."""
+        """Whether answers depend on `seed`, without any examples; a kind that samples overrides."""
         return False
 
 

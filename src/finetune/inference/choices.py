@@ -184,8 +184,8 @@ def distributions(
         paths, others = zip(*(endings[c] for c in masses.argmax(axis=1)), strict=True)
         continued = continuation(batch, paths, others, longer, pad_id)
         return [
-            replace(of_row, continuation=float(share if of_row.mass > 0 else 0))
-            for of_row, share in zip(predicted, continued, strict=True)
+            replace(of_row, continuation=float(fraction if of_row.mass > 0 else 0))
+            for of_row, fraction in zip(predicted, continued, strict=True)
         ]
 
     return in_batches(prefiller.suffix_lengths, max_rows, what, answer)

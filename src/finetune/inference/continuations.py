@@ -20,7 +20,7 @@ LEAST_COMMA = 0.01
 
 @dataclass(frozen=True)
 class LongerNumbers:
-    """Ids of tokens that go on with a number: `more` by a digit or comma and digit, `comma` by it.
+    """Ids of tokens that continue a number: `more` by a digit or comma and digit, `comma` by it.
 
     After a comma alone it takes a digit to know.
     """
@@ -62,15 +62,15 @@ def continuation(
     for row, tokens in zip(following, choices, strict=True):
         row[list(tokens)] = 0.0
     left = following.sum(-1)
-    found = following[:, list(longer.more)].sum(-1)
+    longer_mass = following[:, list(longer.more)].sum(-1)
     if longer.comma is not None:
         commas = following[:, longer.comma]
         if (commas > LEAST_COMMA).any():
             batch.extend(torch.full((len(paths), 1), longer.comma))
             digits = _probabilities(batch.logits)[:, list(longer.more)].sum(-1)
-            found = found + torch.where(commas > LEAST_COMMA, commas * digits, 0.0)
-    shares = torch.where(left > 0, found / left, 0.0).nan_to_num()
-    return shares.clamp(0, 1).cpu().double().numpy()
+            longer_mass = longer_mass + torch.where(commas > LEAST_COMMA, commas * digits, 0.0)
+    fractions = torch.where(left > 0, longer_mass / left, 0.0).nan_to_num()
+    return fractions.clamp(0, 1).cpu().double().numpy()
 
 
 def _probabilities(logits: torch.Tensor) -> torch.Tensor:

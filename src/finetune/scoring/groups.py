@@ -16,8 +16,7 @@ from finetune.scoring.metrics import (
 )
 from finetune.scoring.summary import is_silent
 
-# Of fewer rows the bootstrap's 95 % interval holds far less often than that (of 5, in 76 % of
-# draws from a log-normal distribution), so there is none.
+# Of fewer rows a 95 % interval of skewed errors holds far less often than that, so there is none.
 MIN_ROWS = 10
 
 

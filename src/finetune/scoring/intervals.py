@@ -65,8 +65,8 @@ def p_of_mean(values: np.ndarray) -> float:
         return 1.0 if values.mean() == 0 else 2.0 ** (1 - values.size)
 
     def is_within(p: float) -> bool:
-        found = of_mean(values, 1 - p)
-        return found.low <= 0 <= found.high
+        at_level = of_mean(values, 1 - p)
+        return at_level.low <= 0 <= at_level.high
 
     # By bisection of log p: the interval narrows as p grows.
     low, high = math.log(LEAST_P), 0.0

@@ -58,10 +58,11 @@ def run(which: Model, params: StageParams, task: str) -> None:
         )
         if not summary.is_silent(scores.FLAGS, scored, most):
             metrics[name] |= scores.details(scored, params.bootstrap)
+        if not any(summary.is_silent(scores.FLAGS, draw, most) for draw in drawn["test"]):
             metrics[name] |= draws.spread(scores.METRICS, drawn["test"], what)
         chosen_by = drawn["validation"][0]
         metrics[name]["validation"] = summary.scores(scores.METRICS, scores.FLAGS, chosen_by, most)
-        if not summary.is_silent(scores.FLAGS, chosen_by, most):
+        if not any(summary.is_silent(scores.FLAGS, draw, most) for draw in drawn["validation"]):
             spread = draws.spread(scores.METRICS, drawn["validation"], what)
             metrics[name]["validation"] |= spread
         metrics[name]["predictions_hash"] = short_hash(paths.predictions(task, name))
