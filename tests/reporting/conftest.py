@@ -139,7 +139,9 @@ def render(known) -> Callable[..., str]:
     ) -> str:
         with chdir(root):
             shown = {task: known.tasks[task] for task in tasks}
-            found = [artifacts.read(task, report.kind(options)) for task, options in shown.items()]
+            found = [
+                artifacts.read(task, report.kind(options.kind)) for task, options in shown.items()
+            ]
             sections = {"lora": known.lora}
             if own:
                 sections |= {"model": own.model, "data": own.data}

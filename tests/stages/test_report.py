@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -34,7 +33,7 @@ def test_a_page_is_written_of_whatever_is_there(declared, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("name", registry.names())
 def test_every_kind_says_what_its_scores_mean(name):
-    kind = report.kind(SimpleNamespace(kind=name, primary=None))
+    kind = report.kind(name)
     assert kind.report.description
     assert all(metric.title and metric.meaning for metric in kind.metrics)
     assert all(flag.meaning for flag in kind.flags)

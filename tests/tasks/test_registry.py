@@ -1,7 +1,6 @@
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -62,15 +61,13 @@ def test_what_init_sets_up_is_a_task_of_its_kind(kind):
 
 
 def test_the_primary_metric_of_a_task_comes_first():
-    task = SimpleNamespace(kind="price", primary="hits")
-    keys = [metric.key for metric in registry.metrics(task)]
+    keys = [metric.key for metric in registry.metrics("price", "hits")]
     assert keys[:2] == ["hits", "mae"]
     assert len(keys) == len(registry.scores("price").METRICS)
-    default = SimpleNamespace(kind="price", primary=None)
-    assert registry.metrics(default) == registry.scores("price").METRICS
+    assert registry.metrics("price", None) == registry.scores("price").METRICS
     # Of what is neither better nor worse there is no verdict.
     with pytest.raises(ParamsError, match="primary: is outside, must be one of mae, median_error"):
-        registry.metrics(SimpleNamespace(kind="price", primary="outside"))
+        registry.metrics("price", "outside")
 
 
 def test_a_kind_without_init_is_not_offered(tmp_path, monkeypatch):

@@ -89,7 +89,8 @@ def difference(
     run and no seed, such as a baseline or a constant: then S_before is infinite. `alike` are row
     values [seeds, rows] of a further configuration, whose runs help to estimate what seeds do. Of a
     rate (values of 0 or 100) half a row is added to each cell of the table of pairs (Agresti and
-    Min 2005): without it, two runs that never disagree would have an interval of no width.
+    Min 2005), of several seeds as much less: without it, two runs that never disagree would have an
+    interval of no width.
 
     Raises:
         ValueError: the two have different numbers of rows, or none; or what is fixed has seeds.
@@ -106,7 +107,9 @@ def difference(
     by_row = after.mean(axis=0) - before.mean(axis=0)
     by_row = np.where(abs(by_row) <= rounding, 0.0, by_row)
     mean = float(by_row.mean())
-    row, row_freedom = _row_variance(by_row, is_rate), max(rows - 1, 1)
+    # Of a mean over seeds a row that was not seen would change as much less.
+    unseen = (1 / seeds[0] + 1 / seeds[1]) / 2 if is_rate else 0.0
+    row, row_freedom = _row_variance(by_row, unseen), max(rows - 1, 1)
     row = 0.0 if row <= rounding**2 else row
     runs = [values for values in (before, after, alike) if values is not None]
     freedom = sum(map(len, runs)) - len(runs)
@@ -124,12 +127,17 @@ def difference(
     return Difference(mean, variance**0.5, satterthwaite, by_row, seeds, row, seed)
 
 
-def _row_variance(by_row: np.ndarray, is_rate: bool) -> float:
+def _row_variance(by_row: np.ndarray, unseen: float) -> float:
+    """The variance of the mean of differences [rows].
+
+    Twice `unseen` are rows that are added to those of a rate: a quarter each of +100 and -100, and
+    half without a difference.
+    """
     rows = by_row.size
-    if is_rate:
-        # Two half rows of ±100 and two of no difference.
-        mean = by_row.sum() / (rows + 2)
-        return float(((by_row**2).sum() + 100**2) / (rows + 2) - mean**2) / (rows + 2)
+    if unseen:
+        whole = rows + 2 * unseen
+        mean = by_row.sum() / whole
+        return float(((by_row**2).sum() + unseen * 100**2) / whole - mean**2) / whole
     return float(by_row.var(ddof=1)) / rows if rows > 1 else 0.0
 
 

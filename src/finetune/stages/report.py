@@ -6,7 +6,6 @@ from finetune import ledger
 from finetune.core import entry
 from finetune.core.files import write_text
 from finetune.core.params import StageParams
-from finetune.core.schema import Task
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.tasks import registry
@@ -25,7 +24,10 @@ def run(params: StageParams) -> None:
         "bootstrap": params.bootstrap,
     }
     html = page.page(
-        [artifacts.read(task, kind(options)) for task, options in tasks.items()],
+        [
+            artifacts.read(task, kind(options.kind, options.primary))
+            for task, options in tasks.items()
+        ],
         tasks,
         sections,
         params.bootstrap,
@@ -36,11 +38,11 @@ def run(params: StageParams) -> None:
     write_text(PAGE, html)
 
 
-def kind(task: Task) -> Kind:
-    """What the page is to know of a task's kind."""
-    name, scores = task.kind, registry.scores(task.kind)
+def kind(name: str, primary: str | None = None) -> Kind:
+    """What the page is to know of a kind, and of the score that a task declares primary."""
+    scores = registry.scores(name)
     return Kind(
-        metrics=registry.metrics(task),
+        metrics=registry.metrics(name, primary),
         flags=scores.FLAGS,
         groupings=scores.GROUPINGS,
         baselines=registry.baselines(name).BASELINES,

@@ -147,14 +147,14 @@ def protocol(kind: str) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], getattr(kinds.load(kind, "scores"), "PROTOCOL", {}))
 
 
-def metrics(task: "Task") -> "tuple[Metric, ...]":
-    """The metrics of a task's kind, the one that the task declares primary first.
+def metrics(kind: str, primary: str | None) -> "tuple[Metric, ...]":
+    """The metrics of a kind, first the one that a task declares `primary`, if it does.
 
     Raises:
-        ParamsError: it declares one that the kind does not have, or of no better direction.
+        ParamsError: the kind has no such metric, or it has no better direction.
     """
-    of_kind = scores(task.kind).METRICS
-    key = task.primary or of_kind[0].key
+    of_kind = scores(kind).METRICS
+    key = primary or of_kind[0].key
     known = [metric.key for metric in of_kind if metric.higher_is_better is not None]
     if key not in known:
         raise ParamsError(f"primary: is {key}, must be one of {', '.join(known)}")
