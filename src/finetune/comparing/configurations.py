@@ -17,8 +17,10 @@ log = logging.getLogger(__name__)
 # Parameters that choose among runs of one configuration. `eval.seed` is none: where decoding is
 # greedy it changes nothing, and runs that only repeat each other would count as several.
 SEEDS = ("train.seed", "tasks.*.train.seed")
-# What a comparison asks, not what was run: a change of it makes no other configuration.
-QUESTIONS = ("bootstrap.*", "tasks.*.primary", "tasks.*.guards.*")
+# What a comparison asks, and what it is held against: a change of it makes no other configuration.
+QUESTIONS = (
+    "bootstrap.*", "tasks.*.primary", "tasks.*.guards.*", "tasks.*.baselines", "tasks.*.published",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,6 @@ class Configuration:
         for run in self.runs:
             by_seed.setdefault(repr(_noise_of(run, task, self.noise)), run)
         return list(by_seed.values())
-
-    def num_seeds(self, task: str) -> int:
-        """How many runs of a task there are."""
-        return len(self.runs_of(task))
 
 
 def _noise_of(run: Run, task: str, patterns: Sequence[str]) -> dict[str, object]:
