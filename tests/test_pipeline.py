@@ -203,9 +203,9 @@ def test_experiments_are_ranked_on_validation_and_looks_at_test_are_written_down
     assert "general text (bits per byte)" in said
     looks = json.loads(ledger.read_text())["looks"]
     assert [look["task"] for look in looks] == ["samsum", "price"]
-    assert "Configurations were looked at by test rows" not in report(clone)
+    assert "Test rows were looked at" not in report(clone)
     clone.dvc("repro", "report")
-    assert "Configurations were looked at by test rows 2 times" in report(clone)
+    assert "Test rows were looked at 2 times" in report(clone)
     clone.run(*QUICK, "-S", "tasks.price.eval.estimate=greedy")  # back to what HEAD is
 
 

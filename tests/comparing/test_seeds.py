@@ -34,6 +34,7 @@ def queued(monkeypatch, run):
     of("HEAD")
     monkeypatch.setattr(seeds.runs, "read", lambda _, name: there[name])
     monkeypatch.setattr(seeds, "compose", lambda *_: CONF)
+    monkeypatch.setattr(seeds, "queued", lambda _: set())
     monkeypatch.setattr(seeds.subprocess, "run", called)
     monkeypatch.setattr(
         seeds.configurations,
@@ -63,6 +64,14 @@ def test_enough_seeds_queue_nothing(queued, tmp_path, capsys):
     assert seeds.run(tmp_path, "HEAD", 2) == 0
     assert calls == []
     assert "there are 2 seeds already: HEAD (train.seed 1)" in capsys.readouterr().out
+
+
+def test_what_waits_in_the_queue_is_not_queued_again(queued, tmp_path, monkeypatch, capsys):
+    _, calls = queued
+    monkeypatch.setattr(seeds, "queued", lambda _: {"HEAD-seed2"})
+    seeds.run(tmp_path, "HEAD", 3)
+    assert [words[words.index("--name") + 1] for words in calls] == ["HEAD-seed3"]
+    assert "HEAD-seed2 is in the queue already" in capsys.readouterr().out
 
 
 def test_a_branch_becomes_a_name_that_git_takes(queued, tmp_path):

@@ -84,10 +84,10 @@ def test_a_better_revision_ships(revision):
     found = decide(revision("main"), revision("r64", gain=2, seed=1))
     assert (found.word, found.why) == ("SHIP", "better on price")
     assert answers(found) == {
-        "as good as main in mae": "yes",
+        "as good in mae": "yes",
         "better than the best baseline, svr, in mae": "yes",
-        "as good as main in unparsable_rate": "yes",
-        "as good as main in general text (bits per byte)": "yes",
+        "as good in unparsable_rate": "yes",
+        "as good in general text (bits per byte)": "yes",
     }
     assert found.questions[0].gain.low > 1
 
@@ -99,13 +99,13 @@ def test_an_equal_revision_does_not(revision):
 
 def test_a_worse_revision_does_not(revision):
     found = decide(revision("main"), revision("worse", gain=-3, seed=3))
-    assert (found.word, found.why) == ("DON'T SHIP", "price: not as good as main in mae")
+    assert (found.word, found.why) == ("DON'T SHIP", "price: not as good in mae")
 
 
 def test_a_better_revision_that_forgets_does_not(revision):
     found = decide(revision("main"), revision("forgets", gain=5, seed=4, bits=1.5))
     assert found.word == "DON'T SHIP"
-    assert found.why == "price: not as good as main in general text (bits per byte)"
+    assert found.why == "price: not as good in general text (bits per byte)"
     assert found.questions[-1].gain.mean == pytest.approx(-0.5, abs=0.02)
 
 
@@ -125,13 +125,13 @@ def test_one_that_abstains_more_does_not(revision):
 def test_silence_ships_never(revision):
     found = decide(revision("main"), revision("silent", gain=5, seed=6, unparsable=40))
     assert found.word == "DON'T SHIP"
-    assert "comparable with main" in found.why
+    assert "comparable" in found.why
 
 
 def test_one_seed_a_side_lacks_seeds(revision):
     found = decide(revision("main", seeds=1), revision("r64", gain=5, seed=1, seeds=1))
     assert found.word == "INCONCLUSIVE"
-    assert found.missing == ("seeds: 4 runs of both together are the fewest",)
+    assert found.missing == ("seeds: fewer than 4 runs of both together do not show what seeds do",)
 
 
 def test_what_one_run_a_side_shows_is_not_against_it_either(revision):
@@ -197,7 +197,7 @@ def test_a_task_whose_primary_score_cannot_be_compared_leaves_the_verdict_open(r
         run.params["tasks.price.primary"] = "r2"  # of which 400 rows are too few
     found = decide(main, candidate)
     assert found.word == "INCONCLUSIVE"
-    assert found.missing == ("price: whether it is comparable with main in its primary score",)
+    assert found.missing == ("price: whether it is comparable in its primary score",)
 
 
 @pytest.mark.parametrize("margin", [None, "much", True])
@@ -220,13 +220,13 @@ def test_what_is_too_noisy_says_what_is_missing(revision):
     found = decide(main, revision("noisy", gain=0.4, seed=7, seeds=2, sd=2))
     assert found.word == "INCONCLUSIVE"
     assert found.missing[0].startswith("seeds: price mae would show a difference of")
-    assert "price: whether it is as good as main in mae" in found.missing
+    assert "price: whether it is as good in mae" in found.missing
 
 
 def test_a_revision_that_changes_nothing_does_not(revision):
     main = revision("main")
     found = decide(main, main)
-    assert (found.word, found.why) == ("DON'T SHIP", "no row differs from main's")
+    assert (found.word, found.why) == ("DON'T SHIP", "no row differs")
 
 
 def test_general_text_that_was_not_measured_leaves_the_question_open(revision):
@@ -262,7 +262,7 @@ def test_a_task_whose_runs_are_mains_own_has_no_noise_of_seeds(revision):
     # Of the seeds of main the candidate has some: runs of main all the same.
     fewer = Configuration(same.runs[:-1])
     assert ship.is_untouched(main, fewer, "price")
-    assert decide(main, fewer).why == "no row differs from main's"
+    assert decide(main, fewer).why == "no row differs"
     found = decide(main, same)
     assert found.word == "DON'T SHIP"
     assert answers(found) == {

@@ -44,7 +44,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     named = [runs.read(root, name, options.split) for name in dict.fromkeys(names)]
     patterns = configurations.noise(named, options.over)
     reference, *others = with_seeds(root, named, patterns, options.split, options.named_only)
-    book = ledger.read(root)
+    book = ledger.read(root) if options.split == "test" else []
     if not others:
         _print_spread(reference, options.style)
         if options.split == "test" and len(reference.runs) > 1:

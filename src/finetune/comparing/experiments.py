@@ -43,3 +43,12 @@ def _params(repo, commit: str) -> str:  # type: ignore[no-untyped-def]
         return ""
     with files.open(path, mode="r", encoding="utf-8") as file:
         return str(file.read())
+
+
+def queued(root: Path) -> set[str]:
+    """The names of experiments that wait in DVC's queue, or run."""
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        queue = repo.experiments.celery_queue
+        return {each.name for each in (*queue.iter_queued(), *queue.iter_active()) if each.name}

@@ -44,10 +44,15 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     head = runs.read(root, HEAD, "validation")
     if options.task and options.task not in head.kinds:
         raise UserError(f"--task {options.task}: HEAD has {', '.join(head.kinds)}")
-    candidates = _read(root, names) if names else _all(root)
-    comparable = _comparable(head, candidates, is_strict=bool(names))
-    grouped = configurations.grouped([head, *comparable], SEEDS)
     tasks = [options.task] if options.task else list(head.kinds)
+    candidates = _read(root, names) if names else _all(root)
+    comparable = _comparable(head, candidates, tasks, is_strict=bool(names))
+    everything, problems = configurations.with_further_seeds(
+        root, [head, *comparable], SEEDS, "validation"
+    )
+    for problem in problems if names else []:
+        log.warning(f"left out: {problem}")
+    grouped = configurations.grouped(everything, SEEDS)
     ranked = {task: ranking.rank(grouped, task, settings.bootstrap) for task in tasks}
     revealed = _reveal(root, ranked, settings.bootstrap) if options.reveal else None
     if options.style == "json":
@@ -99,12 +104,14 @@ def _all(root: Path) -> list[Run]:
     return readable
 
 
-def _comparable(head: Run, others: Sequence[Run], is_strict: bool) -> list[Run]:
-    """Those that can be held against HEAD on all of its tasks; the others are named, or refused."""
+def _comparable(
+    head: Run, others: Sequence[Run], tasks: Sequence[str], is_strict: bool
+) -> list[Run]:
+    """Those that can be held against HEAD on these tasks; the others are named, or refused."""
     kept = []
     for other in others:
         try:
-            _check(head, other)
+            _check(head, other, tasks)
             kept.append(other)
         except UserError as error:
             if is_strict:
@@ -113,15 +120,16 @@ def _comparable(head: Run, others: Sequence[Run], is_strict: bool) -> list[Run]:
     return kept
 
 
-def _check(head: Run, other: Run) -> None:
-    """Check that two runs have the same tasks, validation rows and primary scores.
+def _check(head: Run, other: Run, tasks: Sequence[str]) -> None:
+    """Check that two runs have these tasks, with the same validation rows and primary scores.
 
     Raises:
         UserError: they have not.
     """
-    if missing := verdicts.lacking(head, other):
+    if missing := [task for task in verdicts.lacking(head, other) if task in tasks]:
         raise UserError(f"{other.name}: lacks {', '.join(missing)}, which HEAD has")
-    for task in verdicts.check_comparable(head, other):
+    verdicts.check_comparable(head, other)
+    for task in tasks:
         metric = ranking.primary(head, task)
         if not metric.compares(head.predictions[task], other.predictions[task]):
             raise UserError(f"{other.name}: {task} has another {metric.key} than HEAD, or none")
@@ -157,7 +165,7 @@ def table(task: str, entries: Sequence[Entry], usd_per_hour: float | None, style
                 len(each.configuration.runs_of(task)),
                 *(shown(each.configuration.first.params.get(key)) for key in keys),
                 score,
-                "" if each.is_best or not each.score else f"{each.p:.3f}",
+                "" if each.is_best or not each.score else verdicts.p_text(each.p),
                 _rounded(minutes, 2),
                 *spent,
                 _rounded(each.cost.tokens_per_second, 0),

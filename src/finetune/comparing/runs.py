@@ -235,8 +235,9 @@ def _revision(root: Path, name: str) -> Callable[[str], str]:
         except (DvcException, OSError):
             raise UserError(
                 f"{name}: {path} is in no cache here; `dvc fetch --all-commits` gets it from a "
-                f"remote, `dvc exp pull origin {name}` that of an experiment; `git switch --detach "
-                f"{commit[:12]}` and `dvc repro` make it again"
+                f"remote, `dvc exp pull origin {name}` that of an experiment; else run it here: "
+                f"`git switch --detach {commit[:12]}` and `dvc repro`; where this machine rounds "
+                "otherwise than the one it was made on, commit that run and compare with it"
             ) from None
 
     return text

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from finetune.comparing import configurations, runs
 from finetune.comparing.configurations import SEEDS, matches
+from finetune.comparing.experiments import queued
 from finetune.comparing.verdicts import changed_params
 from finetune.composition import compose, flat, shown
 from finetune.core.errors import UserError
@@ -37,8 +38,12 @@ def run(root: Path, name: str, count: int) -> int:
     if not seeds:
         print(f"{name}: there are {len(taken)} seeds already: {_names(configuration.runs)}")
         return 0
+    waiting = queued(root)
     for seed in seeds:
         called = f"{re.sub(r'[^A-Za-z0-9_-]+', '-', name)}-seed{seed}"
+        if called in waiting:
+            print(f"{called} is in the queue already")
+            continue
         _queue([*overrides, f"{SEED}={seed}"], called, root)
         print(f"queued {called}", flush=True)
     print("Run them with `dvc queue start`; then `finetune compare` finds them by itself.")

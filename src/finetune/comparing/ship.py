@@ -88,7 +88,7 @@ def decide(
             questions.append(
                 Question(
                     task=task,
-                    asked="comparable with main in its primary score",
+                    asked="comparable in its primary score",
                     answer="open",
                     said=UNCOMPARABLE,
                 )
@@ -105,9 +105,7 @@ def decide(
 
 
 def _untouched(task: str) -> Question:
-    return Question(
-        task=task, asked="as good as main", answer="yes", said="the same runs as main's"
-    )
+    return Question(task=task, asked="as good", answer="yes", said="the same runs")
 
 
 def _margins_of(primary: Iterable[Comparison], main: Run) -> dict[str, float]:
@@ -122,7 +120,7 @@ def verdict(
     asked = tuple(questions)
     differing = [each for each in primary if each.difference.by_row.any()]
     if not differing and not any(each.said == UNCOMPARABLE for each in questions):
-        return Decision("DON'T SHIP", "no row differs from main's", asked)
+        return Decision("DON'T SHIP", "no row differs", asked)
     # Of the sum of squares of one run a side nothing is known; of three runs hardly anything.
     has_seeds = all(sum(each.difference.seeds) >= MIN_RUNS for each in differing)
     refused = [each for each in questions if each.answer == "no"]
@@ -141,11 +139,16 @@ def verdict(
     ]
     if not better and has_seeds and not could_gain and not still_open:
         return Decision("DON'T SHIP", "no gain larger than the margin on any task", asked)
-    missing = [] if has_seeds else [f"seeds: {MIN_RUNS} runs of both together are the fewest"]
+    missing = (
+        []
+        if has_seeds
+        else [f"seeds: fewer than {MIN_RUNS} runs of both together do not show what seeds do"]
+    )
     if has_seeds and not better:
         missing += [_missing(each) for each in could_gain]
     missing += [f"{each.task}: whether it is {each.asked}" for each in still_open]
-    return Decision("INCONCLUSIVE", "not enough to tell", asked, tuple(dict.fromkeys(missing)))
+    why = "not enough to tell" if has_seeds else "not enough seeds to tell"
+    return Decision("INCONCLUSIVE", why, asked, tuple(dict.fromkeys(missing)))
 
 
 def is_untouched(main: Configuration, candidate: Configuration, task: str) -> bool:
@@ -190,14 +193,14 @@ def against_main(compared: Comparison, margin: float) -> Question:
         is_candidate = compared.unanswered[1] >= compared.unanswered[0]
         return Question(
             task=compared.task,
-            asked=f"comparable with main in {compared.score}",
+            asked=f"comparable in {compared.score}",
             answer="no" if is_candidate else "open",
             said=f"no answer {compared.detail}",
         )
     if not compared.difference.by_row.any():
         return Question(
             task=compared.task,
-            asked=f"as good as main in {compared.score}",
+            asked=f"as good in {compared.score}",
             answer="yes",
             said="no row differs",
         )
@@ -320,7 +323,7 @@ def _guards(
     if not others:
         yield Question(
             task=primary.task,
-            asked="as good as main in what else matters",
+            asked="as good in what else matters",
             answer="open",
             said=f"no guards are declared in tasks.{primary.task}.guards",
         )
@@ -347,7 +350,7 @@ def _guard(asking: _Asking, task: str, key: str, margin: float) -> Question:
     if not all(metric.compares(sides[0], rows) for rows in sides):
         return Question(
             task=task,
-            asked=f"as good as main in {key}",
+            asked=f"as good in {key}",
             answer="open",
             said="not measured alike in every run",
         )
@@ -372,7 +375,7 @@ def guard_metric(kind: str, key: str) -> Metric | None:
 
 def _forgetting(asking: _Asking, task: str, margin: float) -> Question:
     """Whether general text is as likely as to main's model; in bits per byte, item by item."""
-    asked = "as good as main in general text (bits per byte)"
+    asked = "as good in general text (bits per byte)"
     try:
         sides = [
             [_general(run, task) for run in configuration.runs_of(task)]
@@ -401,7 +404,7 @@ def _within(task: str, what: str, interval: Interval, margin: float, decimals: i
         answer = "no"
     return Question(
         task=task,
-        asked=f"as good as main in {what}",
+        asked=f"as good in {what}",
         answer=answer,
         gain=interval,
         margin=margin,

@@ -48,14 +48,14 @@ def text(main: Configuration, candidate: Configuration, decision: Decision, styl
     heading = "## " if style == "github" else ""
     parts = [
         f"{heading}{decision.word}: {candidate.name} against {main.name}",
-        f"{decision.why[:1].upper()}{decision.why[1:]}.",
+        f"Because: {decision.why}.",
         "\n".join(configurations.seeds_line(each) for each in (main, candidate)),
     ]
     changes = verdicts.changed_params(main.first, candidate.first)
     changes = {key: pair for key, pair in changes.items() if not configurations.matches(key, SEEDS)}
     parts.append(tables.changes_table(changes, style))
     rows = [_cells(each) for each in decision.questions]
-    headers = ["task", "is it …", "", "gain [interval]", "may lose", ""]
+    headers = ["task", f"is {candidate.name} …", "", "gain [interval]", "may lose", ""]
     parts.append(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True))
     if decision.missing:
         parts.append("\n".join(["Missing:", *(f"- {each}" for each in decision.missing)]))

@@ -6,7 +6,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from finetune.comparing.configurations import Configuration, matches, seeds_line
+from finetune.comparing.configurations import SEEDS, Configuration, matches, seeds_line
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import (
     Comparison,
@@ -14,6 +14,7 @@ from finetune.comparing.verdicts import (
     incomparable_scores,
     lacking,
     max_no_answer,
+    p_text,
     scores_of_one,
     unanswered_rate,
 )
@@ -56,7 +57,7 @@ def comparisons(
             _table(
                 ["task", "score", *head, "p", f"p (Holm, {num_looks})", "rows", "verdict"],
                 [
-                    [*_cells(each), f"{each.p:.4f}", f"{each.p_adjusted:.4f}", each.n, _said(each)]
+                    [*_cells(each), p_text(each.p), p_text(each.p_adjusted), each.n, _said(each)]
                     for each in primary
                 ],
                 style,
@@ -68,7 +69,7 @@ def comparisons(
                 _table(
                     ["task", "score", *head, "p (Westfall-Young)", "rows", ""],
                     [
-                        [*_cells(each), f"{each.p_adjusted:.4f}", each.n, _said(each)]
+                        [*_cells(each), p_text(each.p_adjusted), each.n, _said(each)]
                         for each in secondary
                     ],
                     style,
@@ -226,14 +227,15 @@ def spread(configuration: Configuration, style: str) -> str:
             ]
         )
     headers = ["task", "score", "mean", "sd", "range", "by run"]
+    differs = "the seed" if configuration.noise == SEEDS else configuration.noise[0]
     return "\n\n".join(
         [
             seeds_line(configuration),
             _table(headers, rows, style),
-            "No verdict: these runs are of one configuration and differ in nothing but the seed. "
-            "What they differ by is the noise of training."
+            f"No verdict: these runs are of one configuration and differ in nothing but {differs}. "
+            "What their scores differ by is taken for noise."
             if len(configuration.runs) > 1
-            else "No verdict: this is one run of one configuration, under whatever names.",
+            else "No verdict: this is one run, whatever its names.",
         ]
     )
 
@@ -269,8 +271,11 @@ def _scores(configuration: Configuration) -> list[tuple[str, Metric, list[float]
 
 def _changes(before: Configuration, after: Configuration) -> Changes:
     """The parameters that set two configurations apart."""
-    changes = changed_params(before.first, after.first)
-    return {key: pair for key, pair in changes.items() if not matches(key, before.noise)}
+    one, other = before.first, after.first
+    of_one_only = set(lacking(one, other)) | set(lacking(other, one))
+    left_out = [*before.noise, *(f"tasks.{task}.*" for task in of_one_only), "tasks.*.published"]
+    changes = changed_params(one, other)
+    return {key: pair for key, pair in changes.items() if not matches(key, left_out)}
 
 
 def changes_table(changes: Changes, style: str) -> str:

@@ -195,6 +195,11 @@ def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Compa
     return replace(compared, verdict=UNDECIDED, detail="; ".join(details))
 
 
+def p_text(p: float) -> str:
+    """A p-value with four decimals."""
+    return f"{p:.4f}" if p >= 0.0001 else "<0.0001"
+
+
 def primary_metric(run: Run, task: str) -> str:
     """The key of the score that verdicts on a task are about; the kind's first, unless declared.
 

@@ -16,10 +16,10 @@ def sentence(looks: Sequence[Look]) -> str:
         )
     times = "once" if len(looks) == 1 else f"{len(looks)} times"
     return (
-        f"Configurations were looked at by test rows {times} (metrics/looks.json). Whoever looks "
-        "often finds a difference by chance, so verdicts of finetune compare and finetune ship are "
-        "Holm-adjusted over all looks at the same rows up to then. What holds in the end is what "
-        "is still significant here, adjusted over the looks since then as well."
+        f"Test rows were looked at {times} to compare configurations (metrics/looks.json). Whoever "
+        "looks often finds a difference by chance, so verdicts of finetune compare and finetune "
+        "ship are Holm-adjusted over all looks at the same rows up to then. What holds in the end "
+        "is what is still significant here, adjusted over the looks since then as well."
     )
 
 
