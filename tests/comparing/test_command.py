@@ -129,6 +129,18 @@ def test_a_look_at_test_rows_is_written_down_once(repository, caplog):
     assert "written down" not in caplog.text
 
 
+def test_whoever_leaves_before_the_table_has_looked(repository, monkeypatch):
+    (repository / paths.looks()).unlink(missing_ok=True)
+
+    def closed(*_):
+        raise BrokenPipeError
+
+    monkeypatch.setattr(command.tables, "comparisons", closed)
+    with pytest.raises(BrokenPipeError):
+        compare(repository, "first", "better")
+    assert (repository / paths.looks()).is_file()
+
+
 def test_the_workspace_is_what_one_revision_is_held_against(repository, capsys):
     assert compare(repository, "better", style="json") == 0
     found = json.loads(capsys.readouterr().out)

@@ -2,15 +2,13 @@ import numpy as np
 import pytest
 
 from finetune.comparing import tables, verdicts
-from finetune.comparing.configurations import Configuration
-from finetune.comparing.runs import Run
-from finetune.comparing.verdicts import (
-    Comparison,
-    changed_params,
+from finetune.comparing.comparability import (
     incomparable_scores,
-    lacking,
     scores_of_one,
 )
+from finetune.comparing.configurations import Configuration
+from finetune.comparing.runs import Run
+from finetune.comparing.verdicts import Comparison
 from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap
 from finetune.scoring import crossed
@@ -235,28 +233,11 @@ def test_the_rate_above_which_nothing_is_scored_is_no_scoring_rule(run):
     assert judged(before, run("b", NOISE[0], **{"tasks.price.score.max_no_answer": 0.1}))
 
 
-def test_a_task_that_only_one_has_is_lacking(run):
-    before = run("a", NOISE[0])
-    other = Run("b", {}, {"price": "summarization", "more": "price"}, {})
-    assert lacking(before, other) == ["price"]
-    assert lacking(before, before) == []
-
-
 def test_runs_without_a_common_task_are_refused(run):
     before = run("a", NOISE[0])
     after = Run("b", {"tasks.samsum.kind": "summarization"}, {"samsum": "summarization"}, {})
     with pytest.raises(UserError, match="a and b have no task in common"):
         judged(before, after)
-
-
-def test_changed_params_are_those_of_another_value_or_type(run):
-    before = run("a", NOISE[0], x=1, only_before=2)
-    after = run("b", NOISE[0], x=1.0, **{"lora.r": 64})
-    assert changed_params(before, after) == {
-        "lora.r": (16, 64),
-        "x": (1, 1.0),
-        "only_before": (2, None),
-    }
 
 
 def test_only_scores_that_both_have_and_that_are_better_one_way_are_compared(run):

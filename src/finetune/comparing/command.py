@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune import ledger
-from finetune.comparing import configurations, looks, runs, tables, verdicts
+from finetune.comparing import comparability, configurations, looks, runs, tables, verdicts
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Run, Split
 from finetune.comparing.verdicts import Comparison
@@ -46,25 +46,26 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     reference, *others = with_seeds(root, named, patterns, options.split, options.named_only)
     book = ledger.read(root) if options.split == "test" else []
     if not others:
-        _print_spread(reference, options.style)
         if options.split == "test" and len(reference.runs) > 1:
             note_looks(root, book, looks.of_configuration(reference))
+        _print_spread(reference, options.style)
         return 0
     measured = verdicts.compare(reference, others, bootstrap, options.by_cluster)
     now = looks.of_comparisons(reference, others, measured, options.by_cluster)
     earlier = looks.others(book, now) if options.split == "test" else []
     compared = verdicts.judge(measured, bootstrap, earlier)
     count = len(now) + len(earlier)
+    if options.split == "test":
+        # Before anything is shown: whoever leaves early (`| head`) has looked.
+        note_looks(root, book, now)
     if options.style == "json":
         printed = tables.as_json(reference, others, compared, count)
         print(json.dumps(printed, indent=2, default=str))
     else:
         print(tables.comparisons(reference, others, compared, count, options.style))
-    if options.split == "test":
-        note_looks(root, book, now)
     is_worse = any(_is_worse(each) for rows in compared for each in rows)
     # Of a task that is missing nothing shows that it is not worse.
-    is_missing = any(verdicts.lacking(reference.first, other.first) for other in others)
+    is_missing = any(comparability.lacking(reference.first, other.first) for other in others)
     return int(options.fail_if_worse and (is_worse or is_missing))
 
 

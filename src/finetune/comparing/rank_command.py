@@ -10,7 +10,16 @@ from typing import Any
 from tabulate import tabulate
 
 from finetune import ledger
-from finetune.comparing import command, configurations, looks, ranking, runs, tables, verdicts
+from finetune.comparing import (
+    command,
+    comparability,
+    configurations,
+    looks,
+    ranking,
+    runs,
+    tables,
+    verdicts,
+)
 from finetune.comparing.configurations import SEEDS, Configuration, matches
 from finetune.comparing.experiments import experiments
 from finetune.comparing.ranking import Entry
@@ -126,9 +135,9 @@ def _check(head: Run, other: Run, tasks: Sequence[str]) -> None:
     Raises:
         UserError: they have not.
     """
-    if missing := [task for task in verdicts.lacking(head, other) if task in tasks]:
+    if missing := [task for task in comparability.lacking(head, other) if task in tasks]:
         raise UserError(f"{other.name}: lacks {', '.join(missing)}, which HEAD has")
-    verdicts.check_comparable(head, other)
+    comparability.check_comparable(head, other)
     for task in tasks:
         metric = ranking.primary(head, task)
         if not metric.compares(head.predictions[task], other.predictions[task]):

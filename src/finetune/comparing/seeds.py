@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finetune.comparing import configurations, runs
+from finetune.comparing.comparability import changed_params
 from finetune.comparing.configurations import SEEDS, matches
 from finetune.comparing.experiments import queued
-from finetune.comparing.verdicts import changed_params
 from finetune.composition import compose, flat, shown
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED

@@ -34,8 +34,8 @@ Answer = Literal["yes", "no", "open"]
 # The guard that is of general text, and no score of the task.
 FORGETTING = "forgetting"
 GUARDS = "tasks.{task}.guards."
-# Runs of both sides together, that is two degrees of freedom of what seeds do. With fewer, equal
-# configurations get a verdict in 8 to 11 % of draws.
+# Runs of both sides together, that is two degrees of freedom of what seeds do. Two runs against one
+# err in 7 and 9 % of 4,000 draws of equal configurations (819 rows, seed sd 0.5 and 1), these in 5.
 MIN_RUNS = 4
 UNCOMPARABLE = "not measured alike in both, or of too few rows"
 

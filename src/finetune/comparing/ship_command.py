@@ -8,7 +8,16 @@ from typing import Any
 from tabulate import tabulate
 
 from finetune import ledger
-from finetune.comparing import command, configurations, looks, runs, ship, tables, verdicts
+from finetune.comparing import (
+    command,
+    comparability,
+    configurations,
+    looks,
+    runs,
+    ship,
+    tables,
+    verdicts,
+)
 from finetune.comparing.configurations import SEEDS, Configuration
 from finetune.comparing.ship import Decision, Question
 from finetune.core import params
@@ -27,19 +36,20 @@ def run(root: Path, revision: str, against: str, options: command.Options) -> in
     main, candidate = sides[0], sides[-1]
     if len(sides) == 1 and named[0].predictions != named[1].predictions:
         raise UserError(f"{revision}: is a further seed of {against}; there is no change to ship")
-    missing = verdicts.lacking(main.first, candidate.first)
+    missing = comparability.lacking(main.first, candidate.first)
     if missing:
         raise UserError(f"{revision}: lacks {', '.join(missing)}, which {against} has")
     book = ledger.read(root)
     measured = verdicts.compare(main, [candidate], bootstrap, options.by_cluster)
     now = looks.of_comparisons(main, [candidate], measured, options.by_cluster)
     (compared,) = verdicts.judge(measured, bootstrap, looks.others(book, now))
+    # Before anything is shown: whoever leaves early (`| head`) has looked.
+    command.note_looks(root, book, now)
     decision = ship.decide(main, candidate, compared, bootstrap, options.by_cluster)
     if options.style == "json":
         print(json.dumps(as_json(main, candidate, decision), indent=2))
     else:
         print(text(main, candidate, decision, options.style))
-    command.note_looks(root, book, now)
     return ship.EXIT_CODES[decision.word]
 
 
@@ -51,9 +61,7 @@ def text(main: Configuration, candidate: Configuration, decision: Decision, styl
         f"Because: {decision.why}.",
         "\n".join(configurations.seeds_line(each) for each in (main, candidate)),
     ]
-    changes = verdicts.changed_params(main.first, candidate.first)
-    changes = {key: pair for key, pair in changes.items() if not configurations.matches(key, SEEDS)}
-    parts.append(tables.changes_table(changes, style))
+    parts.append(tables.changes_table(tables.changes(main, candidate), style))
     rows = [_cells(each) for each in decision.questions]
     headers = ["task", f"is {candidate.name} …", "", "gain [interval]", "may lose", ""]
     parts.append(tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True))

@@ -6,16 +6,18 @@ from typing import Any
 
 from tabulate import tabulate
 
+from finetune.comparing.comparability import (
+    changed_params,
+    incomparable_scores,
+    lacking,
+    scores_of_one,
+)
 from finetune.comparing.configurations import SEEDS, Configuration, matches, seeds_line
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import (
     Comparison,
-    changed_params,
-    incomparable_scores,
-    lacking,
     max_no_answer,
     p_text,
-    scores_of_one,
     unanswered_rate,
 )
 from finetune.composition import shown
@@ -45,7 +47,7 @@ def comparisons(
     for other, rows in zip(others, compared, strict=True):
         parts.append(f"{'## ' if style == 'github' else ''}{reference.name} → {other.name}")
         parts.append("\n".join(seeds_line(each) for each in (reference, other)))
-        parts.append(changes_table(_changes(reference, other), style))
+        parts.append(changes_table(changes(reference, other), style))
         missing = lacking(reference.first, other.first)
         if missing:
             parts.append(f"Not compared, because {other.name} lacks it: {', '.join(missing)}.")
@@ -172,7 +174,7 @@ def as_json(
                 "in_one_only": scores_of_one(reference.first, other.first),
                 "params": {
                     key: {"old": old, "new": new}
-                    for key, (old, new) in _changes(reference, other).items()
+                    for key, (old, new) in changes(reference, other).items()
                 },
                 "scores": [score_json(each) for each in rows],
             }
@@ -269,22 +271,22 @@ def _scores(configuration: Configuration) -> list[tuple[str, Metric, list[float]
     ]
 
 
-def _changes(before: Configuration, after: Configuration) -> Changes:
+def changes(before: Configuration, after: Configuration) -> Changes:
     """The parameters that set two configurations apart."""
     one, other = before.first, after.first
     of_one_only = set(lacking(one, other)) | set(lacking(other, one))
     left_out = [*before.noise, *(f"tasks.{task}.*" for task in of_one_only), "tasks.*.published"]
-    changes = changed_params(one, other)
-    return {key: pair for key, pair in changes.items() if not matches(key, left_out)}
+    changed = changed_params(one, other)
+    return {key: pair for key, pair in changed.items() if not matches(key, left_out)}
 
 
-def changes_table(changes: Changes, style: str) -> str:
+def changes_table(changed: Changes, style: str) -> str:
     """A table of parameters with the old and the new value."""
-    if not changes:
+    if not changed:
         return "No parameter differs."
     # A | in a value would end its cell in Markdown.
     rows = [
         [key, *(shown(value).replace("|", "\\|") for value in pair)]
-        for key, pair in changes.items()
+        for key, pair in changed.items()
     ]
     return _table(["parameter", "old", "new"], rows, style)
