@@ -38,6 +38,11 @@ def run(tmp_path_factory):
     return ran
 
 
+def plain(text: str) -> str:
+    """A text without blanks and upper case."""
+    return "".join(text.lower().split())
+
+
 def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     folder = run("samsum")
     data = read_json(folder / paths.metrics("samsum", "data"))["samsum"]["data"]
@@ -51,6 +56,21 @@ def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     assert train["found_inputs_shared_with_test"] == 42
     assert validation["found_inputs_shared_with_test"] == 4
     assert test["kept"] == 819
+    assert (train["found_near_validation"], train["found_near_test"]) == (60, 48)
+    assert (train["found_near_duplicates"], train["kept"]) == (515, 14107)
+    assert (train["answer_in_prompt"], test["answer_in_prompt"]) == (9, 0)
+    # The copies that differ in blanks and case, counted apart from the pipeline.
+    raw = {name: read_jsonl(folder / paths.raw("samsum") / f"{name}.jsonl") for name in data}
+    alike = {name: {plain(row["dialogue"]): row["id"] for row in raw[name]} for name in raw}
+    pairs = read_jsonl(folder / paths.prepared("samsum") / "near_duplicates.jsonl")
+    near = {(pair["id"], pair["near_id"]) for pair in pairs}
+    shared = [
+        (row["id"], alike["test"][plain(row["dialogue"])])
+        for row in raw["train"]
+        if plain(row["dialogue"]) in alike["test"]
+    ]
+    assert len(shared) >= 42
+    assert near.issuperset(shared)
     scores = read_json(folder / paths.metrics("samsum", "baselines"))["samsum"]["baselines"]
     lead3, longest3 = scores["lead3"], scores["longest3"]
     # Measured apart from this project, on the same 819 rows, stemmed.
@@ -74,6 +94,9 @@ def test_prices_lose_their_answer_and_the_scores_land_where_they_are_known_to(ru
     rows = read_jsonl(folder / paths.prepared("price") / "train.jsonl")
     assert not [row["id"] for row in rows if "Price is $" in row["text"]]
     assert not [row["id"] for row in rows if "How much does this cost" in row["text"]]
+    data = read_json(folder / paths.metrics("price", "data"))["price"]["data"]
+    assert (data["train"]["found_near_test"], data["test"]["near_duplicate_clusters"]) == (10, 15)
+    assert (data["train"]["answer_in_prompt"], data["test"]["answer_in_prompt"]) == (6, 1)
     scores = read_json(folder / paths.metrics("price", "baselines"))["price"]["baselines"]
     human = scores.pop("human")
     assert (human["n"], human["protocol"]["covers"]) == (250, "250 of 2000 rows")

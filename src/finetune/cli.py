@@ -188,7 +188,7 @@ def _add_shared_options(command: argparse.ArgumentParser) -> None:
         help="leave out further seeds of these configurations among the experiments",
     )
     command.add_argument(
-        "--by-cluster", action="store_true", help="count rows that open with the same text as one"
+        "--by-cluster", action="store_true", help="count near-duplicates among the test rows as one"
     )
 
 

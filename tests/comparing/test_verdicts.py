@@ -314,17 +314,17 @@ def test_comparisons_in_which_no_row_differs_do_not_count_in_the_correction(run)
 
 def test_clusters_that_were_not_written_down_are_refused(run):
     sides = [Configuration((run(name, NOISE[0]),)) for name in "ab"]
-    with pytest.raises(UserError, match="--by-cluster: predictions of price do not say how"):
+    with pytest.raises(UserError, match="--by-cluster: predictions of price do not say which"):
         verdicts.compare(sides[0], sides[1:], OPTIONS, by_cluster=True)
 
 
-def test_rows_that_open_alike_count_as_one_where_that_is_asked(run):
+def test_near_duplicates_count_as_one_where_that_is_asked(run):
     # Ten products in twenty sizes each.
     errors = np.repeat(np.random.default_rng(5).normal(0, 10, 10), 20)
     before, after = run("a", 200 + NOISE[0] / 10), run("b", 205 + NOISE[0] / 10 + errors)
     for each in (before, after):
         for number, row in enumerate(each.predictions["price"]):
-            row["opening"] = f"product {number // 20}"
+            row["cluster"] = f"product {number // 20}"
     one, other = Configuration((before,)), Configuration((after,))
     by_row, by_cluster = (
         mae(verdicts.judge(verdicts.compare(one, [other], OPTIONS, clustered), OPTIONS))

@@ -82,18 +82,6 @@ def test_a_row_says_what_was_asked_of_it_whatever_its_id(load, tiny_model):
     assert one["input_hash"] == same["input_hash"] != other["input_hash"]
 
 
-def test_near_duplicates_open_alike():
-    question = "How much does this cost?\n\n"
-    lamp = "Brass lamp for desks, with a green shade of glass"
-    texts_of = [f"{lamp}, 40 cm", f"{lamp.upper()},  60 cm", "A chair of oak", "A chair of ash"]
-    alike = predicting._openings([question + text for text in texts_of])
-    assert alike[0] == alike[1]
-    assert len(set(alike)) == 3
-    # What all texts begin with is no reason: without it these would all be one cluster.
-    assert predicting._openings(texts_of) == alike
-    assert len(predicting._openings(["A cup"])) == 1
-
-
 def test_references_carry_what_their_perplexity_is_made_of(load, tiny_model):
     base = load(tiny_model)
     rows = predict(base, base.model, ask_summary(), DIALOGUES, [], "test")

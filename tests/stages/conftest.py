@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from finetune.core import params, paths
-from finetune.core.files import write_jsonl
+from finetune.core.files import write_json, write_jsonl
 from finetune.core.params import Declared, StageParams
 from finetune.core.schema import Lora
 
@@ -35,6 +35,7 @@ def declared(tmp_path, monkeypatch, tiny_model):
     for split in paths.SPLITS:
         rows = DIALOGUES[:4] if split == "validation" else DIALOGUES
         write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
+    write_json(paths.prepared("samsum") / "clusters.json", {"test": [["1", "4"]]})
 
     def made(**run: object) -> StageParams:
         changed = copy.deepcopy(values)

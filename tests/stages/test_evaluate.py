@@ -39,6 +39,7 @@ def test_scores_gain_groups_and_validation_come_out_of_the_predictions(declared,
     scored = read_jsonl(paths.scored("samsum", "tuned"))
     assert [row["id"] for row in scored] == [str(n) for n in range(6)]
     assert {"prediction", "reference", "rouge1"} <= scored[0].keys()
+    assert [row["cluster"] for row in scored] == ["0", "1", "2", "3", "1", "5"]
     assert paths.groups("samsum").read_text().startswith("by\tgroup\tmodel\trows\trouge1")
     assert len(paths.plot("samsum", "rows").read_text().splitlines()) == 7
 

@@ -59,7 +59,7 @@ def chat(number: int) -> dict:
 
 
 def product(number: int, answer: str) -> dict:
-    text = f"{QUESTION}Lamp {chr(65 + number)}\nBright.\n\nPrice is ${answer}"
+    text = f"{QUESTION}Lamp {number}\nBright.\n\nPrice is ${answer}"
     return {"id": f"p-{number}", "text": text, "price": number - 0.01 if number else 0}
 
 
@@ -121,6 +121,12 @@ def test_prepare_keeps_what_can_be_learned_from_and_counts_the_rest(source):
             "found_inputs_shared_with_validation": 0,
             "found_inputs_shared_with_test": 1,
             "dropped_leaks": 1,
+            "found_near_validation": 0,
+            "found_near_test": 1,
+            "found_near_duplicates": 0,
+            "dropped_near_leaks": 0,
+            "dropped_near_duplicates": 0,
+            "answer_in_prompt": 0,
             "kept": 16,
         },
         "validation": {
@@ -132,6 +138,11 @@ def test_prepare_keeps_what_can_be_learned_from_and_counts_the_rest(source):
             "dropped_duplicates": 0,
             "found_inputs_shared_with_test": 0,
             "dropped_leaks": 0,
+            "found_near_test": 0,
+            "found_near_duplicates": 0,
+            "near_duplicate_clusters": 0,
+            "dropped_near_leaks": 0,
+            "answer_in_prompt": 0,
             "kept": 5,
         },
         "test": {
@@ -139,6 +150,9 @@ def test_prepare_keeps_what_can_be_learned_from_and_counts_the_rest(source):
             "found_carriage_returns_in_dialogue": 5,
             "found_repeated_inputs": 0,
             "set_aside": 0,
+            "found_near_duplicates": 0,
+            "near_duplicate_clusters": 0,
+            "answer_in_prompt": 0,
             "kept": 5,
         },
     }
@@ -146,6 +160,37 @@ def test_prepare_keeps_what_can_be_learned_from_and_counts_the_rest(source):
     assert [row["id"] for row in train][:5] == ["0", "1", "2", "5", "8"]
     assert train[0]["dialogue"] == "Ann: Is it 0?\nTom: Yes, 0."
     assert [row["id"] for row in prepared("samsum", "test")] == [str(n) for n in range(25, 30)]
+
+
+def test_near_duplicates_leave_train_and_are_listed(source):
+    words = " ".join(f"word{n}" for n in range(40))
+    long = {27: f"Ann: {words}", 8: f"ann:  {words.upper()}", 9: f"Ann: {words} Tom: ok"}
+    for split, file in (("train", "train"), ("test", "test")):
+        path = source / f"samsum/{file}.json"
+        rows = json.loads(path.read_text())
+        rows = [row | {"dialogue": long.get(int(row["id"]), row["dialogue"])} for row in rows]
+        rows += [{**rows[-1], "id": "copy", "dialogue": long[9]}] if split == "test" else []
+        path.write_text(json.dumps(rows))
+    counts = run("samsum")
+    assert counts["train"]["found_near_test"] == 2
+    assert counts["train"]["dropped_near_leaks"] == 1  # the other one is an exact copy
+    assert counts["train"]["dropped_leaks"] == 1
+    assert counts["test"]["near_duplicate_clusters"] == 1
+    assert not {"8", "9"} & {row["id"] for row in prepared("samsum", "train")}
+    listed = prepared("samsum", "near_duplicates")
+    assert {(pair["id"], pair["near_id"], pair["dropped"]) for pair in listed} == {
+        ("copy", "27", False), ("8", "27", True), ("8", "copy", True),
+        ("9", "27", True), ("9", "copy", True),
+    }  # fmt: skip
+    clusters = read_json(paths.prepared("samsum") / "clusters.json")
+    assert clusters == {"test": [["27", "copy"]], "validation": []}
+
+    near = OmegaConf.load("params.yaml").data.near_duplicates
+    configure(root=str(source), near_duplicates={**near, "threshold": None})
+    counts = run("samsum")
+    assert "found_near_test" not in counts["train"]
+    assert "8" in {row["id"] for row in prepared("samsum", "train")}
+    assert prepared("samsum", "near_duplicates") == []
 
 
 def test_rows_that_are_set_aside_can_be_found_again(source):
@@ -250,7 +295,7 @@ def test_a_task_whose_source_lacks_a_split_is_a_mistake(source, split):
 
 def test_half_a_character_makes_one_bad_row(source):
     file = source / "price/train.jsonl"
-    file.write_text(file.read_text().replace("Lamp C", "Lamp \\ud83d"))  # an emoji cut in two
+    file.write_text(file.read_text().replace("Lamp 2\\n", "Lamp \\ud83d"))  # an emoji cut in two
     assert run("price")["train"]["set_aside"] == 1
 
 

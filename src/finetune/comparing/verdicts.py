@@ -107,7 +107,7 @@ def compare(
 ) -> list[list[Comparison]]:
     """For each of the others its comparisons with the reference over the tasks of both, unjudged.
 
-    With `by_cluster` the tests are over clusters of rows that open alike.
+    With `by_cluster` the tests are over clusters of near-duplicates.
 
     Raises:
         UserError: two runs predicted other rows, were scored by other rules, or share no task.
@@ -263,17 +263,17 @@ def _comparison(
 
 
 def clusters_of(rows: Sequence[Row], task: str) -> list[str]:
-    """For each row how it opens; rows that open alike are one cluster.
+    """For each row the cluster of near-duplicates that it belongs to.
 
     Raises:
-        UserError: the run is of a version that did not write it down.
+        UserError: the run is of a version that did not look for them.
     """
-    if not all("opening" in row for row in rows):
+    if not all("cluster" in row for row in rows):
         raise UserError(
-            f"--by-cluster: predictions of {task} do not say how their rows open; run `dvc repro` "
-            "there with this version"
+            f"--by-cluster: predictions of {task} do not say which rows are near-duplicates; run "
+            "`dvc repro` there with this version"
         )
-    return [row["opening"] for row in rows]
+    return [row["cluster"] for row in rows]
 
 
 def in_order(rows: Sequence[Row], ids: Sequence[str]) -> list[Row]:

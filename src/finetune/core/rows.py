@@ -5,6 +5,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict
 
 from finetune.core.schema import Prompt
+from finetune.core.text import contains_words
 
 
 class TaskRow(BaseModel):
@@ -26,6 +27,15 @@ class TaskRow(BaseModel):
     def completion(self) -> str:
         """The text that the model should write."""
         raise NotImplementedError
+
+    @property
+    def answer_in_input(self) -> bool:
+        """Whether the answer stands in the text that the model reads: counted in `data.json`.
+
+        Here: the completion as whole words, whatever its case and blanks. A kind whose answers
+        have another form overrides this.
+        """
+        return contains_words(self.input, self.completion)
 
     def for_prompt(self, prompt: Prompt) -> Self:
         """The row as training and inference use it under a task's prompt.

@@ -251,6 +251,38 @@ class Embedded(Section):
     seed: int
 
 
+# The least probability with which a pair at the threshold must be found.
+MIN_RECALL = 0.98
+
+
+class NearDuplicates(Section):
+    """What counts as nearly the same text: the Jaccard similarity of shingles of some words.
+
+    From `threshold` on two texts are near-duplicates; null: they are not looked for. A MinHash of
+    `permutations` values is cut into `bands`; texts that agree in a whole band are compared.
+    """
+
+    threshold: Annotated[float, Field(gt=0, le=1)] | None
+    shingle_words: Count
+    permutations: Annotated[int, Field(ge=16, le=1024)]
+    bands: Count
+
+    @model_validator(mode="after")
+    def _bands_find_the_pairs(self) -> Self:
+        if self.permutations % self.bands:
+            raise ValueError(f"bands: is {self.bands}, must divide permutations")
+        if self.threshold is None:
+            return self
+        rows = self.permutations // self.bands
+        recall = 1 - (1 - self.threshold**rows) ** self.bands
+        if recall < MIN_RECALL:
+            raise ValueError(
+                f"bands: {self.bands} bands of {rows} find {recall:.0%} of the pairs at the "
+                f"threshold, must find {MIN_RECALL:.0%}: set more bands"
+            )
+        return self
+
+
 class Data(Section):
     """Where rows come from, and what is done to them."""
 
@@ -260,6 +292,7 @@ class Data(Section):
     embedded: Embedded
     limit: Limit
     max_bad_rate: Fraction
+    near_duplicates: NearDuplicates
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     seed: int

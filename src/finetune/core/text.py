@@ -46,6 +46,16 @@ def normalized(text: str) -> str:
     return "\n".join(line.strip() for line in lines).strip()
 
 
+def words(text: str) -> str:
+    """The words of a text between single blanks, without case and punctuation."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def contains_words(text: str, part: str) -> bool:
+    """Whether the words of `part`, one at least, follow each other in a text."""
+    return bool(words(part)) and f" {words(part)} " in f" {words(text)} "
+
+
 def amount(text: str, name: str) -> float | str:
     """The amount that a text says, such as `12.5`, `$1,299.00` or `1,299.00 USD`; else the text.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
+from finetune.data.near_duplicates import Found
 from finetune.tasks.registry import RawRow, Rows
 
 
@@ -102,6 +103,23 @@ def remove_leakage(splits: dict[str, Split]) -> None:
         kept = [row for row in split.rows if row.input not in leaked]
         split.counts["dropped_leaks"] = len(split.rows) - len(kept)
         split.rows = kept
+
+
+def remove_near_duplicates(splits: dict[str, Split], found: Found) -> None:
+    """Drop near-duplicates: of validation and test from train, of test from validation.
+
+    Within train the first one stays, within validation and test all do. What was dropped before, as
+    an exact copy, is not counted again.
+    """
+    for name in found.near:
+        splits[name].counts |= found.counts(name)
+    for name in ("train", "validation"):
+        _drop(splits[name], found.leaks(name), "dropped_near_leaks")
+    _drop(splits["train"], found.repeated["train"], "dropped_near_duplicates")
+
+
+def _drop(split: Split, ids: set[str], count: str) -> None:
+    split.rows, split.counts[count] = _partition(split.rows, lambda row: row.id not in ids)
 
 
 def _partition(rows: list[TaskRow], keep: Callable[[TaskRow], bool]) -> tuple[list[TaskRow], int]:

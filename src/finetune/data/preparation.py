@@ -5,20 +5,30 @@ from dataclasses import dataclass
 
 from finetune.core import paths
 from finetune.core.errors import DataError
-from finetune.core.schema import ALL
-from finetune.data import cleaning, splitting
+from finetune.core.schema import ALL, NearDuplicates
+from finetune.data import cleaning, near_duplicates, splitting
 from finetune.data.cleaning import Split
+from finetune.data.near_duplicates import Found
 from finetune.tasks.registry import RawRow, Rows
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What may be wrong with rows before it is a mistake, and how a source is split that is not."""
+    """What may be wrong with rows, what counts as nearly the same, and how a source is split."""
 
     max_bad_rate: float
+    near_duplicates: NearDuplicates
     test_fraction: float
     validation_fraction: float
     seed: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The splits, and what is nearly the same in them."""
+
+    splits: dict[str, Split]
+    near: Found
 
 
 def prepare(
@@ -27,10 +37,12 @@ def prepare(
     kind: Rows,
     input_field: str,
     rules: Rules,
-) -> dict[str, Split]:
+    task: str,
+) -> Prepared:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
 
-    `files` names each raw split in messages, `input_field` the field that the model reads. A split
+    `files` names each raw split in messages, `input_field` the field that the model reads, `task`
+    the progress bar. A split
     that was drawn has no peculiarities of its own: those are counted in `all`, which then is empty.
 
     Raises:
@@ -51,8 +63,15 @@ def prepare(
         splits[ALL].rows = []
     elif "validation" not in splits:
         splitting.split_off_validation(splits, rules.validation_fraction, rules.seed)
+    if rules.near_duplicates.threshold is None:
+        cleaning.remove_leakage(splits)
+        return Prepared(splits, Found())
+    # Before exact copies leave, so that the list of pairs has them too.
+    rows = {name: splits[name].rows for name in paths.SPLITS}
+    near = near_duplicates.find(rows, rules.near_duplicates, task)
     cleaning.remove_leakage(splits)
-    return splits
+    cleaning.remove_near_duplicates(splits, near)
+    return Prepared(splits, near)
 
 
 def check_rows(task: str, splits: Mapping[str, Split]) -> None:

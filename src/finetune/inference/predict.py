@@ -4,7 +4,6 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import Any, Generic, TypeVar
 
 from transformers import PreTrainedModel
@@ -18,8 +17,6 @@ from finetune.modeling.base import Base
 from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
 
 Prediction = dict[str, Any]
-# Rows whose inputs share so many characters at their beginning, blanks aside, are one cluster.
-OPENING = 40
 # A kind's own rows, and its own options of `eval`.
 RowT = TypeVar("RowT", bound=TaskRow)
 EvalT = TypeVar("EvalT", bound=Eval)
@@ -84,11 +81,9 @@ def predict(
     )
     with merged_adapter(model), precision.autocast(model, base.dtype):
         predictions = spec.answers(request)
-    openings = _openings([row.input for row in rows])
-    for row, prediction, prompt, opening in zip(rows, predictions, prompts, openings, strict=True):
+    for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.
         prediction["input_hash"] = _hash(row.input)
-        prediction["opening"] = opening
         prediction["prompt_truncated"] = prompt.truncated
         if shots:
             prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}
@@ -119,18 +114,6 @@ def predict_draws(
         )  # fmt: skip
         predictions += [{**row, "draw": k} for row in drawn]
     return predictions
-
-
-def _openings(texts: Sequence[str]) -> list[str]:
-    """A hash of each text's beginning: near-duplicates, as of a product in two sizes, open alike.
-
-    What all texts begin with, such as a question before each description, is not counted.
-    """
-    squeezed = ["".join(text.lower().split()) for text in texts]
-    columns = zip(*squeezed, strict=False)  # until the shortest text ends
-    shared = sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
-    start = shared if len(texts) > 1 else 0
-    return [_hash(text[start : start + OPENING]) for text in squeezed]
 
 
 def _hash(text: str) -> str:

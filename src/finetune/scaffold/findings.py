@@ -51,8 +51,12 @@ def check(name: str, layout: Layout, source: TaskSource, kind: str, data: Data) 
         if not rows:
             raise DataError(f"{layout.splits[split]}: holds no rows")
     # No limit on bad rows here: they are reported with the other counts.
-    rules = Rules(1.0, data.test_fraction, data.validation_fraction, data.seed)
-    splits = preparation.prepare(raw, layout.splits, registry.rows(kind), row_fields.input, rules)
+    rules = Rules(
+        1.0, data.near_duplicates, data.test_fraction, data.validation_fraction, data.seed
+    )
+    splits = preparation.prepare(
+        raw, layout.splits, registry.rows(kind), row_fields.input, rules, name
+    ).splits
     for split, file in layout.splits.items():
         bad = splits[split].bad
         if len(bad) > MAX_BAD * len(raw[split]):

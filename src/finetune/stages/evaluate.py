@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from finetune.core import entry, paths
-from finetune.core.files import read_jsonl, short_hash, write_json, write_jsonl, write_tsv
+from finetune.core.files import (
+    read_json,
+    read_jsonl,
+    short_hash,
+    write_json,
+    write_jsonl,
+    write_tsv,
+)
 from finetune.core.params import StageParams
 from finetune.core.schema import Bootstrap
 from finetune.scoring import draws, forgetting, groups, summary
@@ -36,7 +43,7 @@ def run(which: Model, params: StageParams, task: str) -> None:
         what = draws.of(count, params.task.eval)
         drawn = {
             split: [
-                scores.score(of_split, draw, params.task.score)
+                _with_clusters(task, split, scores.score(of_split, draw, params.task.score))
                 for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
             ]
             for split, of_split in rows.items()
@@ -81,6 +88,13 @@ def run(which: Model, params: StageParams, task: str) -> None:
     forgot = forgetting.forgetting(untuned, general, params.bootstrap)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
     write_json(paths.metrics(task, "tuned"), {task: metrics["tuned"]})
+
+
+def _with_clusters(task: str, split: str, scored: list[Prediction]) -> list[Prediction]:
+    """The rows with the id of the first one of their cluster of near-duplicates."""
+    clusters = read_json(paths.prepared(task) / "clusters.json").get(split, [])
+    first = {row_id: cluster[0] for cluster in clusters for row_id in cluster}
+    return [{**row, "cluster": first.get(row["id"], row["id"])} for row in scored]
 
 
 def _write_groups(

@@ -19,13 +19,15 @@ def run(params: StageParams, task: str) -> None:
     }
     rules = Rules(
         params.data.max_bad_rate,
+        params.data.near_duplicates,
         params.data.test_fraction,
         params.data.validation_fraction,
         params.data.seed,
     )
     kind = params.task.kind
     input_field = registry.options(kind).Task.fields.input
-    splits = preparation.prepare(raw, files, registry.rows(kind), input_field, rules)
+    prepared = preparation.prepare(raw, files, registry.rows(kind), input_field, rules, task)
+    splits = prepared.splits
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
     preparation.check_rows(task, splits)
@@ -35,9 +37,13 @@ def run(params: StageParams, task: str) -> None:
             rows = [row.model_dump(exclude_unset=True) for row in splits[split].rows]
             write_jsonl(folder / f"{split}.jsonl", rows)
         write_jsonl(folder / "set_aside.jsonl", [row for s in splits.values() for row in s.bad])
+        write_jsonl(folder / "near_duplicates.jsonl", prepared.near.pairs)
+        write_json(folder / "clusters.json", prepared.near.clusters)
     counts = {split: splits[split].counts for split in (ALL,) if split in splits}
     for split in paths.SPLITS:
-        counts[split] = {**splits[split].counts, "kept": len(splits[split].rows)}
+        rows = splits[split].rows
+        in_prompt = sum(row.answer_in_input for row in rows)
+        counts[split] = {**splits[split].counts, "answer_in_prompt": in_prompt, "kept": len(rows)}
     write_json(paths.metrics(task, "data"), {task: {"data": counts}})
 
 

@@ -63,3 +63,15 @@ def test_a_set_of_labels_that_is_none_is_refused(tickets, override, said):
 def test_the_labels_may_be_those_of_train(tickets):
     read = validate_text(tickets("tasks.tickets.eval.labels=null"), "conf")
     assert read.tasks["tickets"].eval.labels is None
+
+
+@pytest.mark.parametrize(
+    ("text", "given_away"),
+    [
+        ("It is a DELIVERY,\nlate again", True),
+        ("Deliverylate", False),
+        ("delivery was late", False),
+    ],
+)
+def test_a_text_that_holds_its_label_is_seen(text, given_away):
+    assert rows.Row(id="1", text=text, label="delivery late").answer_in_input is given_away

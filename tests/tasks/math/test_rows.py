@@ -82,3 +82,11 @@ def test_a_bad_field_is_named_with_its_value(fields, message):
 )
 def test_peculiarities_are_counted(fields, names):
     assert list(rows.peculiarities(MINIMAL | fields)) == names
+
+
+@pytest.mark.parametrize(
+    ("question", "given_away"), [("Is 1,200.0 enough?", True), ("Is 120 + 1 enough?", False)]
+)
+def test_a_question_that_says_the_answer_is_seen(question, given_away):
+    row = rows.Row(id="1", question=question, answer="12 * 100\n#### 1200")
+    assert row.answer_in_input is given_away

@@ -148,3 +148,17 @@ def test_many_blanks_take_no_time(blank, end):
 def test_an_answer_goes_with_the_blanks_around_it(blanks):
     assert rows.description(f"A lamp{blanks}Price is $9.00{blanks}") == "A lamp"
     assert rows.description(f"{blanks}Price is $9.00{blanks}") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "given_away"),
+    [
+        ("Sold for $157.99 elsewhere", True),
+        ("Sold for $1,157.99 or $ 158", True),
+        ("Was $157.20", False),
+        ("158 pieces", False),
+    ],
+)
+def test_a_description_that_says_the_price_is_seen(text, given_away):
+    row = rows.Row(id="1", text=text, price=158.2, category=None)
+    assert row.answer_in_input is given_away

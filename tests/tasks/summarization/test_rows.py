@@ -90,3 +90,12 @@ def test_several_references_are_found():
         "several_references", "blank_references", "newlines_in_summary",
         "stray_blanks_around_summary",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("summary", "given_away"),
+    [("We meet at  noon.", True), ("Ann: we meet at noon", True), ("We meet", False), ("", False)],
+)
+def test_a_summary_that_is_a_line_of_the_dialogue_is_seen(summary, given_away):
+    row = rows.Row(id="1", dialogue="Bob: Hi!\nAnn: We meet at noon", summary=summary)
+    assert row.answer_in_input is given_away

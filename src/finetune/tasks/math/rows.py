@@ -15,6 +15,7 @@ from finetune.tasks.math.options import MathPrompt
 
 # Put before a final answer whose solution is a field apart; other texts keep the marker they have.
 MARKER = "####"
+_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 class Row(TaskRow):
@@ -33,6 +34,12 @@ class Row(TaskRow):
         """The worked solution with the final answer."""
         return self.answer
 
+    @property
+    def answer_in_input(self) -> bool:
+        """Whether the final answer is one of the question's numbers."""
+        *_, answer = _numbers(last_line(self.answer)) or [None]
+        return answer in _numbers(self.question)
+
     def for_prompt(self, prompt: Prompt) -> Self:
         """The row, its answer without the solution where `prompt.completion` is `answer`."""
         if isinstance(prompt, MathPrompt) and prompt.completion == "answer":
@@ -43,6 +50,10 @@ class Row(TaskRow):
 def last_line(text: str) -> str:
     """What stands after the last line end."""
     return text.rpartition("\n")[2]
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
 
 
 def clean(row: Mapping[str, Any]) -> Row:

@@ -40,6 +40,14 @@ class Row(TaskRow):
         """The price to the nearest dollar, clipped to what the model can say."""
         return str(nearest_dollar(self.price))
 
+    @property
+    def answer_in_input(self) -> bool:
+        """Whether a price in the description is the row's, to the nearest dollar."""
+        written = (price.lstrip("$ ").replace(",", "") for price in _PRICE.findall(self.text))
+        return any(
+            math.floor(float(each) + 0.5) == math.floor(self.price + 0.5) for each in written
+        )
+
 
 def clean(row: Mapping[str, Any]) -> Row:
     """The row without question and answer in its text.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finetune.core.rows import TaskRow
-from finetune.core.text import id_field, normalized, text_field
+from finetune.core.text import id_field, normalized, text_field, words
 
 
 class Row(TaskRow):
@@ -28,6 +28,15 @@ class Row(TaskRow):
     def completion(self) -> str:
         """The summary; of several references the first."""
         return self.summary
+
+    @property
+    def answer_in_input(self) -> bool:
+        """Whether a line of the dialogue, without its speaker, is a reference."""
+        lines = self.dialogue.split("\n")
+        said = {words(text) for line in lines for text in (line, line.partition(":")[2])}
+        return any(
+            words(each) in said for each in self.references or (self.summary,) if words(each)
+        )
 
 
 def clean(row: Mapping[str, Any]) -> Row:

@@ -1,0 +1,138 @@
+import random
+
+import pytest
+from pydantic import ValidationError
+
+from finetune.core.schema import NearDuplicates
+from finetune.data import near_duplicates
+from finetune.data.near_duplicates import Index, Pair, clusters, jaccard, shingles
+from finetune.tasks.summarization.rows import Row
+
+OPTIONS = NearDuplicates(threshold=0.8, shingle_words=3, permutations=128, bands=32)
+WORDS = [f"word{n}" for n in range(400)]
+
+
+def row(row_id: str, text: str) -> Row:
+    return Row(id=row_id, dialogue=text, summary="x")
+
+
+def text(seed: int, words: int = 60) -> str:
+    return " ".join(random.Random(seed).choices(WORDS, k=words))
+
+
+def edited(original: str, seed: int, edits: int) -> str:
+    """The text with so many of its words replaced."""
+    generator = random.Random(seed)
+    words = original.split()
+    for place in generator.sample(range(len(words)), edits):
+        words[place] = f"other{generator.randrange(10**6)}"
+    return " ".join(words)
+
+
+def corpus() -> list[str]:
+    """Texts in families, whose similarities go from 0 to 1."""
+    families = [text(seed) for seed in range(60)]
+    return [
+        edited(original, seed, edits)
+        for seed, original in enumerate(families)
+        for edits in (0, 0, 1, 2, 3, 4, 6, 9)
+    ]
+
+
+def test_shingles_ignore_case_and_blanks():
+    assert shingles("Hi Bob!  See\nyou", 2) == shingles("hi bob ! SEE you", 2)
+    assert shingles("Hi Bob!  See", 2) == {b"hi bob", b"bob !", b"! see"}
+    assert shingles("3 + 4", 3) != shingles("3 - 4", 3)
+    assert shingles("Hi", 3) == {b"hi"}
+    assert shingles(" \n", 3) == frozenset()
+
+
+def test_similarity_is_the_jaccard_index():
+    assert jaccard(frozenset({b"a", b"b"}), frozenset({b"b", b"c"})) == pytest.approx(1 / 3)
+    assert jaccard(frozenset(), frozenset()) == 0
+
+
+def test_pairs_are_those_of_a_brute_force_search():
+    texts = corpus()
+    index = Index(texts, OPTIONS)
+    found = {}
+    for i in range(len(texts)):
+        found |= {(pair.index, pair.near): pair.similarity for pair in index.pairs(i)}
+        index.insert(i)
+    every = [shingles(each, OPTIONS.shingle_words) for each in texts]
+    exact = {
+        (i, j): similarity
+        for i in range(len(texts))
+        for j in range(i)
+        if (similarity := jaccard(every[i], every[j])) >= 0.8
+    }
+    assert len(exact) > 200
+    assert all(found[pair] == exact[pair] for pair in found)
+    assert len(found) >= 0.98 * len(exact)
+    surely = {pair for pair, similarity in exact.items() if similarity >= 0.9}
+    assert 0 < len(surely) < len(exact)
+    assert surely <= found.keys()
+
+
+def test_of_near_duplicates_train_keeps_none_that_others_have_and_one_of_its_own():
+    one, other, third = text(1), text(2), text(3)
+    splits = {
+        "train": [
+            row("a", one.upper()),
+            row("b", third),
+            row("c", edited(third, 1, 1)),
+            row("d", edited(third, 2, 1)),
+            row("e", text(4)),
+        ],
+        "validation": [row("v", f"{other}."), row("w", text(5))],
+        "test": [row("t", one), row("u", other), row("x", edited(other, 3, 1))],
+    }
+    found = near_duplicates.find(splits, OPTIONS, "samsum")
+    assert found.near == {
+        "test": {},
+        "validation": {"test": {"v"}},
+        "train": {"validation": set(), "test": {"a"}},
+    }
+    # d is near b, the one that stays; c left.
+    assert found.repeated == {"test": {"x"}, "validation": set(), "train": {"c", "d"}}
+    assert found.clusters == {"test": [["u", "x"]], "validation": []}
+    listed = {
+        (p["split"], p["id"], p["near_split"], p["near_id"], p["dropped"]) for p in found.pairs
+    }
+    assert listed == {
+        ("test", "x", "test", "u", False),
+        ("validation", "v", "test", "u", True),
+        ("validation", "v", "test", "x", True),
+        ("train", "a", "test", "t", True),
+        ("train", "c", "train", "b", True),
+        ("train", "d", "train", "b", True),
+    }
+    assert found.pairs[0]["similarity"] == pytest.approx(55 / 61, abs=1e-4)
+    assert found.pairs[0]["near_input"] == other[: near_duplicates.SHOWN_CHARACTERS]
+
+
+def test_texts_without_words_are_near_nothing():
+    splits = {
+        "train": [row("a", "..."), row("b", "!!!")],
+        "validation": [],
+        "test": [row("t", "?")],
+    }
+    assert near_duplicates.find(splits, OPTIONS, "samsum").pairs == []
+
+
+def test_clusters_are_linked_over_any_number_of_pairs():
+    pairs = [Pair(5, 2, 0.9), Pair(9, 5, 0.9), Pair(7, 4, 0.8)]
+    assert clusters(pairs) == [[2, 5, 9], [4, 7]]
+    assert clusters([]) == []
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [
+        ({"bands": 24}, "bands: is 24, must divide permutations"),
+        ({"bands": 8}, "bands: 8 bands of 16 find 20% of the pairs at the threshold"),
+    ],
+)
+def test_bands_that_miss_pairs_are_refused(values, what):
+    with pytest.raises(ValidationError, match=what):
+        NearDuplicates(**{**OPTIONS.model_dump(), **values})
