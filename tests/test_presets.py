@@ -1,9 +1,12 @@
 """The presets of conf/experiment/ and the prompts of conf/prompt/: composed, validated, planned."""
 
+import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from dvc.cli.parser import get_main_parser
 from dvc.repo import Repo
 
 from finetune.composition import compose, flat
@@ -109,3 +112,45 @@ def test_a_prompt_lies_over_a_task_that_was_added():
 def test_one_who_runs_a_preset_can_choose_another_prompt():
     chosen = composed("experiment=samsum-llama-1b", "prompt@tasks.samsum.prompt=default")
     assert chosen.tasks["samsum"].prompt == composed().tasks["samsum"].prompt
+
+
+@pytest.fixture
+def said(tmp_path, monkeypatch) -> Path:
+    """A file to which `make`, `dvc` and `finetune` write how they are called, and do nothing."""
+    log, programs = tmp_path / "said", tmp_path / "programs"
+    programs.mkdir()
+    for name in ("make", "dvc", "finetune"):
+        file = programs / name
+        file.write_text(f'#!/bin/sh\necho {name} "$@" >> {log}\n')
+        file.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path)
+    return log
+
+
+def results_script(*arguments: str) -> str:
+    command = ["bash", str(ROOT / "bench/gpu_results.sh"), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_script_for_a_gpu_runs_and_shelves_twelve(said):
+    (said.parent / "results/samsum-smollm2-lora-r8-seed1").mkdir(parents=True)
+    results_script(str(ROOT / "models"))
+    lines = said.read_text().splitlines()
+    assert lines[0] == "make smollm2"
+    runs = [line.split()[1:] for line in lines if line.startswith("dvc exp run")]
+    parsed = [get_main_parser().parse_args(run) for run in runs]
+    names = [run.name for run in parsed]
+    assert len(set(names)) == 11  # all but the one that is on the shelf
+    assert names[0] == "samsum-smollm2-qlora-r8-seed1"
+    shelved = [line for line in lines if line.startswith("finetune shelve")]
+    assert shelved == [f"finetune shelve {name} --rev {name}" for name in names]
+    overrides = [override.partition("=")[0] for override in parsed[-1].set_param]
+    assert overrides[-3:] == ["method", "lora.r", "train.seed"]
+    settings = composed(*parsed[-1].set_param, f"model.name={ROOT}/models/embedded")
+    assert (list(settings.tasks), settings.lora.r, settings.train.seed) == (["samsum"], 64, 3)
+
+
+def test_the_script_for_a_gpu_starts_no_run_after_its_minutes(said):
+    assert "0 minutes are over before samsum-smollm2-qlora-r8-seed1" in results_script("DIR", "0")
+    assert "dvc exp run" not in said.read_text()
