@@ -32,6 +32,7 @@ PARAMETERS = {
     "google/gemma-3-1b-it": 999_885_952,
     "meta-llama/Llama-3.1-8B": 8_030_261_248,
     "meta-llama/Llama-3.2-1B-Instruct": 1_235_814_400,
+    "meta-llama/Llama-3.2-3B": 3_212_749_824,
     "meta-llama/Llama-3.2-3B-Instruct": 3_212_749_824,
     "microsoft/Phi-4-mini-instruct": 3_836_021_760,
 }

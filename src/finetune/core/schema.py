@@ -329,6 +329,7 @@ class Lora(Section):
 
     r: Annotated[int, Field(ge=1, le=1024)]
     alpha: Annotated[float, Field(gt=0)]
+    alpha_ratio: Annotated[float, Field(gt=0)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)]
     target_modules: str | list[str]
 
