@@ -3,6 +3,7 @@
 from finetune.comparing.runs import Run
 from finetune.composition import shown
 from finetune.core.errors import UserError
+from finetune.shelf.rows import reference_hash
 from finetune.tasks import registry
 
 
@@ -63,10 +64,7 @@ def _check_rows(task: str, before: Run, after: Run) -> None:
     has_hashes = all("input_hash" in row for rows in both for row in rows)
     rows = [
         {
-            row["id"]: (
-                row.get("references", row["reference"]),
-                row["input_hash"] if has_hashes else None,
-            )
+            row["id"]: (reference_hash(row), row["input_hash"] if has_hashes else None)
             for row in predictions
         }
         for predictions in both

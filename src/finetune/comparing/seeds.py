@@ -14,6 +14,7 @@ from finetune.comparing.experiments import queued
 from finetune.composition import compose, flat, shown
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED
+from finetune.shelf import public
 
 log = logging.getLogger(__name__)
 SEED = "train.seed"
@@ -71,7 +72,7 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     Raises:
         UserError: the run is of other code or data, or lacks a task or a key of conf/.
     """
-    here = runs.Run("conf/", flat(compose(root, []), "conf"), {}, {})
+    here = runs.Run("conf/", public.by_key(flat(compose(root, []), "conf")), {}, {})
     changed = {
         key: pair
         for key, pair in changed_params(here, wanted).items()
@@ -91,7 +92,16 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "
             "commit and run `finetune seeds HEAD` there"
         )
-    return [f"{key}={_quoted(new)}" for key, (_, new) in changed.items()]
+    # With the folders of this machine, which are no part of what runs are compared by.
+    in_full = flat(wanted.text("params.yaml"), f"params.yaml of {wanted.name}")
+    values = {key: in_full.get(key, new) for key, (_, new) in changed.items()}
+    for key, value in values.items():
+        if str(value).startswith("…/"):
+            raise UserError(
+                f"{wanted.name}: {key} is {value}, whose folders are not on the shelf; name the "
+                "revision or experiment that was shelved"
+            )
+    return [f"{key}={_quoted(value)}" for key, value in values.items()]
 
 
 def _quoted(value: object) -> str:
