@@ -53,9 +53,18 @@ def check_comparable(before: Run, after: Run) -> list[str]:
     if not tasks:
         raise UserError(f"{before.name} and {after.name} have no task in common")
     for task in tasks:
-        _check_rows(task, before, after)
-        _check_scoring(task, before, after)
+        check_task(task, before, after)
     return tasks
+
+
+def check_task(task: str, before: Run, after: Run) -> None:
+    """Check that two runs that have a task were tested on the same rows by the same rules.
+
+    Raises:
+        UserError: they were not.
+    """
+    _check_rows(task, before, after)
+    _check_scoring(task, before, after)
 
 
 def _check_rows(task: str, before: Run, after: Run) -> None:

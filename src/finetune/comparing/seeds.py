@@ -12,6 +12,7 @@ from finetune.comparing.comparability import changed_params
 from finetune.comparing.configurations import SEEDS, matches
 from finetune.comparing.experiments import queued
 from finetune.composition import compose, flat, shown
+from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED
 from finetune.shelf import public
@@ -92,16 +93,24 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "
             "commit and run `finetune seeds HEAD` there"
         )
-    # With the folders of this machine, which are no part of what runs are compared by.
-    in_full = flat(wanted.text("params.yaml"), f"params.yaml of {wanted.name}")
-    values = {key: in_full.get(key, new) for key, (_, new) in changed.items()}
-    for key, value in values.items():
-        if str(value).startswith("…/"):
-            raise UserError(
-                f"{wanted.name}: {key} is {value}, whose folders are not on the shelf; name the "
-                "revision or experiment that was shelved"
-            )
-    return [f"{key}={_quoted(value)}" for key, value in values.items()]
+    return [f"{key}={_quoted(_in_full(wanted, key, new))}" for key, (_, new) in changed.items()]
+
+
+def _in_full(wanted: runs.Run, key: str, value: object) -> object:
+    """A parameter with the folders of this machine, which runs are not compared by.
+
+    Raises:
+        UserError: the run is a shelved one, which has them not.
+    """
+    if not str(value).startswith(paths.ELSEWHERE):
+        return value
+    value = flat(wanted.text("params.yaml"), f"params.yaml of {wanted.name}").get(key)
+    if str(value).startswith(paths.ELSEWHERE):
+        raise UserError(
+            f"{wanted.name}: {key} is {value}, without its folders; name the revision or "
+            "experiment that was shelved"
+        )
+    return value
 
 
 def _quoted(value: object) -> str:

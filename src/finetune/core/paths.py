@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+# What a path outside the repository is published with, in place of its folders.
+ELSEWHERE = "…/"
 SPLITS = ("train", "validation", "test")
 
 
@@ -84,4 +86,4 @@ def without_folders(name: str) -> str:
     That is an absolute one, or one that begins with `~` or `..`.
     """
     is_outside = Path(name).is_absolute() or name.startswith(("~", "../"))
-    return f"…/{Path(name).name}" if is_outside else name
+    return f"{ELSEWHERE}{Path(name).name}" if is_outside else name

@@ -4,6 +4,7 @@ import math
 import re
 from typing import Any
 
+from finetune.core.errors import UserError
 from finetune.core.paths import without_folders
 
 DATA_ROOT = "data.root"
@@ -79,3 +80,23 @@ def _is_describing(text: str, keys: list[str]) -> bool:
         return bool(_HEX.fullmatch(text))
     named = keys[-1] in _TEXTS or any(section in keys[:-1] for section in _SECTIONS)
     return named and text.isprintable() and len(text) <= _MAX_CHARACTERS
+
+
+def check_curve(text: str, where: str) -> None:
+    """Check that a table holds names of columns, and below them numbers alone.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    head, *lines = text.splitlines()
+    cells = [cell for row in lines for cell in row.split("\t") if cell]
+    if not all(map(_KEY.fullmatch, head.split("\t"))) or not all(map(_is_number, cells)):
+        raise UserError(f"{where}: holds something that is no number")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

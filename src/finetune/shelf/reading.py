@@ -1,13 +1,14 @@
 """The files of a shelved run, under the paths that the pipeline gives them."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from finetune.comparing.sources import Source
 from finetune.core import paths
 from finetune.core.errors import UserError
-from finetune.core.files import line, read_text
-from finetune.shelf import about, rows
+from finetune.core.files import line, parse_json, read_text
+from finetune.shelf import about, public, rows
 
 README = "README.md"
 TABLE = ".tsv"
@@ -33,7 +34,7 @@ def names(root: Path) -> list[str]:
     )
 
 
-def without_readme(given: list[str]) -> list[str]:
+def without_readme(given: Sequence[str]) -> list[str]:
     """The names without the shelf's README, which `results/*` holds too."""
     return [name for name in given if Path(name) != paths.shelf() / README]
 
@@ -71,6 +72,29 @@ def source(folder: Path, shown: str) -> tuple[Source, about.About]:
         )
 
     return Source(text, listed, described.code.commit), described
+
+
+def check(folder: Path, shown: str) -> None:
+    """Check that a folder holds the files of a shelved run, as they were written, and no other.
+
+    Raises:
+        UserError: one is damaged, holds what may not be on the shelf, or is unknown.
+    """
+    files, described = source(folder, shown)
+    for path in described.files:
+        if path.endswith(".json"):
+            _, left_out = public.metrics(parse_json(files.text(path), f"{shown}/{path}"))
+            if left_out:
+                raise UserError(f"{shown}/{path}: {left_out[0]} may not be on the shelf")
+        elif path.startswith("predictions/"):
+            files.text(Path(path).with_suffix(".jsonl").as_posix())
+        elif path.endswith(TABLE):
+            public.check_curve(files.text(path), f"{shown}/{path}")
+        else:
+            files.text(path)
+    there = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
+    for path in sorted(there - {*described.files, about.FILE}):
+        raise UserError(f"{shown}: {path} is no file of the run; remove it, or shelve it again")
 
 
 def _checked(folder: Path, shown: str, path: str, described: about.About) -> str:
