@@ -227,7 +227,7 @@ def _add_rank_options(command: argparse.ArgumentParser) -> None:
         "experiments",
         metavar="EXPERIMENT",
         nargs="*",
-        help="or results/NAME; default: all experiments",
+        help="experiments, or results/NAME (default: all experiments)",
     )
     command.add_argument("--shelf", action="store_true", help="rank the shelved runs")
     command.add_argument("--task", metavar="TASK", help="rank by this task alone")

@@ -34,6 +34,7 @@ from finetune.shelf import reading
 
 log = logging.getLogger(__name__)
 HEAD = "HEAD"
+REVEAL, REVEAL_SHELVED = "--reveal", "`finetune compare results/A results/B`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,20 +124,20 @@ def _rank_shelved(root: Path, names: Sequence[str], settings: Params, options: O
         return 0
     usd = settings.run.usd_per_hour
     print("\n\n".join(table(task, of, usd, options.style) for task, of in entries))
-    print(f"\n{_note([each for _, of in ranked for each in of])}")
+    print(f"\n{_note([each for _, of in ranked for each in of], REVEAL_SHELVED)}")
     if len(ranked) > len(dict.fromkeys(task for task, _ in ranked)):
         print("Runs of one task in several tables were asked other rows, or are scored otherwise.")
     return 0
 
 
-def _note(compared: Sequence[Configuration]) -> str:
+def _note(compared: Sequence[Configuration], reveal: str = REVEAL) -> str:
     """What the table does not say by itself."""
     singles = [each.name for each in compared if len(each.runs) == 1]
     note = (
         "Scores of validation rows, by which to choose. A tie cannot be told apart from the best, "
         "with p-values adjusted for all pairs (Westfall-Young); the best of many is too good by "
-        "chance, so look at its test score once: --reveal. Efficient: no other is better for less "
-        "time and size."
+        "chance, so look at its test score once: "
+        f"{reveal}. Efficient: no other is better for less time and size."
     )
     if singles:
         note += (

@@ -45,9 +45,9 @@ class Code(_Strict):
 
 
 class Task(_Strict):
-    """Of a task: its kind, hashes by dvc.lock, minutes of the stages, and what they cost.
+    """Of a task: its kind, hashes by dvc.lock, minutes of the stages, and what they cost in USD.
 
-    None for what is not known. `digests` are by split.
+    None for what is not known. `digests` are by split, `minutes` and `usd` by stage.
     """
 
     kind: str
@@ -57,7 +57,7 @@ class Task(_Strict):
     adapter: str | None
     device: str | None
     minutes: dict[str, float | None]
-    usd: float | None
+    usd: dict[str, float | None]
     digests: dict[str, Digest]
 
 

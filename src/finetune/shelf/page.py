@@ -1,7 +1,7 @@
 """`results/README.md`: what stands on the shelf, and what of it can be told apart.
 
-It is written from the shelf alone. Every sentence holds whichever way the numbers fall. Runs are told
-apart by their validation rows, so that writing the page is no look at test.
+It is written from the shelf alone. Every sentence holds whichever way the numbers fall. Runs are
+told apart by their validation rows, so that writing the page is no look at test.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,10 +28,10 @@ from finetune.tasks import registry
 HEAD = """\
 # The shelf
 
-Runs whose data may not be in this repository: their parameters, metrics and curves, and the scores of
-each row without any text of the data. `finetune shelve NAME` puts a run here, `finetune compare
-results/A results/B` compares two by the same rows, and `finetune rank --shelf` ranks all of them. This
-page is written by `finetune shelf`, and `make check` fails where it is out of date.
+Runs whose data may not be in this repository: their parameters, metrics and curves, and the scores
+of each row without any text of the data. `finetune shelve NAME` puts a run here, `finetune compare
+results/A results/B` compares two by the same rows, and `finetune rank --shelf` ranks all of them.
+This page is written by `finetune shelf`, and `make check` fails where it is out of date.
 """
 EMPTY = "Nothing is shelved yet."
 MISSING = "–"
@@ -71,7 +71,8 @@ def page(root: Path) -> str:
         [runs.read(root, name, split) for name in names] for split in ("test", "validation")
     )
     described = {name: about.read(root / name, name) for name in names}
-    parts = [HEAD]
+    level = numbers.percent(options.confidence)
+    parts = [HEAD, f"Scores are of test rows, intervals at {level}. – is what is not known.\n"]
     for task in dict.fromkeys(task for run in tested for task in run.kinds):
         parts.append(f"## {task}\n")
         for group in ranking.groups(tested, task):
@@ -114,9 +115,6 @@ def _cells(entry: Entry) -> list[str]:
     of, task, metrics = entry.run.params, entry.about.tasks[entry.task], entry.metrics
     gain = metrics["tuned"].get("gain", {}).get(entry.metric.key)
     best = baselines.best(metrics.get("baselines", {}), entry.metric)
-    minutes = [each for each in task.minutes.values() if each is not None]
-    partly = {stage: each for stage, each in task.minutes.items() if each is not None}
-    known = "" if len(minutes) == len(task.minutes) else f" ({', '.join(partly)} only)"
     cells = [
         entry.name,
         str(of.get("model.name", MISSING)),
@@ -135,12 +133,21 @@ def _cells(entry: Entry) -> list[str]:
         f"**{_score(metrics['tuned'], entry.metric)}**",
         tables.signed_with_interval(gain) if gain else MISSING,
         f"{best}: {_score(metrics['baselines'][best], entry.metric)}" if best else MISSING,
-        f"{sum(minutes):.1f}{known}" if minutes else MISSING,
-        MISSING if task.usd is None else f"{task.usd:.2f}",
+        _total(task.minutes, 1),
+        _total(task.usd, 2),
         task.device or MISSING,
     ]
     # A | would end its cell.
     return [cell.replace("|", "\\|") for cell in cells]
+
+
+def _total(by_stage: dict[str, float | None], decimals: int) -> str:
+    """`0.6 (train only)`: the sum of what is known."""
+    known = {stage: value for stage, value in by_stage.items() if value is not None}
+    if not known:
+        return MISSING
+    partly = "" if len(known) == len(by_stage) else f" ({', '.join(known)} only)"
+    return f"{sum(known.values()):.{decimals}f}{partly}"
 
 
 def _method(of: dict[str, object], task: str) -> str:
@@ -175,6 +182,7 @@ def _sentences(
             grouped = configurations.grouped(group, SEEDS)
             yield from _among_each_other(grouped, task, options)
     yield _about_seeds(entries)
+    yield from (f"{entry.name}: {note}" for entry in entries if (note := entry.about.note))
 
 
 def _protocol(entries: Sequence[Entry]) -> str:
@@ -226,7 +234,7 @@ def _about_baselines(entries: Sequence[Entry], options: Bootstrap) -> str:
 
 
 def _gain_over(entry: Entry, baseline: str, options: Bootstrap) -> dict[str, float] | None:
-    """The paired difference tuned - baseline; None where a baseline was not shelved or is silent."""
+    """The paired difference tuned - baseline; None where the baseline is not shelved, or silent."""
     try:
         before = entry.run.rows(paths.baselines(entry.task) / f"{baseline}.jsonl")
     except UserError:
@@ -278,6 +286,6 @@ def _about_seeds(entries: Sequence[Entry]) -> str:
     if not singles:
         return "Every configuration was run with several seeds."
     return (
-        f"Of one seed each: {', '.join(map(_linked, singles))}. What is said of these is about these "
-        "runs: what another seed of training would change is in none of their intervals."
+        f"Of one seed each: {', '.join(map(_linked, singles))}. What is said of these is about "
+        "these runs: what another seed of training would change is in none of their intervals."
     )

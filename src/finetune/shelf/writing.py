@@ -94,7 +94,7 @@ def _folder(root: Path, name: str, is_forced: bool) -> Path:
     is_name = name.replace("-", "").replace("_", "").replace(".", "").isalnum()
     if not (is_name and name.isascii()) or name.startswith((".", "-")) or name == "README.md":
         raise UserError(
-            f"{name!r:.60}: a name on the shelf is of letters, digits, -, _ and ., such as samsum-r16"
+            f"{name!r:.60}: a name on the shelf is of letters, digits, -, _ and ., as samsum-r16"
         )
     folder = root / paths.shelf() / name
     if folder.exists() and not is_forced:
@@ -178,9 +178,7 @@ def _task(by_split: Mapping[runs.Split, Run], source: Source, task: str) -> abou
     lock = read_yaml(source.text("dvc.lock"), "dvc.lock").get("stages", {})
     params = flat(source.text("params.yaml"))
     minutes = {stage: _of_run(source, task, name, "minutes") for stage, name in TIMED.items()}
-    known = [each for each in minutes.values() if each is not None]
-    usd = params.get("run.usd_per_hour")
-    is_paid = isinstance(usd, int | float) and len(known) == len(minutes)
+    rate = params.get("run.usd_per_hour")
     device = _of_run(source, task, "train", "device")
     return about.Task(
         kind=run.kinds[task],
@@ -190,9 +188,15 @@ def _task(by_split: Mapping[runs.Split, Run], source: Source, task: str) -> abou
         adapter=origin.md5(lock, f"train@{task}", "outs", paths.adapter(task).as_posix()),
         device=device if isinstance(device, str) else None,
         minutes=minutes,
-        usd=round(sum(known) / 60 * float(usd), 4) if is_paid else None,  # type: ignore[arg-type]
+        usd={stage: _usd(each, rate) for stage, each in minutes.items()},
         digests={split: each.digest(task) for split, each in by_split.items()},
     )
+
+
+def _usd(minutes: float | None, per_hour: object) -> float | None:
+    if minutes is None or not isinstance(per_hour, int | float):
+        return None
+    return round(minutes / 60 * per_hour, 4)
 
 
 def _of_run(source: Source, task: str, name: str, key: str) -> Any:
