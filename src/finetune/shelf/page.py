@@ -253,7 +253,8 @@ def _among_each_other(
 ) -> Iterator[str]:
     """Which configurations can be told apart by their validation rows."""
     if len(compared) == 1:
-        yield f"{_linked(compared[0])}: runs of one configuration, which differ in the seed alone."
+        if len(compared[0].runs) > 1:
+            yield f"{_linked(compared[0])}: one configuration, its runs differ in the seed alone."
         return
     best, *others = ranking.rank(compared, task, options)
     if best.score is None:
