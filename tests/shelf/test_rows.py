@@ -1,0 +1,103 @@
+import math
+
+import pytest
+
+from finetune.core.errors import FileError, UserError
+from finetune.shelf import rows
+
+FIELDS = frozenset({"rouge1", "empty", "prediction"})
+
+
+@pytest.mark.parametrize("name", ["7", "test-12", "validation-3", 13862856, "page-1"])
+def test_a_number_is_its_own_id(name):
+    assert rows.public_id(name) == str(name)
+
+
+@pytest.mark.parametrize("name", ["Amanda", "amanda-7", "a b", "", "\ud800", "7 rue X", "1" * 19])
+def test_any_other_id_is_hashed_and_its_hash_stays(name):
+    hashed = rows.public_id(name)
+    assert hashed.startswith("id-")
+    assert len(hashed) == 19
+    assert rows.public_id(hashed) == hashed
+    assert rows.public_id(f"{name}x") != hashed
+
+
+def test_references_are_told_apart_by_a_hash():
+    one = rows.reference_hash({"reference": "a text"})
+    assert one != rows.reference_hash({"reference": "another"})
+    assert one != rows.reference_hash({"reference": "a text", "references": ["a text", "b"]})
+    assert one == rows.reference_hash({"reference_hash": one})
+    assert rows.reference_hash({"reference": 6}) == rows.reference_hash({"reference": 6.0})
+    assert rows.reference_hash({"nll": 1.0}) is None
+
+
+def test_a_row_keeps_its_hashes_numbers_and_flags_alone():
+    row = {
+        "id": "test-1",
+        "reference": "a text",
+        "prediction": 5.25,
+        "rouge1": 1 / 3,
+        "empty": False,
+        "input_hash": "0123456789ab",
+        "unsupported": ["Irene"],
+        "comment": "a text",
+    }
+    reduced = rows.reduced(row, FIELDS, "x")
+    assert reduced == {
+        "id": "test-1",
+        "reference_hash": rows.reference_hash(row),
+        "input_hash": "0123456789ab",
+        "prediction": 5.25,
+        "rouge1": 1 / 3,
+        "empty": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("prediction", "a text"),
+        ("rouge1", [1.0]),
+        ("rouge1", math.inf),
+        ("input_hash", "a text"),
+        ("opening", "Hello there"),
+        ("empty", {"a": 1}),
+    ],
+)
+def test_a_field_that_is_no_number_is_refused_without_its_value(key, value):
+    with pytest.raises(UserError, match=f"^here: '{key}' is not an id, a hash, a number") as error:
+        rows.reduced({"id": "1", key: value}, FIELDS, "here")
+    assert str(value) not in str(error.value)
+
+
+def test_a_table_gives_every_value_back_to_its_last_digit():
+    table = [
+        {"id": "1", "opening": "0" * 12, "rouge1": 0.1 + 0.2, "n": 3, "empty": True},
+        {"id": "id-0123456789abcdef", "opening": "123456789012", "rouge1": 1e-17, "empty": False},
+    ]
+    text = rows.as_table(table)
+    assert rows.from_table(text, "x") == table
+    assert isinstance(rows.from_table(text, "x")[0]["n"], int)
+    assert rows.from_table(rows.as_table([]), "x") == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda text: text[:-1], "its last line is not complete"),
+        (lambda text: text.replace("\t5.0", ""), "line 2: 1 cells for 2 columns"),
+        (lambda text: text.replace("5.0", "five"), "line 2: 'rouge1' is no number"),
+    ],
+)
+def test_a_damaged_table_is_one_line(damage, said):
+    text = rows.as_table([{"id": "1", "rouge1": 5.0}])
+    with pytest.raises(FileError, match=said):
+        rows.from_table(damage(text), "x")
+
+
+@pytest.mark.parametrize("kind", ["summarization", "price", "classification", "math"])
+def test_no_text_is_a_column_of_a_metric(kind):
+    columns = rows.fields(kind)
+    assert not columns & {"id", "category", "answer", "unsupported", "probabilities", "samples"}
+    assert "empty" in columns
+    assert ("reference" in columns) == (kind == "price")  # a number there
