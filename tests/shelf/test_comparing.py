@@ -14,7 +14,7 @@ from finetune.comparing import command, configurations, rank_command, runs, ship
 from finetune.comparing.command import Options
 from finetune.core import paths
 from finetune.core.errors import UserError
-from finetune.shelf import writing
+from finetune.shelf import rows, writing
 
 FINETUNE = [sys.executable, "-m", "finetune.cli"]
 PAIRS = [
@@ -247,14 +247,19 @@ def test_a_text_with_the_right_hash_is_refused_too(repository):
     file = folder / "predictions/samsum/scored/tuned.tsv"
     old = hashlib.sha256(file.read_bytes()).hexdigest()
     head, first, *rest = file.read_text().splitlines(keepends=True)
-    file.write_text(head.replace("\n", "\tprediction\n") + "".join(
-        line.replace("\n", "\t5\n") for line in (first, *rest)
-    ))  # fmt: skip
+    opening = first.split("\t")[head.split("\t").index("opening")]
+    file.write_text("".join([head, first.replace(opening, "Jarmila"), *rest]))
     about = folder / "about.json"
     new = hashlib.sha256(file.read_bytes()).hexdigest()
     about.write_text(about.read_text().replace(old, new))
-    with pytest.raises(UserError, match="'prediction' is not an id, a hash, a number or a flag"):
+    with pytest.raises(UserError, match="'opening' is not an id, a hash, a number or a flag"):
         runs.read(repository, "results/one")
+
+
+def test_a_metric_that_is_no_more_can_still_be_read(shelved, monkeypatch):
+    monkeypatch.setattr(rows, "fields", lambda kind: frozenset())
+    run = runs.read(shelved, "results/first")
+    assert "rouge1" in run.predictions["samsum"][0]
 
 
 def test_on_the_command_line_mistakes_are_one_line_and_exit_2(repository):

@@ -4,6 +4,7 @@ import fnmatch
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from finetune.comparing import runs
@@ -144,9 +145,14 @@ def with_further_seeds(
 def _candidates(root: Path) -> Iterator[tuple[str, str | None, Callable[[], str]]]:
     """Name, commit and params.yaml of each experiment and of each shelved run."""
     for each in experiments(root):
-        yield each.name, each.commit, lambda text=each.params: text
+        yield each.name, each.commit, partial(str, each.params)
     for name in reading.names(root):
-        yield name, None, lambda name=name: reading.source(root / name, name)[0].text("params.yaml")
+        yield name, None, partial(_shelved_params, root, name)
+
+
+def _shelved_params(root: Path, name: str) -> str:
+    source, _ = reading.source(root / name, name)
+    return source.text("params.yaml")
 
 
 def seeds_line(configuration: Configuration) -> str:

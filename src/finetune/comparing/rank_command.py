@@ -28,8 +28,7 @@ from finetune.comparing.verdicts import Comparison
 from finetune.composition import shown
 from finetune.core import params
 from finetune.core.errors import UserError
-from finetune.core.params import Params
-from finetune.core.schema import Bootstrap
+from finetune.core.schema import Bootstrap, Params
 from finetune.shelf import reading
 
 log = logging.getLogger(__name__)
