@@ -252,7 +252,7 @@ def test_a_text_with_the_right_hash_is_refused_too(repository):
     about = folder / "about.json"
     new = hashlib.sha256(file.read_bytes()).hexdigest()
     about.write_text(about.read_text().replace(old, new))
-    with pytest.raises(UserError, match="'opening' is not an id, a hash, a number or a flag"):
+    with pytest.raises(UserError, match="' is not an id, a hash, a number or a flag"):
         runs.read(repository, "results/one")
 
 
