@@ -156,6 +156,15 @@ def test_what_rank_cannot_do_with_shelved_runs_is_one_line(shelved, names, optio
         rank_command.run(shelved, names, rank_command.Options(**options))
 
 
+def test_an_empty_shelf_can_be_named_and_is_one_line(repository):
+    for run in (
+        lambda names: rank_command.run(repository, names, rank_command.Options()),
+        lambda names: command.run(repository, names, Options()),
+    ):
+        with pytest.raises(UserError, match=r"^results: nothing is shelved yet; `finetune shelve"):
+            run(["results/README.md"])
+
+
 def test_an_empty_shelf_has_no_ranking(repository):
     with pytest.raises(UserError, match="--shelf: nothing is shelved yet"):
         rank_command.run(repository, [], rank_command.Options(shelf=True))

@@ -51,7 +51,7 @@ def test_a_table_for_each_task_with_a_row_for_each_run(text):
 def test_sentences_say_what_can_be_told_apart(text):
     samsum = text[text.index("## samsum") : text.index("## price")]
     better, first, second = (f"[{each}]({each}/)" for each in ("better", "first", "second"))
-    assert "Protocol: split test, decode greedy." in samsum
+    assert "Protocol: split test, decode greedy. Intervals at 95\u00a0%." in samsum
     assert (
         f"Tuned against its base, test rows: better: {better}; cannot be told apart: {first}, "
         f"{second}."
@@ -86,6 +86,12 @@ def test_the_check_names_what_is_amiss(repository):
     assert shelf.problems(repository) == [
         "results/two: example.txt is no file of the run; remove it, or shelve it again"
     ]
+
+
+def test_code_that_was_not_committed_is_told(repository):
+    (repository / "src/code.py").write_text("changed\n")
+    writing.shelve(repository, "one", runs.WORKSPACE)
+    assert "differs from the commit: [one](one/)." in page.page(repository)
 
 
 def test_every_file_of_a_run_is_checked(repository):

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from tabulate import tabulate
 
 from finetune.comparing import configurations, ranking, runs, verdicts
 from finetune.comparing.configurations import SEEDS, Configuration
 from finetune.comparing.runs import Run
-from finetune.core import params, paths
+from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
 from finetune.core.schema import Bootstrap
@@ -66,19 +67,17 @@ def page(root: Path) -> str:
     names = reading.names(root)
     if not names:
         return f"{HEAD}\n{EMPTY}\n"
-    options = params.read(root / "params.yaml").bootstrap
     tested, validated = (
         [runs.read(root, name, split) for name in names] for split in ("test", "validation")
     )
     described = {name: about.read(root / name, name) for name in names}
-    level = numbers.percent(options.confidence)
-    parts = [HEAD, f"Scores are of test rows, intervals at {level}. – is what is not known.\n"]
+    parts = [HEAD, "Scores are of test rows. – is what is not known.\n"]
     for task in dict.fromkeys(task for run in tested for task in run.kinds):
         parts.append(f"## {task}\n")
         for group in ranking.groups(tested, task):
             entries = [_entry(run, task, described[run.name]) for run in group]
             parts.append(_table(entries) + "\n")
-            parts += [f"{line}\n" for line in _sentences(entries, validated, options)]
+            parts += [f"{line}\n" for line in _sentences(entries, validated)]
     return "\n".join(parts)
 
 
@@ -166,11 +165,11 @@ def _score(scores: dict[str, Any], metric: Metric) -> str:
     return tables.with_interval(scores, metric.key)
 
 
-def _sentences(
-    entries: Sequence[Entry], validated: Sequence[Run], options: Bootstrap
-) -> Iterator[str]:
+def _sentences(entries: Sequence[Entry], validated: Sequence[Run]) -> Iterator[str]:
     """What the table of one group of comparable runs does not say by itself."""
-    yield _protocol(entries)
+    options = _bootstrap(entries[0].run)
+    level = numbers.percent(options.confidence)
+    yield f"{_protocol(entries)} Intervals at {level}."
     yield _about_base(entries)
     if line := _about_baselines(entries, options):
         yield line
@@ -182,7 +181,26 @@ def _sentences(
             grouped = configurations.grouped(group, SEEDS)
             yield from _among_each_other(grouped, task, options)
     yield _about_seeds(entries)
+    changed = [entry.name for entry in entries if entry.about.code.is_changed]
+    if changed:
+        yield f"Shelved with code below src/ that differs from the commit: {', '.join(changed)}."
     yield from (f"{entry.name}: {note}" for entry in entries if (note := entry.about.note))
+
+
+def _bootstrap(run: Run) -> Bootstrap:
+    """The level of intervals and the seed of resamples that a run was scored with.
+
+    Raises:
+        UserError: its parameters are not those of this version.
+    """
+    keys = {name: f"bootstrap.{name}" for name in Bootstrap.model_fields}
+    values = {name: run.params[key] for name, key in keys.items() if key in run.params}
+    try:
+        return Bootstrap.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{run.name}: bootstrap.{where}: {first['msg']}") from None
 
 
 def _protocol(entries: Sequence[Entry]) -> str:

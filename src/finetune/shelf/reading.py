@@ -35,8 +35,15 @@ def names(root: Path) -> list[str]:
 
 
 def without_readme(given: Sequence[str]) -> list[str]:
-    """The names without the shelf's README, which `results/*` holds too."""
-    return [name for name in given if Path(name) != paths.shelf() / README]
+    """The names without the shelf's README, which `results/*` holds too.
+
+    Raises:
+        UserError: nothing else was named.
+    """
+    named = [name for name in given if Path(name) != paths.shelf() / README]
+    if given and not named:
+        raise UserError(f"{paths.shelf()}: nothing is shelved yet; `finetune shelve NAME` does it")
+    return named
 
 
 def source(folder: Path, shown: str) -> tuple[Source, about.About]:
