@@ -3,7 +3,11 @@ import math
 import pytest
 
 from finetune.core.errors import FileError, UserError
+from finetune.core.schema import Score
 from finetune.shelf import rows
+from finetune.tasks import registry
+from finetune.tasks.instruction.options import InstructionScore
+from finetune.tasks.math.options import MathScore
 
 FIELDS = frozenset({"rouge1", "empty", "prediction"})
 
@@ -101,3 +105,47 @@ def test_no_text_is_a_column_of_a_metric(kind):
     assert not columns & {"id", "category", "answer", "unsupported", "probabilities", "samples"}
     assert "empty" in columns
     assert ("reference" in columns) == (kind == "price")  # a number there
+
+
+SCORED = [
+    (
+        "classification",
+        [{"id": "a ticket", "text": "a text", "label": label} for label in ("refund", "parcel")],
+        [{"prediction": {"refund": 0.7, "parcel": 0.3}, "outside": 0.1, "unparsable": False}] * 2,
+        Score(),
+    ),
+    (
+        "math",
+        [{"id": "q", "question": "a text", "answer": "so it is 5"}],
+        [
+            {
+                "prediction": "it is 5",
+                "samples": ["it is 5", "it is 6"],
+                "samples_hit_length_cap": [False, False],
+                "hit_length_cap": False,
+                "empty": False,
+            }
+        ],
+        MathScore(marker="####", fallback="last_number"),
+    ),
+    (
+        "instruction",
+        [{"id": "q", "instruction": "a text", "response": "a parcel", "facts": ["parcel"]}],
+        [{"prediction": "the refund", "empty": False}],
+        InstructionScore(stemmer=True),
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "asked", "answers", "options"), SCORED)
+def test_of_each_kind_the_metrics_can_be_had_without_texts(kind, asked, answers, options):
+    scores = registry.scores(kind)
+    scored = scores.score(asked, answers, options)
+    reduced = [rows.reduced(row, rows.fields(kind), "x") for row in scored]
+    shelved = rows.from_table(rows.as_table(reduced), "x")
+    for word in ("text", "refund", "parcel", "it is", "ticket"):
+        assert word not in rows.as_table(reduced)
+    of = [metric for metric in scores.METRICS if metric.is_of(scored)]
+    assert of
+    for metric in of:
+        assert metric.score(shelved) == metric.score(scored)
