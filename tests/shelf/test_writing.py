@@ -140,11 +140,15 @@ def test_two_rows_with_one_id_cannot_be_paired(repository):
         writing.shelve(repository, "one", "workspace")
 
 
-def test_a_run_of_other_parameters_or_an_edited_one_is_refused(repository):
-    file = repository / "predictions/samsum/scored/tuned.jsonl"
-    shutil.copy(repository / "predictions/samsum/scored/base.jsonl", file)
-    with pytest.raises(UserError, match="was changed since the run that wrote it"):
+@pytest.mark.parametrize("name", ["tuned", "base"])
+def test_an_edited_run_is_refused(repository, name):
+    file = repository / f"predictions/samsum/scored/{name}.jsonl"
+    shutil.copy(repository / "predictions/samsum/baselines/lead.jsonl", file)
+    with pytest.raises(UserError, match=rf"scored/{name}\.jsonl was changed since the run that"):
         writing.shelve(repository, "one", "workspace")
+
+
+def test_a_revision_that_is_none_is_refused(repository):
     with pytest.raises(UserError, match="nowhere: no such commit, branch, tag or experiment"):
         writing.shelve(repository, "one", "nowhere")
 

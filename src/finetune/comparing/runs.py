@@ -162,12 +162,21 @@ def _rows(
         # Before scoring was a stage of its own, one file had both predictions and scores.
         path = paths.predictions(task, "tuned").as_posix()
     text = text_of(path)
+    check_written(name, path, text, written)
+    return parse_jsonl(text, f"{name}: {path}")
+
+
+def check_written(name: str, path: str, text: str, written: Hashes) -> None:
+    """Check that an out of a run is as the run wrote it, where dvc.lock knows it.
+
+    Raises:
+        UserError: it was changed since.
+    """
     if written.get(path, md5 := hashlib.md5(text.encode()).hexdigest()) != md5:
         raise UserError(
             f"{name}: {path} was changed since the run that wrote it; `dvc checkout {path}` or "
             "`dvc repro` brings it back"
         )
-    return parse_jsonl(text, f"{name}: {path}")
 
 
 def parse_jsonl(text: str, where: str) -> list[Row]:

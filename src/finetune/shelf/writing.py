@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def shelve(
     folder = _folder(root, name, is_forced)
     by_split = {split: runs.read(root, revision, split) for split in SPLITS}
     run = by_split["test"]
-    source = runs.source_of(root, revision)
+    source = _verified(runs.source_of(root, revision), revision)
     shelved = _Shelved()
     raw = read_yaml(source.text("params.yaml"), "params.yaml")
     shelved.files["params.yaml"] = yaml.safe_dump(
@@ -83,6 +83,22 @@ def shelve(
             write_text(new / path, text)
         write_json(new / about.FILE, described.model_dump())
     return folder
+
+
+def _verified(source: Source, revision: str) -> Source:
+    """The source, whose files that dvc.lock knows must be those of the run that wrote them.
+
+    `text` raises a UserError where one is not.
+    """
+    lock = read_yaml(source.text("dvc.lock"), f"dvc.lock of {revision}").get("stages", {})
+    written = {out["path"]: out.get("md5") for of in lock.values() for out in of.get("outs", [])}
+
+    def text(path: str) -> str:
+        content = source.text(path)
+        runs.check_written(revision, path, content, written)
+        return content
+
+    return replace(source, text=text)
 
 
 def _folder(root: Path, name: str, is_forced: bool) -> Path:
