@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finetune import kinds_table, pinning
-from finetune.checks import kinds, lockfile, parameters, readme, stages
+from finetune.checks import kinds, lockfile, parameters, readme, shelf, stages
 from finetune.comparing import runs
 from finetune.composition import compose
 from finetune.core import killed, params
@@ -23,6 +23,7 @@ CHECKS: dict[str, Callable[[Path], list[str]]] = {
     "nothing outside a kind's folder asks for its name": kinds.problems,
     "dvc.lock and metrics/ belong to this code and these parameters": lockfile.problems,
     "README.md shows the metrics of metrics/": readme.problems,
+    "results/README.md shows what is shelved, without text of the data": shelf.problems,
 }
 
 
@@ -60,6 +61,8 @@ def parser() -> argparse.ArgumentParser:
         ("seeds", _seeds),
         ("rank", _rank),
         ("ship", _ship),
+        ("shelve", _shelve),
+        ("shelf", _shelf),
         ("pin", _pin),
         ("import-gguf", _import_gguf),
         ("init", _init),
@@ -75,6 +78,8 @@ def parser() -> argparse.ArgumentParser:
             _add_rank_options(command)
         if run is _ship:
             _add_ship_options(command)
+        if run is _shelve:
+            _add_shelve_options(command)
         if run is _seeds:
             _add_seeds_options(command)
         if run is _pin:
@@ -154,7 +159,9 @@ def _pin(root: Path, options: argparse.Namespace) -> int:
 
 
 def _add_compare_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("reference", metavar="A", help="commit, branch, tag or experiment")
+    command.add_argument(
+        "reference", metavar="A", help="commit, branch, tag, experiment or results/NAME"
+    )
     command.add_argument(
         "others", metavar="B", nargs="*", help="what is compared with A (default: the workspace)"
     )
@@ -217,8 +224,12 @@ def _compare(root: Path, options: argparse.Namespace) -> int:
 
 def _add_rank_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "experiments", metavar="EXPERIMENT", nargs="*", help="default: all experiments"
+        "experiments",
+        metavar="EXPERIMENT",
+        nargs="*",
+        help="experiments, or results/NAME (default: all experiments)",
     )
+    command.add_argument("--shelf", action="store_true", help="rank the shelved runs")
     command.add_argument("--task", metavar="TASK", help="rank by this task alone")
     command.add_argument(
         "--reveal",
@@ -235,12 +246,16 @@ def _rank(root: Path, options: argparse.Namespace) -> int:
     return rank_command.run(
         root,
         options.experiments,
-        rank_command.Options(style=_style(options), task=options.task, reveal=options.reveal),
+        rank_command.Options(
+            style=_style(options), task=options.task, reveal=options.reveal, shelf=options.shelf
+        ),
     )
 
 
 def _add_ship_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("revision", metavar="REV", help="commit, branch, tag or experiment")
+    command.add_argument(
+        "revision", metavar="REV", help="commit, branch, tag, experiment or results/NAME"
+    )
     command.add_argument("--against", metavar="MAIN", default="main", help="default: main")
     _add_shared_options(command)
 
@@ -253,6 +268,32 @@ def _ship(root: Path, options: argparse.Namespace) -> int:
         style=_style(options), named_only=options.named_only, by_cluster=options.by_cluster
     )
     return ship_command.run(root, options.revision, options.against, shared)
+
+
+def _add_shelve_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", metavar="NAME", help="the new folder's name below results/")
+    command.add_argument(
+        "--rev",
+        metavar="REV",
+        default=runs.WORKSPACE,
+        help="commit, branch, tag or experiment (default: the workspace)",
+    )
+    command.add_argument("--note", metavar="TEXT", help="a remark, for about.json")
+    command.add_argument("--force", action="store_true", help="replace what has this name")
+
+
+def _shelve(root: Path, options: argparse.Namespace) -> int:
+    """Put a run's parameters, metrics and scores by row into results/, without text of its data."""
+    from finetune.shelf import command
+
+    return command.shelve(root, options.name, options.rev, options.note, options.force)
+
+
+def _shelf(root: Path, _: argparse.Namespace) -> int:
+    """Write results/README.md: what is shelved, and what of it can be told apart."""
+    from finetune.shelf import command
+
+    return command.write_page(root)
 
 
 def _add_seeds_options(command: argparse.ArgumentParser) -> None:

@@ -39,16 +39,15 @@ def test_each_baseline_leaves_its_predictions_and_metrics(run):
     run("mean", "median")
     metrics = read_json(paths.metrics("price", "baselines"))["price"]["baselines"]
     assert (metrics["mean"]["mae"], metrics["mean"]["n"]) == (30.0, 12)
-    assert {file.name for file in paths.baselines("price").iterdir()} == {
-        "mean.jsonl",
-        "median.jsonl",
-    }
+    for split in ("test", "validation"):
+        files = paths.baselines("price", split).glob("*.jsonl")
+        assert {file.name for file in files} == {"mean.jsonl", "median.jsonl"}
 
 
 def test_a_baseline_that_is_no_longer_asked_for_leaves_nothing(run):
     run("mean", "median")
     run("median")
-    assert [file.name for file in paths.baselines("price").iterdir()] == ["median.jsonl"]
+    assert [file.name for file in paths.baselines("price").rglob("*.jsonl")] == 2 * ["median.jsonl"]
     assert list(read_json(paths.metrics("price", "baselines"))["price"]["baselines"]) == ["median"]
 
 

@@ -26,6 +26,9 @@ def test_scores_gain_groups_and_validation_come_out_of_the_predictions(declared,
     scored = read_jsonl(paths.scored("samsum", "few_shot"))
     assert [row["id"] for row in scored] == [str(n) for n in range(6)]
     assert not any("draw" in row for row in scored)
+    for name in ("base", "few_shot"):
+        validated = read_jsonl(paths.scored("samsum", name, "validation"))
+        assert [row["id"] for row in validated] == [str(n) for n in range(4)]
 
     predict.run(declared(), "samsum")
     evaluate.run("tuned", declared(), "samsum")

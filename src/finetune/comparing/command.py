@@ -13,6 +13,7 @@ from finetune.comparing.runs import Run, Split
 from finetune.comparing.verdicts import Comparison
 from finetune.core import params, paths
 from finetune.ledger import Look
+from finetune.shelf import reading
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
         UserError: a revision does not exist or cannot be compared with the first.
     """
     bootstrap = params.read(root / "params.yaml").bootstrap
+    names = reading.without_readme(names)
     if len(names) == 1:
         names = [*names, runs.WORKSPACE]
     named = [runs.read(root, name, options.split) for name in dict.fromkeys(names)]

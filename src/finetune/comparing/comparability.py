@@ -3,6 +3,7 @@
 from finetune.comparing.runs import Run
 from finetune.composition import shown
 from finetune.core.errors import UserError
+from finetune.shelf.rows import reference_hash
 from finetune.tasks import registry
 
 
@@ -52,9 +53,18 @@ def check_comparable(before: Run, after: Run) -> list[str]:
     if not tasks:
         raise UserError(f"{before.name} and {after.name} have no task in common")
     for task in tasks:
-        _check_rows(task, before, after)
-        _check_scoring(task, before, after)
+        check_task(task, before, after)
     return tasks
+
+
+def check_task(task: str, before: Run, after: Run) -> None:
+    """Check that two runs that have a task were tested on the same rows by the same rules.
+
+    Raises:
+        UserError: they were not.
+    """
+    _check_rows(task, before, after)
+    _check_scoring(task, before, after)
 
 
 def _check_rows(task: str, before: Run, after: Run) -> None:
@@ -63,10 +73,7 @@ def _check_rows(task: str, before: Run, after: Run) -> None:
     has_hashes = all("input_hash" in row for rows in both for row in rows)
     rows = [
         {
-            row["id"]: (
-                row.get("references", row["reference"]),
-                row["input_hash"] if has_hashes else None,
-            )
+            row["id"]: (reference_hash(row), row["input_hash"] if has_hashes else None)
             for row in predictions
         }
         for predictions in both

@@ -2,8 +2,9 @@
 
 import fnmatch
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from finetune.comparing import runs
@@ -12,6 +13,7 @@ from finetune.comparing.runs import Run, Split
 from finetune.composition import flat, shown
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED
+from finetune.shelf import public, reading
 
 log = logging.getLogger(__name__)
 # Parameters that choose among runs of one configuration. `eval.seed` is none: where decoding is
@@ -92,7 +94,7 @@ def grouped(compared: Sequence[Run], patterns: tuple[str, ...]) -> list[Configur
         group = groups.setdefault(_key(run.params, run.code, patterns), {})
         seed = {key: value for key, value in run.params.items() if matches(key, patterns)}
         kept = group.setdefault(repr(sorted(seed.items())), run)
-        if kept.predictions != run.predictions:
+        if not kept.predicts_as(run):
             log.warning(f"left out: {run.name} has the seed of {kept.name}")
     return [Configuration(tuple(group.values()), patterns) for group in groups.values()]
 
@@ -114,20 +116,20 @@ def matches(key: str, patterns: Sequence[str]) -> bool:
 def with_further_seeds(
     root: Path, compared: Sequence[Run], patterns: Sequence[str], split: Split
 ) -> tuple[list[Run], list[str]]:
-    """The runs and all experiments of their configurations; and why some could not be read."""
+    """The runs, and all experiments and shelved runs of their configurations.
+
+    Also why some could not be read.
+    """
     keys = {_key(run.params, frozenset(), patterns) for run in compared}
     named = {run.name for run in compared}
     further, problems = list(compared), []
-    for each in experiments(root):
-        if each.name in named:
+    for name, commit, text_of in _candidates(root):
+        if name in named:
             continue
         try:
-            if (
-                _key(flat(each.params, f"params.yaml of {each.name}"), frozenset(), patterns)
-                not in keys
-            ):
-                continue
-            further.append(runs.read(root, each.name, split, each.commit))
+            params = public.by_key(flat(text_of(), f"params.yaml of {name}"))
+            if _key(params, frozenset(), patterns) in keys:
+                further.append(runs.read(root, name, split, commit))
         except UserError as error:
             problems.append(str(error))
     codes = {_key(run.params, run.code, patterns) for run in compared}
@@ -138,6 +140,19 @@ def with_further_seeds(
         else:
             problems.append(f"{run.name} has these parameters, but was run with other code or data")
     return kept, problems
+
+
+def _candidates(root: Path) -> Iterator[tuple[str, str | None, Callable[[], str]]]:
+    """Name, commit and params.yaml of each experiment and of each shelved run."""
+    for each in experiments(root):
+        yield each.name, each.commit, partial(str, each.params)
+    for name in reading.names(root):
+        yield name, None, partial(_shelved_params, root, name)
+
+
+def _shelved_params(root: Path, name: str) -> str:
+    source, _ = reading.source(root / name, name)
+    return source.text("params.yaml")
 
 
 def seeds_line(configuration: Configuration) -> str:

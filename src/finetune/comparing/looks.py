@@ -4,13 +4,11 @@ Whoever compares often enough finds a difference. So what reads test rows is wri
 `metrics/looks.json`, which is kept in Git, and Holm's method runs over all of it.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from finetune.comparing.configurations import Configuration
-from finetune.comparing.runs import Row
 from finetune.comparing.verdicts import Comparison, primary_metric
 from finetune.core import paths
 from finetune.core.files import write_json
@@ -27,7 +25,7 @@ def of_comparisons(
     return [
         Look(
             task=each.task,
-            rows=_rows_hash(before.first.predictions[each.task]),
+            rows=before.first.digest(each.task).rows,
             score=each.score,
             before=_side(before, each.task),
             after=_side(after, each.task),
@@ -47,7 +45,7 @@ def of_configuration(configuration: Configuration) -> list[Look]:
     return [
         Look(
             task=task,
-            rows=_rows_hash(first.predictions[task]),
+            rows=first.digest(task).rows,
             score=primary_metric(first, task),
             before=_side(configuration, task),
         )
@@ -90,13 +88,5 @@ def _side(configuration: Configuration, task: str) -> Side:
     runs = configuration.runs_of(task)
     return Side(
         runs=[run.name for run in runs],
-        predictions=sorted(_hash(run.predictions[task]) for run in runs),
+        predictions=sorted(run.digest(task).predictions for run in runs),
     )
-
-
-def _rows_hash(rows: Sequence[Row]) -> str:
-    return _hash(sorted([row["id"], row["reference"], row.get("input_hash")] for row in rows))
-
-
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

@@ -28,19 +28,25 @@ from finetune.comparing.verdicts import Comparison
 from finetune.composition import shown
 from finetune.core import params
 from finetune.core.errors import UserError
-from finetune.core.schema import Bootstrap
+from finetune.core.schema import Bootstrap, Params
+from finetune.shelf import reading
 
 log = logging.getLogger(__name__)
 HEAD = "HEAD"
+REVEAL, REVEAL_SHELVED = "--reveal", "`finetune compare results/A results/B`"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """`reveal` looks at test rows for the best and for HEAD, and writes that down."""
+    """`reveal` looks at test rows for the best and for HEAD, and writes that down.
+
+    `shelf` ranks all shelved runs, beside those that are named.
+    """
 
     style: str = "simple"
     task: str | None = None
     reveal: bool = False
+    shelf: bool = False
 
 
 def run(root: Path, names: Sequence[str], options: Options) -> int:
@@ -50,6 +56,15 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
         UserError: a named experiment cannot be read, or no two runs can be compared.
     """
     settings = params.read(root / "params.yaml")
+    if options.shelf:
+        names = [*names, *reading.names(root)]
+        if not names:
+            raise UserError(
+                "--shelf: nothing is shelved yet; `finetune shelve NAME` puts a run there"
+            )
+    names = reading.without_readme(names)
+    if any(reading.folder_of(root, name) for name in names):
+        return _rank_shelved(root, names, settings, options)
     head = runs.read(root, HEAD, "validation")
     if options.task and options.task not in head.kinds:
         raise UserError(f"--task {options.task}: HEAD has {', '.join(head.kinds)}")
@@ -80,14 +95,48 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     return 0
 
 
-def _note(compared: Sequence[Configuration]) -> str:
+def _rank_shelved(root: Path, names: Sequence[str], settings: Params, options: Options) -> int:
+    """Rank runs of which some are shelved: a table for each task and for each set of rows.
+
+    Their data need not be that of HEAD, so HEAD takes part only where it is named.
+    """
+    if options.reveal:
+        raise UserError(
+            "--reveal: holds the best against HEAD, whose rows shelved runs need not have; look "
+            "with `finetune compare results/A results/B`"
+        )
+    named = [runs.read(root, name, "validation") for name in dict.fromkeys(names)]
+    tasks = list(dict.fromkeys(task for run in named for task in run.kinds))
+    if options.task and options.task not in tasks:
+        raise UserError(f"--task {options.task}: these runs have {', '.join(tasks)}")
+    ranked = [
+        (task, configurations.grouped([ranking.of_task(run, task) for run in group], SEEDS))
+        for task in ([options.task] if options.task else tasks)
+        for group in ranking.groups(named, task)
+    ]
+    entries = [(task, ranking.rank(of, task, settings.bootstrap)) for task, of in ranked]
+    if options.style == "json":
+        printed: dict[str, list[Any]] = {}
+        for task, of in entries:
+            printed.setdefault(task, []).append(as_json(of))
+        print(json.dumps(printed, indent=2, default=str))
+        return 0
+    usd = settings.run.usd_per_hour
+    print("\n\n".join(table(task, of, usd, options.style) for task, of in entries))
+    print(f"\n{_note([each for _, of in ranked for each in of], REVEAL_SHELVED)}")
+    if len(ranked) > len(dict.fromkeys(task for task, _ in ranked)):
+        print("Runs of one task in several tables were asked other rows, or are scored otherwise.")
+    return 0
+
+
+def _note(compared: Sequence[Configuration], reveal: str = REVEAL) -> str:
     """What the table does not say by itself."""
     singles = [each.name for each in compared if len(each.runs) == 1]
     note = (
         "Scores of validation rows, by which to choose. A tie cannot be told apart from the best, "
         "with p-values adjusted for all pairs (Westfall-Young); the best of many is too good by "
-        "chance, so look at its test score once: --reveal. Efficient: no other is better for less "
-        "time and size."
+        "chance, so look at its test score once: "
+        f"{reveal}. Efficient: no other is better for less time and size."
     )
     if singles:
         note += (

@@ -1,12 +1,13 @@
 """Configurations by their validation scores: what cannot be told apart, what each costs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
+from finetune.comparing.comparability import check_task
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import in_order, max_no_answer, primary_metric, unanswered_rate
@@ -118,6 +119,43 @@ def primary(run: Run, task: str) -> Metric:
     """The metric that a task is ranked by."""
     key = primary_metric(run, task)
     return next(m for m in registry.scores(run.kinds[task]).METRICS if m.key == key)
+
+
+def groups(runs: Sequence[Run], task: str) -> list[list[Run]]:
+    """The runs that have a task, by what they can be compared on: rows, rules and primary score."""
+    grouped: list[list[Run]] = []
+    for run in runs:
+        if task not in run.kinds:
+            continue
+        fitting = (group for group in grouped if _is_comparable(task, group[0], run))
+        if group := next(fitting, None):
+            group.append(run)
+        else:
+            grouped.append([run])
+    return grouped
+
+
+def _is_comparable(task: str, before: Run, after: Run) -> bool:
+    if before.kinds[task] != after.kinds[task]:
+        return False
+    try:
+        check_task(task, before, after)
+    except UserError:
+        return False
+    return primary(before, task).compares(before.predictions[task], after.predictions[task])
+
+
+def of_task(run: Run, task: str) -> Run:
+    """The run as far as one task goes: others set no configurations of this one apart."""
+    others = tuple(f"tasks.{name}." for name in run.kinds if name != task)
+    return replace(
+        run,
+        params={key: value for key, value in run.params.items() if not key.startswith(others)},
+        kinds={task: run.kinds[task]},
+        predictions={task: run.predictions[task]},
+        code=frozenset(each for each in run.code if each[0].partition("@")[2] == task),
+        digests={task: run.digest(task)},
+    )
 
 
 def _answered_ids(configurations: Sequence[Configuration], task: str) -> list[str]:

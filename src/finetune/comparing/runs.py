@@ -1,4 +1,4 @@
-"""Parameters and predictions of a revision, from the workspace or from Git and DVC."""
+"""Parameters and predictions of a run: of the workspace, of a revision, or of the shelf."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from finetune.comparing import digests, sources
+from finetune.comparing.sources import Source
 from finetune.composition import flat, flatten, shown
 from finetune.core import paths
 from finetune.core.errors import UserError
-from finetune.core.files import parse_json, read_text
+from finetune.core.files import parse_json
 from finetune.core.params import UNDECLARED, new_key, read_yaml
+from finetune.shelf import public, reading
+from finetune.shelf.about import About, Digest
+from finetune.shelf.rows import IDS, public_id
 
 WORKSPACE = "workspace"
 # The stages that predictions are made by, in their order.
@@ -28,11 +33,13 @@ def _no_files(path: str) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """One revision: parameters by dotted key; for each task its kind and the tuned predictions.
+    """One run: parameters by dotted key; for each task its kind and the tuned predictions.
 
-    `code` are the hashes of the code and data that tuned and asked the models, as (stage, path,
-    hash). `revision` is the commit where the name alone does not say it; `text` gives a further
-    file of it.
+    Of a shelved run the predictions are without texts. Parameters and ids are as they may be
+    published, so that a run is the same wherever it was read. `code` are the hashes of the code and
+    data that tuned and asked the models, as (stage, path, hash). `revision` is the commit where the
+    name alone does not say it; `text` gives a further file of it; `digests` are of the predictions
+    with their texts.
     """
 
     name: str
@@ -42,23 +49,97 @@ class Run:
     code: frozenset[tuple[str, str, str]] = frozenset()
     revision: str | None = None
     text: Callable[[str], str] = field(default=_no_files, repr=False, compare=False)
+    digests: dict[str, Digest] = field(default_factory=dict, repr=False, compare=False)
+
+    def digest(self, task: str) -> Digest:
+        """Hashes of a task's questions and predictions, by which the ledger of looks knows them."""
+        return self.digests.get(task) or digests.digest(self.predictions[task])
+
+    def predicts_as(self, other: "Run") -> bool:
+        """Whether both have the same predictions of the same tasks."""
+        mine, theirs = (
+            {task: run.digest(task) for task in run.predictions} for run in (self, other)
+        )
+        return mine == theirs
+
+    def rows(self, path: Path) -> list[Row]:
+        """The rows of a further file of JSON lines."""
+        name = path.as_posix()
+        return _with_public_ids(parse_jsonl(self.text(name), f"{self.name}: {name}"))
 
 
 def read(root: Path, name: str, split: Split = "test", revision: str | None = None) -> Run:
-    """The run of a commit, branch, tag or experiment, or of the `workspace`.
+    """The run of a commit, branch, tag or experiment, of the `workspace`, or of a shelved folder.
 
     `revision` is its commit where `name` alone does not say it.
 
     Raises:
-        UserError: there is no such revision, or its files are in neither the cache nor a remote.
+        UserError: there is no such run, or its files are in neither the cache nor a remote.
     """
     if not name:
         # DVC would read the workspace.
         raise UserError("compare: an empty name of a revision; a variable may not be set")
-    text_of = _workspace(root) if name == WORKSPACE else _revision(root, revision or name)
-    params, kinds, written, code = _made_with(name, text_of)
-    predictions = {task: _rows(name, task, split, text_of, written) for task in kinds}
-    return Run(name, params, kinds, predictions, code, revision, text_of)
+    if revision is None and (folder := reading.folder_of(root, name)):
+        return _shelved(folder, name.rstrip("/"), split)
+    source = source_of(root, name, revision)
+    params, kinds, written, code = _made_with(name, source.text)
+    raw = {task: _rows(name, task, split, source.text, written) for task in kinds}
+    return Run(
+        name,
+        params,
+        kinds,
+        {task: _with_public_ids(rows) for task, rows in raw.items()},
+        code,
+        revision,
+        source.text,
+        {task: digests.digest(rows) for task, rows in raw.items()},
+    )
+
+
+def source_of(root: Path, name: str, revision: str | None = None) -> Source:
+    """The files of the workspace or of a revision."""
+    if name == WORKSPACE:
+        return sources.workspace(root)
+    return sources.revision(root, revision or name)
+
+
+def _shelved(folder: Path, name: str, split: Split) -> Run:
+    """A run of the shelf, with its rows as far as they may be published.
+
+    Raises:
+        UserError: a file is missing or damaged, or the split's rows were not shelved.
+    """
+    source, about = reading.source(folder, name)
+    params, kinds = _params_of(name, source.text)
+    rows = {}
+    for task in kinds:
+        path = paths.scored(task, "tuned", split).as_posix()
+        rows[task] = parse_jsonl(source.text(path), f"{name}: {path}")
+    for task, kind in kinds.items():
+        if task not in about.tasks or about.tasks[task].kind != kind:
+            raise UserError(f"{name}: about.json says nothing of {task}; shelve the run again")
+    return Run(
+        name,
+        params,
+        kinds,
+        rows,
+        _code_on_shelf(about),
+        None,
+        source.text,
+        {task: about.tasks[task].digests[split] for task in kinds},
+    )
+
+
+def _code_on_shelf(about: About) -> frozenset[tuple[str, str, str]]:
+    stages: dict[str, Any] = {
+        name: {"deps": [{"path": path, "md5": md5} for path, md5 in stage.deps.items()]}
+        for name, stage in about.stages.items()
+    }
+    return _code(stages)
+
+
+def _with_public_ids(rows: Sequence[Row]) -> list[Row]:
+    return [{**row, **{key: public_id(row[key]) for key in IDS if key in row}} for row in rows]
 
 
 def _rows(
@@ -81,12 +162,21 @@ def _rows(
         # Before scoring was a stage of its own, one file had both predictions and scores.
         path = paths.predictions(task, "tuned").as_posix()
     text = text_of(path)
+    check_written(name, path, text, written)
+    return parse_jsonl(text, f"{name}: {path}")
+
+
+def check_written(name: str, path: str, text: str, written: Hashes) -> None:
+    """Check that an out of a run is as the run wrote it, where dvc.lock knows it.
+
+    Raises:
+        UserError: it was changed since.
+    """
     if written.get(path, md5 := hashlib.md5(text.encode()).hexdigest()) != md5:
         raise UserError(
             f"{name}: {path} was changed since the run that wrote it; `dvc checkout {path}` or "
             "`dvc repro` brings it back"
         )
-    return parse_jsonl(text, f"{name}: {path}")
 
 
 def parse_jsonl(text: str, where: str) -> list[Row]:
@@ -102,7 +192,7 @@ def check(root: Path) -> None:
     Raises:
         UserError: params.yaml was edited, or the last run was interrupted.
     """
-    _made_with(WORKSPACE, _workspace(root))
+    _made_with(WORKSPACE, sources.workspace(root).text)
 
 
 def _made_with(
@@ -113,12 +203,7 @@ def _made_with(
     Raises:
         UserError: the predictions are of other parameters, or older than their inputs.
     """
-    params = flat(text_of("params.yaml"), f"params.yaml of {name}")
-    kinds = {
-        key.split(".")[1]: str(value)
-        for key, value in params.items()
-        if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
-    }
+    params, kinds = _raw_params(name, text_of)
     # Parsed as params.yaml is: PyYAML would read a number such as 1e-06 as a string.
     stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
     written = {
@@ -127,16 +212,39 @@ def _made_with(
     for task in kinds:
         _check_params(name, task, params, stages)
         _check_order(name, task, stages, written)
-    params = _renamed(params, list(kinds))
+    return _comparable(params, kinds), kinds, written, _code(stages)
+
+
+def _params_of(
+    name: str, text_of: Callable[[str], str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """The parameters that runs are compared by, and each task's kind."""
+    params, kinds = _raw_params(name, text_of)
+    return _comparable(params, kinds), kinds
+
+
+def _raw_params(
+    name: str, text_of: Callable[[str], str]
+) -> tuple[dict[str, object], dict[str, str]]:
+    params = flat(text_of("params.yaml"), f"params.yaml of {name}")
+    kinds = {
+        key.split(".")[1]: str(value)
+        for key, value in params.items()
+        if key.startswith("tasks.") and key.endswith(".kind") and key.count(".") == 2
+    }
+    return params, kinds
+
+
+def _comparable(params: dict[str, object], kinds: dict[str, str]) -> dict[str, object]:
+    named = public.by_key(_renamed(params, list(kinds)))
     # Settings of the machine are no difference between runs.
-    params = {key: value for key, value in params.items() if not key.startswith(f"{UNDECLARED}.")}
-    return params, kinds, written, _code(stages)
+    return {key: value for key, value in named.items() if not key.startswith(f"{UNDECLARED}.")}
 
 
 def _code(stages: dict[str, Any]) -> frozenset[tuple[str, str, str]]:
     """What `train` and `predict` were run from, but for the outs of train itself."""
     return frozenset(
-        (name, dep["path"], str(dep.get("md5")))
+        (name, paths.without_folders(dep["path"]), str(dep.get("md5")))
         for name, stage in stages.items()
         if name.startswith(("train@", "predict@"))
         for dep in stage.get("deps", [])
@@ -187,57 +295,3 @@ def _check_order(name: str, task: str, stages: dict[str, Any], written: Hashes) 
                     f"{name}: predictions of {task} are older than {dep['path']}; the last run "
                     "was stopped, so run `dvc repro` there"
                 )
-
-
-def _workspace(root: Path) -> Callable[[str], str]:
-    def text(path: str) -> str:
-        try:
-            return read_text(root / path)
-        except FileNotFoundError:
-            raise UserError(f"workspace: {path} is not there; run `dvc repro`") from None
-
-    return text
-
-
-def _revision(root: Path, name: str) -> Callable[[str], str]:
-    from dvc.api import DVCFileSystem
-    from dvc.exceptions import DvcException
-    from dvc.fs import RemoteMissingDepsError
-    from dvc.repo import Repo
-    from dvc.scm import RevError, SCMError, resolve_rev
-
-    try:
-        with Repo(str(root)) as repo:
-            commit = resolve_rev(repo.scm, name)
-    except (RevError, SCMError):
-        raise UserError(
-            f"{name}: no such commit, branch, tag or experiment; `git branch -a` and `dvc exp "
-            "list` show what there is, `dvc exp pull origin NAME` fetches an experiment"
-        ) from None
-    except DvcException as error:
-        raise UserError(f"{name}: {' '.join(str(error).split())}") from None
-    files = DVCFileSystem(url=str(root.resolve()), rev=commit)
-
-    def text(path: str) -> str:
-        if not files.exists(path):
-            raise UserError(f"{name}: that revision has no {path}; was `dvc repro` run for it?")
-        try:
-            return files.read_text(path, encoding="utf-8")
-        except RemoteMissingDepsError as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{name}: {path} is in a remote that cannot be read: {reason}"
-            ) from None
-        except UnicodeDecodeError:
-            raise UserError(
-                f"{name}: {path} is not UTF-8; was it written by `dvc repro`?"
-            ) from None
-        except (DvcException, OSError):
-            raise UserError(
-                f"{name}: {path} is in no cache here; `dvc fetch --all-commits` gets it from a "
-                f"remote, `dvc exp pull origin {name}` that of an experiment; else run it here: "
-                f"`git switch --detach {commit[:12]}` and `dvc repro`; where this machine rounds "
-                "otherwise than the one it was made on, commit that run and compare with it"
-            ) from None
-
-    return text

@@ -12,8 +12,10 @@ from finetune.comparing.comparability import changed_params
 from finetune.comparing.configurations import SEEDS, matches
 from finetune.comparing.experiments import queued
 from finetune.composition import compose, flat, shown
+from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED
+from finetune.shelf import public
 
 log = logging.getLogger(__name__)
 SEED = "train.seed"
@@ -71,7 +73,7 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     Raises:
         UserError: the run is of other code or data, or lacks a task or a key of conf/.
     """
-    here = runs.Run("conf/", flat(compose(root, []), "conf"), {}, {})
+    here = runs.Run("conf/", public.by_key(flat(compose(root, []), "conf")), {}, {})
     changed = {
         key: pair
         for key, pair in changed_params(here, wanted).items()
@@ -91,7 +93,24 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "
             "commit and run `finetune seeds HEAD` there"
         )
-    return [f"{key}={_quoted(new)}" for key, (_, new) in changed.items()]
+    return [f"{key}={_quoted(_in_full(wanted, key, new))}" for key, (_, new) in changed.items()]
+
+
+def _in_full(wanted: runs.Run, key: str, value: object) -> object:
+    """A parameter with the folders of this machine, which runs are not compared by.
+
+    Raises:
+        UserError: the run is a shelved one, which has them not.
+    """
+    if not str(value).startswith(paths.ELSEWHERE):
+        return value
+    value = flat(wanted.text("params.yaml"), f"params.yaml of {wanted.name}").get(key)
+    if str(value).startswith(paths.ELSEWHERE):
+        raise UserError(
+            f"{wanted.name}: {key} is {value}, without its folders; name the revision or "
+            "experiment that was shelved"
+        )
+    return value
 
 
 def _quoted(value: object) -> str:

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from finetune.comparing import runs
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Row, Run
 from finetune.comparing.verdicts import Comparison, clusters_of, in_order
@@ -157,10 +156,10 @@ def is_untouched(main: Configuration, candidate: Configuration, task: str) -> bo
     What seeds do to scores then is no noise of the difference, which is zero for certain.
     """
     before, after = (
-        [run.predictions[task] for run in configuration.runs_of(task)]
+        {run.digest(task).predictions for run in configuration.runs_of(task)}
         for configuration in (main, candidate)
     )
-    return all(rows in before for rows in after)
+    return after <= before
 
 
 def gain(compared: Comparison) -> Interval:
@@ -296,8 +295,7 @@ def _best_baseline(sides: Sequence[Run], task: str, metric: Metric) -> tuple[str
     if best is None:
         return None
     run, name = sides[best[0]], best[1]
-    path = (paths.baselines(task) / f"{name}.jsonl").as_posix()
-    return name, runs.parse_jsonl(run.text(path), f"{run.name}: {path}")
+    return name, run.rows(paths.baselines(task) / f"{name}.jsonl")
 
 
 def guards(run: Run, task: str) -> dict[str, float]:
@@ -392,8 +390,7 @@ def _forgetting(asking: _Asking, task: str, margin: float) -> Question:
 
 
 def _general(run: Run, task: str) -> list[Row]:
-    path = paths.general(task, "tuned").as_posix()
-    return runs.parse_jsonl(run.text(path), f"{run.name}: {path}")
+    return run.rows(paths.general(task, "tuned"))
 
 
 def _within(task: str, what: str, interval: Interval, margin: float, decimals: int) -> Question:

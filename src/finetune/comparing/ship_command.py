@@ -34,7 +34,7 @@ def run(root: Path, revision: str, against: str, options: command.Options) -> in
     named = [runs.read(root, name) for name in (against, revision)]
     sides = command.with_seeds(root, named, SEEDS, "test", options.named_only)
     main, candidate = sides[0], sides[-1]
-    if len(sides) == 1 and named[0].predictions != named[1].predictions:
+    if len(sides) == 1 and named[0].digests != named[1].digests:
         raise UserError(f"{revision}: is a further seed of {against}; there is no change to ship")
     missing = comparability.lacking(main.first, candidate.first)
     if missing:

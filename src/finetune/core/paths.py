@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+# What a path outside the repository is published with, in place of its folders.
+ELSEWHERE = "…/"
 SPLITS = ("train", "validation", "test")
 
 
@@ -42,9 +44,15 @@ def looks() -> Path:
     return Path("metrics") / "looks.json"
 
 
-def baselines(task: str) -> Path:
-    """The folder of the baselines' predictions for test rows, scored."""
-    return Path("predictions") / task / "baselines"
+def baselines(task: str, split: str = "test") -> Path:
+    """The folder of the baselines' predictions, scored."""
+    folder = Path("predictions") / task / "baselines"
+    return folder if split == "test" else folder / split
+
+
+def shelf() -> Path:
+    """The folder of shelved runs; in Git."""
+    return Path("results")
 
 
 def metrics(task: str, name: str) -> Path:
@@ -73,5 +81,9 @@ def adapter(task: str) -> Path:
 
 
 def without_folders(name: str) -> str:
-    """The name to publish: of an absolute path, which may hold a user's name, the last part."""
-    return f"…/{Path(name).name}" if Path(name).is_absolute() else name
+    """The name to publish: of a path outside the repository, which may hold a user's name, the end.
+
+    That is an absolute one, or one that begins with `~` or `..`.
+    """
+    is_outside = Path(name).is_absolute() or name.startswith(("~", "../"))
+    return f"{ELSEWHERE}{Path(name).name}" if is_outside else name

@@ -51,6 +51,8 @@ def run(params: StageParams, task: str) -> None:
             }
             file = folder / f"{name}.jsonl"
             write_jsonl(file, scored["test"])
+            if "validation" in scored:
+                write_jsonl(folder / "validation" / file.name, scored["validation"])
             protocol = {
                 **options.model_dump(),
                 **registry.protocol(params.task.kind),

@@ -51,6 +51,9 @@ def run(which: Model, params: StageParams, task: str) -> None:
         # Only the first draw is compared, drawn and listed; the others say how far luck moves it.
         scored = drawn["test"][0] if drawn["test"] else []
         write_jsonl(paths.scored(task, name), scored)
+        # Test rows are for the last look: experiments are compared by these.
+        chosen_by = drawn["validation"][0] if drawn["validation"] else []
+        write_jsonl(paths.scored(task, name, "validation"), chosen_by)
         if not scored:
             continue  # no few-shot prompts were asked for
         protocol = {
@@ -67,7 +70,6 @@ def run(which: Model, params: StageParams, task: str) -> None:
             metrics[name] |= scores.details(scored, params.bootstrap)
         if not any(summary.is_silent(scores.FLAGS, draw, most) for draw in drawn["test"]):
             metrics[name] |= draws.spread(scores.METRICS, drawn["test"], what)
-        chosen_by = drawn["validation"][0]
         metrics[name]["validation"] = summary.scores(scores.METRICS, scores.FLAGS, chosen_by, most)
         if not any(summary.is_silent(scores.FLAGS, draw, most) for draw in drawn["validation"]):
             spread = draws.spread(scores.METRICS, drawn["validation"], what)
@@ -76,8 +78,6 @@ def run(which: Model, params: StageParams, task: str) -> None:
     if which == "base":
         write_json(paths.metrics(task, "base"), {task: metrics})
         return
-    # Test rows are for the last look: experiments are compared by these.
-    write_jsonl(paths.scored(task, "tuned", "validation"), drawn["validation"][0])
     before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
     gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, params.bootstrap, most)
     models = {"base": before, "tuned": after}
