@@ -6,7 +6,6 @@ A process killed by the kernel's out-of-memory killer prints nothing; DVC only r
 import contextlib
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from finetune.core import runstate
 from finetune.core.files import write_json
 from finetune.core.memory import oom_kills
 
@@ -32,7 +32,7 @@ _ran_out_of_memory = False
 
 def folder() -> Path:
     """Where stages leave their notes; DVC_ROOT is the main repository also in queued runs."""
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".runstate" / "running"
+    return runstate.root() / "running"
 
 
 @contextlib.contextmanager
