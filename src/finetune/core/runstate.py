@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import yaml
 from filelock import FileLock
 
 from finetune.core.files import sha256
+from finetune.core.schema import Section
 
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 MAX_HASHED_BYTES = 64 * 2**20  # larger files are identified without reading them
@@ -41,6 +42,21 @@ def locked(state: Path) -> Iterator[None]:
     with FileLock(state.with_suffix(".lock")):
         yield
         shutil.rmtree(state, ignore_errors=True)
+
+
+def identity(
+    stage: str, kind: str, sections: Sequence[Section], files: Sequence[Path], model: str
+) -> dict[str, Any]:
+    """What a stage's result depends on: parameters, data, model and code.
+
+    `kind` is the task's; `files` are read in full, the folder `model` as in `file_identity`.
+    """
+    return {
+        "params": [section.model_dump() for section in sections],
+        "data": [sha256(file) for file in files],
+        "model": file_identity(Path(model)),
+        "code": code_identity(Path("dvc.yaml"), stage, kind),
+    }
 
 
 def code_identity(dvc_yaml: Path, stage: str, kind: str) -> dict[str, str]:
