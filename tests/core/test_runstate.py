@@ -55,8 +55,24 @@ def test_a_changed_file_changes_the_identity_of_a_folder(tmp_path, monkeypatch, 
     assert runstate.file_identity(tmp_path) != before
 
 
-def test_a_fresh_checkout_of_the_same_files_has_the_same_identity(tmp_path):
+@pytest.mark.parametrize("small", [2, 2**20])
+def test_a_fresh_checkout_of_the_same_files_has_the_same_identity(tmp_path, monkeypatch, small):
+    monkeypatch.setattr(runstate, "MAX_HASHED_BYTES", small)
     (tmp_path / "weights").write_text("abc")
     before = runstate.file_identity(tmp_path)
     os.utime(tmp_path / "weights", (1, 1))
     assert runstate.file_identity(tmp_path) == before
+
+
+def test_of_large_files_blocks_from_the_first_to_the_last_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(runstate, "MAX_HASHED_BYTES", 2)
+    monkeypatch.setattr(runstate, "BLOCK_BYTES", 4)
+    content = bytearray(range(256)) * 8
+    identities = set()
+    for at in (None, 0, len(content) - 1):
+        changed = bytearray(content)
+        if at is not None:
+            changed[at] ^= 1
+        (tmp_path / "weights").write_bytes(changed)
+        identities.add(str(runstate.file_identity(tmp_path)))
+    assert len(identities) == 3

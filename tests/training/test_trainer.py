@@ -38,6 +38,7 @@ RUN = Run(
     cache_gb="auto",
     memory_gb=None,
     save_minutes=60,
+    push_state=False,
     logging_steps=None,
     usd_per_hour=None,
 )

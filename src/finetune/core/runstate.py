@@ -14,10 +14,15 @@ import yaml
 from filelock import FileLock
 
 from finetune.core.files import sha256
+from finetune.core.remote_state import RemoteState
 from finetune.core.schema import Section
 
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
-MAX_HASHED_BYTES = 64 * 2**20  # larger files are identified without reading them
+# Of larger files so many blocks are read, from the first to the last.
+MAX_HASHED_BYTES = 64 * 2**20
+BLOCKS, BLOCK_BYTES = 64, 2**16
+
+_remotes: dict[Path, RemoteState] = {}
 
 
 def root() -> Path:
@@ -33,15 +38,31 @@ def folder(stage: str, task: str, identity: dict[str, Any]) -> Path:
 
 
 @contextlib.contextmanager
-def locked(state: Path) -> Iterator[None]:
+def locked(state: Path, push: bool = False) -> Iterator[None]:
     """Lock the run state in this context; a second process, such as a queue worker, waits.
 
-    If the context ends without an error, the run state is removed.
+    If the context ends without an error, the run state is removed. With `push` (`run.push_state`)
+    `saved` copies it to DVC's remote; where it is missing here, the copy is fetched.
     """
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
-        yield
+        remote = RemoteState(state) if push else None
+        if remote:
+            _remotes[state] = remote
+            remote.pull()
+        try:
+            yield
+        finally:
+            _remotes.pop(state, None)
         shutil.rmtree(state, ignore_errors=True)
+        if remote:
+            remote.remove()
+
+
+def saved(state: Path) -> None:
+    """To be called when a run state was saved: copies it, where `locked` was asked to."""
+    if state in _remotes:
+        _remotes[state].push()
 
 
 def identity(
@@ -78,12 +99,21 @@ def code_identity(dvc_yaml: Path, stage: str, kind: str) -> dict[str, str]:
 def file_identity(path: Path) -> dict[str, Any]:
     """The identity of a model folder, computed without reading gigabytes, by file name.
 
-    Small files are hashed: in a temporary Git checkout their times are new. Large ones, which are
-    not in Git, are identified by size and modification time.
+    Small files are hashed, of large ones the size and some blocks: another model differs in all of
+    them. Times are not asked for: they are new in a temporary checkout and on another machine.
     """
     identity: dict[str, Any] = {}
     for file in sorted(file for file in path.glob("*") if file.is_file()):
-        stat = file.stat()
-        is_small = stat.st_size <= MAX_HASHED_BYTES
-        identity[file.name] = sha256(file) if is_small else [stat.st_size, stat.st_mtime_ns]
+        is_small = file.stat().st_size <= MAX_HASHED_BYTES
+        identity[file.name] = sha256(file) if is_small else _sampled(file)
     return identity
+
+
+def _sampled(path: Path) -> list[Any]:
+    """Size, and a hash of blocks that are spread evenly over a file."""
+    size, digest = path.stat().st_size, hashlib.sha256()
+    with path.open("rb") as file:
+        for block in range(BLOCKS):
+            file.seek(max(0, size - BLOCK_BYTES) * block // (BLOCKS - 1))
+            digest.update(file.read(BLOCK_BYTES))
+    return [size, digest.hexdigest()]

@@ -377,6 +377,7 @@ class Run(Section):
     cache_gb: Auto | Annotated[float, Field(gt=0)]
     memory_gb: Annotated[float, Field(gt=0)] | None
     save_minutes: Annotated[float, Field(gt=0)]
+    push_state: bool
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
 

@@ -43,8 +43,8 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
     anew, and a line says so.
     """
     with (
-        runstate.locked(run_state),
-        answered.kept(run_state, run.save_minutes, lambda: None) as store,
+        runstate.locked(run_state, run.push_state),
+        answered.kept(run_state, run.save_minutes, lambda: runstate.saved(run_state)) as store,
     ):
         file = run_state / FILE
         device = model.device.type

@@ -53,7 +53,7 @@ class Store:
     """
 
     def __init__(self, folder: Path, save_minutes: float, saved: Callable[[], None]) -> None:
-        """Read what an earlier process wrote; `saved` is called every `save_minutes` after that."""
+        """Read what an earlier process wrote; `saved` is called every `save_minutes`."""
         self.file = folder / FILE
         self.resumed_rows = self.rows = self.calls = 0
         self._saved, self._save_seconds = saved, 60 * save_minutes
@@ -164,12 +164,14 @@ def kept(folder: Path, save_minutes: float, saved: Callable[[], None]) -> Iterat
         yield store
     except KeyboardInterrupt:
         store.write()
+        saved()
         raise Interrupted(
             f"{store.rows} answered rows are kept; the same command resumes there"
         ) from None
     except BaseException:
         with contextlib.suppress(OSError):  # a full disk, which may be what ended the block
             store.write()
+            saved()
         raise
     finally:
         _store = None

@@ -33,7 +33,7 @@ def run(params: StageParams, task: str) -> None:
     sections = (params.task.prompt, params.model, params.method, params.lora, params.task.train)
     identity = runstate.identity("train", params.task.kind, sections, files, params.model.name)
     run_state = runstate.folder("train", task, identity)
-    with runstate.locked(run_state):
+    with runstate.locked(run_state, params.run.push_state):
         transformers.set_seed(params.task.train.seed)  # the adapter's first weights
         model = adapters.attach(base.model, params.lora)
         dropout_keys = use_row_dropout(model)

@@ -15,6 +15,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from finetune.core import runstate
 from finetune.core.errors import UserError, is_out_of_memory, squeezed
 from finetune.core.files import read_json, write_json
 from finetune.core.interrupts import Interruption
@@ -91,6 +92,7 @@ class Resume(TrainerCallback):
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        runstate.saved(Path(args.output_dir))
         self.interruption.end(
             f"saved after step {state.global_step} of {state.max_steps}; the same command resumes "
             "there"
