@@ -17,7 +17,7 @@ def repository(tmp_path, monkeypatch):
     (root / ".dvc").mkdir()
     (root / ".dvc/config").write_text("[core]\n    remote = store\n")
     # As in a clone: relative to the file that it stands in.
-    (root / ".dvc/config.local").write_text('["remote \\"store\\""]\n    url = ../../remote\n')
+    (root / ".dvc/config.local").write_text("['remote \"store\"']\n    url = ../../remote\n")
     return root
 
 
