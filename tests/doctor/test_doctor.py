@@ -57,7 +57,7 @@ class Scratch:
             time.sleep(0.2)
 
     def stages(self) -> list[psutil.Process]:
-        return [s.process for s in processes._all() if s.stage and s.dvc_root == str(self.root)]
+        return [s.process for s in processes.every() if s.stage and s.dvc_root == str(self.root)]
 
     def kill_dvc(self) -> None:
         for pid in processes.running_dvc(self.root):
@@ -125,8 +125,8 @@ def test_after_a_killed_experiment_the_branch_is_back_and_nothing_is_lost(scratc
 
 def test_a_dead_task_of_the_queue_is_failed_and_its_folder_removed(scratch, capsys):
     scratch.dvc("exp", "run", "--queue", "-S", "p=3", "-n", "three")
-    scratch.dvc("queue", "start")
-    scratch.wait_for_stage()
+    # Not through a pipe: its worker would hold that open.
+    scratch.start("queue", "start").wait()
     scratch.end_all()
     assert "Running" in scratch.dvc("queue", "status")
 

@@ -19,7 +19,9 @@ def find(root: Path) -> list[Finding]:
         if not file.is_file():
             continue
         holders = _holders(file)
-        stale = {pid: command for pid, command in holders.items() if pid < 0 or not processes.is_dvc(pid)}
+        stale = {
+            pid: command for pid, command in holders.items() if pid < 0 or not processes.is_dvc(pid)
+        }
         for pid, command in stale.items():
             what = f"{file.relative_to(root)}: locked by PID {pid} ({command}), which has ended"
             if pid < 0:

@@ -34,7 +34,7 @@ def running_dvc(root: Path) -> list[int]:
     root = root.resolve()
     return [
         seen.process.pid
-        for seen in _all()
+        for seen in every()
         if seen.is_dvc and (seen.folder == root or root in seen.folder.parents)
     ]
 
@@ -42,10 +42,10 @@ def running_dvc(root: Path) -> list[int]:
 def is_dvc(pid: int) -> bool:
     """Whether a PID is that of a running DVC, not of a dead one or of another program."""
     try:
-        seen = _seen(psutil.Process(pid))
+        found = seen(psutil.Process(pid))
     except psutil.Error:
         return False
-    return seen is not None and seen.is_dvc
+    return found is not None and found.is_dvc
 
 
 def find(root: Path) -> list[Finding]:
@@ -63,10 +63,10 @@ def find(root: Path) -> list[Finding]:
 def orphans(root: Path) -> list[Seen]:
     """Stages of this repository without a DVC above them; of each the process that it began as."""
     root = root.resolve()
-    every = {seen.process.pid: seen for seen in _all()}
+    by_pid = {seen.process.pid: seen for seen in every()}
     stages = {
         pid: seen
-        for pid, seen in every.items()
+        for pid, seen in by_pid.items()
         if seen.stage and seen.dvc_root and Path(seen.dvc_root).resolve() == root
     }
     left = []
@@ -75,7 +75,7 @@ def orphans(root: Path) -> list[Seen]:
             above = [parent.pid for parent in seen.process.parents()]
         except psutil.Error:  # ended since
             continue
-        has_dvc = any(every[parent].is_dvc for parent in above if parent in every)
+        has_dvc = any(by_pid[parent].is_dvc for parent in above if parent in by_pid)
         if not has_dvc and not any(parent in stages for parent in above):
             left.append(stages[pid])
     return left
@@ -95,11 +95,12 @@ def _end(process: psutil.Process) -> str:
     return ""
 
 
-def _all() -> list[Seen]:
-    return [seen for process in psutil.process_iter() if (seen := _seen(process))]
+def every() -> list[Seen]:
+    """All processes of ours."""
+    return [found for process in psutil.process_iter() if (found := seen(process))]
 
 
-def _seen(process: psutil.Process) -> Seen | None:
+def seen(process: psutil.Process) -> Seen | None:
     """A process of ours; None for one that has ended or is another user's."""
     try:
         if process.status() == psutil.STATUS_ZOMBIE:

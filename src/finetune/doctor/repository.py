@@ -18,10 +18,8 @@ def find(root: Path) -> list[Finding]:
     """A detached HEAD, if DVC detached it and no DVC runs."""
     if _git(root, "symbolic-ref", "--quiet", "HEAD") or not _git(root, "rev-parse", "HEAD"):
         return []
-    came = re.fullmatch(
-        r"checkout: moving from (.+) to [0-9a-f]{40}",
-        _git(root, "reflog", "--max-count=1", "--format=%gs", "HEAD"),
-    )
+    moves = re.compile(r"^checkout: moving from (.+) to [0-9a-f]{40}$", re.MULTILINE)
+    came = moves.search(_git(root, "reflog", "--max-count=20", "--format=%gs", "HEAD"))
     is_dvcs = bool(_git(root, "rev-parse", "--quiet", "--verify", MARK))
     if not came or not is_dvcs or processes.running_dvc(root):
         return []
