@@ -369,7 +369,8 @@ class Run(Section):
 
     Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
-    holds, `memory_gb` all that a stage may use (10⁹ bytes).
+    holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
+    kill may cost; with `push_state` what was saved is copied to DVC's remote too.
     """
 
     token_budget: Auto | Count

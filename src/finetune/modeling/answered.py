@@ -188,10 +188,10 @@ def _plain(value: Any) -> dict[str, Any]:
     if isinstance(value, np.ndarray):
         data = base64.b64encode(value.tobytes()).decode()
         return {TYPE: ARRAY, "dtype": value.dtype.str, "shape": value.shape, "data": data}
-    name = type(value).__name__
-    if _storable.get(name) is not type(value):
-        raise TypeError(f"{name}: mark it with `answered.storable` to store it")
-    return {TYPE: name} | {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    cls: Any = type(value)
+    if _storable.get(cls.__name__) is not cls:
+        raise TypeError(f"{cls.__name__}: mark it with `answered.storable` to store it")
+    return {TYPE: cls.__name__} | {f.name: getattr(value, f.name) for f in dataclasses.fields(cls)}
 
 
 def _object(values: dict[str, Any]) -> Any:
