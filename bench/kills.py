@@ -161,7 +161,10 @@ class Repository:
     def _read(self, path: str, rev: str | None) -> str:
         if rev is None:
             return (self.folder / path).read_text(encoding="utf-8")
-        return self._check("git", "show", f"{rev}:{path}")
+        # Git does not find an experiment by its name alone.
+        refs = self._check("git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
+        (ref,) = (ref for ref in refs if ref.endswith(f"/{rev}"))
+        return self._check("git", "show", f"{ref}:{path}")
 
     def _arguments(self, kill: Kill, name: str) -> tuple[str, ...]:
         target = ("--force", "--single-item", f"{kill.stage}@{TASK}")
