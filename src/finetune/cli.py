@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
         ("init", _init),
         ("plan", _plan),
         ("preflight", _preflight),
+        ("doctor", _doctor),
     ):
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
@@ -91,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
             _add_init_options(command)
         if run in (_plan, _preflight):
             _add_override_option(command)
+        if run is _doctor:
+            _add_doctor_options(command)
         if run is _plan:
             command.add_argument("--gpu", metavar="NAME", help="plan for this GPU, such as h100")
     return parser
@@ -367,6 +370,24 @@ def _preflight(root: Path, options: argparse.Namespace) -> int:
     from finetune.preflight import command  # takes seconds to import
 
     return command.run(root, options.overrides)
+
+
+def _add_doctor_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--fix", action="store_true", help="mend it")
+    command.add_argument(
+        "--days",
+        metavar="N",
+        type=float,
+        default=30,
+        help="run states that were not touched for so long go with --fix (default: 30)",
+    )
+
+
+def _doctor(root: Path, options: argparse.Namespace) -> int:
+    """Say what a hard kill left behind, and the commands that mend it; exit 1 if any is left."""
+    from finetune.doctor import command
+
+    return command.run(root, options.fix, options.days)
 
 
 def _init(root: Path, options: argparse.Namespace) -> int:

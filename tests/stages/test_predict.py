@@ -2,6 +2,7 @@ import pytest
 
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
+from finetune.modeling import answered
 from finetune.stages import base, predict
 
 
@@ -19,7 +20,7 @@ def test_an_adapter_that_adds_nothing_predicts_as_the_untuned_model(declared, ad
     assert tuned == pytest.approx(untuned, rel=1e-4)
     assert general[0] == general[1]
     run = read_json(paths.metrics("samsum", "predict"))["samsum"]["predict"]["run"]
-    assert run == {"prompt_tokens": 128, "cache_gb": 0.5}
+    assert run == {"prompt_tokens": 128, "cache_gb": 0.5, "resumed_rows": 0}
 
 
 def test_where_the_model_samples_all_draws_are_written_and_draw_k_is_of_seed_plus_k(
@@ -38,3 +39,39 @@ def test_where_the_model_samples_all_draws_are_written_and_draw_k_is_of_seed_plu
     again = run(draws=1, seed=6)
     assert second == [{**row, "draw": 1} for row in again]
     assert [row["prediction"] for row in first] != [row["prediction"] for row in again]
+
+
+@pytest.mark.parametrize("stage", ["base", "predict"])
+@pytest.mark.parametrize("die_at", [1, 4, 9])
+def test_a_killed_run_keeps_its_answers_and_gives_the_same(
+    declared, adapter, tmp_path, monkeypatch, stage, die_at
+):
+    name = {"base": "base", "predict": "tuned"}[stage]
+    files = [
+        *(paths.predictions("samsum", name, split) for split in ("validation", "test")),
+        paths.general("samsum", name),
+    ]
+    # Batches of a few rows; one on disk as soon as it is answered.
+    options = declared(eval_token_budget=200, save_minutes=1e-9)
+
+    def run() -> list[bytes]:
+        {"base": base, "predict": predict}[stage].run(options, "samsum")
+        return [file.read_bytes() for file in files]
+
+    whole = run()
+    add, added = answered.Store.add, []
+
+    def die(*arguments):
+        if len(added) == die_at:
+            raise SystemExit
+        added.append(1)
+        add(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answered.Store, "add", die)
+        with pytest.raises(SystemExit):
+            run()
+    assert run() == whole
+    metrics = read_json(paths.metrics("samsum", stage.replace("base", "predict_base")))
+    assert metrics["samsum"].popitem()[1]["run"]["resumed_rows"] > 0
+    assert not [path for path in (tmp_path / ".runstate").glob(f"{stage}-*") if path.is_dir()]

@@ -23,4 +23,4 @@ def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declar
     assert metrics["validation_loss"] > 0
     assert len(metrics["adapter_hash"]) == 12
     assert metrics["run"]["token_budget"] > 0
-    assert not [file for file in (tmp_path / ".runstate").glob("samsum-*") if file.is_dir()]
+    assert not [file for file in (tmp_path / ".runstate").glob("train-samsum-*") if file.is_dir()]

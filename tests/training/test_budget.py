@@ -113,6 +113,7 @@ def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monk
         cache_gb="auto",
         memory_gb=3.5,
         save_minutes=10,
+        push_state=False,
         logging_steps=None,
         usd_per_hour=None,
     )

@@ -1,4 +1,7 @@
 import math
+import os
+import resource
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -6,7 +9,8 @@ import torch
 from peft import get_peft_model_state_dict
 from transformers import set_seed
 
-from finetune.core.errors import ModelError
+from finetune.core.errors import ModelError, UserError
+from finetune.core.interrupts import Interrupted
 from finetune.core.schema import Lora, Run, Train
 from finetune.modeling import adapters
 from finetune.training import trainer
@@ -34,6 +38,7 @@ RUN = Run(
     cache_gb="auto",
     memory_gb=None,
     save_minutes=60,
+    push_state=False,
     logging_steps=None,
     usd_per_hour=None,
 )
@@ -79,7 +84,7 @@ class Fit:
 
     def __call__(
         self, run_state, options=OPTIONS, lora=LORA, die_at=None, budget=WHOLE, run=RUN,
-        quantization="nf4",
+        quantization="nf4", interrupt_at=None, at_step=lambda number: None,
     ):  # fmt: skip
         set_seed(options.seed)
         model = adapters.attach(self.load(self.folder, quantization).model, lora)
@@ -89,6 +94,9 @@ class Fit:
             def training_step(self, model, inputs, num_items_in_batch=None):
                 if die_at is not None and inputs["step"].number == die_at:
                     raise Killed
+                if inputs["step"].number == interrupt_at:
+                    os.kill(os.getpid(), signal.SIGINT)
+                at_step(inputs["step"].number)
                 steps.append((inputs["step"].number, inputs["step"].rows))
                 return super().training_step(model, inputs, num_items_in_batch)
 
@@ -139,6 +147,78 @@ def test_a_killed_run_resumes_to_the_same_adapter_with_the_same_rows(fit, tmp_pa
     assert resumed.metrics == whole.metrics
     steps = [(e["step"], e.get("loss"), e.get("eval_loss")) for e in resumed.history]
     assert steps == [(e["step"], e.get("loss"), e.get("eval_loss")) for e in whole.history]
+
+
+def test_the_loss_curve_of_a_resumed_run_has_the_same_points(fit, tmp_path):
+    # Points of three steps each; the checkpoint after five lies between two of them.
+    often = RUN.model_copy(update={"save_minutes": 1e-9, "logging_steps": 3})
+    whole, weights = fit(tmp_path / "whole", run=often)
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", die_at=5, run=often)
+    resumed, same = fit(tmp_path / "killed", run=often)
+    assert resumed.hardware["resumed_at_step"] == 5
+    assert_same(weights, same)
+    assert resumed.history[:-1] == whole.history[:-1]
+
+
+def test_ctrl_c_saves_after_the_step_and_the_same_command_resumes_there(fit, tmp_path):
+    whole, weights = fit(tmp_path / "whole")
+    with pytest.raises(Interrupted, match="saved after step 5 of 9; the same command resumes"):
+        fit(tmp_path / "stopped", interrupt_at=4)
+    resumed, same = fit(tmp_path / "stopped")
+    assert resumed.hardware["resumed_at_step"] == 5
+    assert_same(weights, same)
+    assert resumed.history[:-1] == whole.history[:-1]
+
+
+def test_a_full_disk_during_a_save_is_one_line_and_costs_no_earlier_checkpoint(fit, tmp_path):
+    whole, weights = fit(tmp_path / "whole")
+
+    def fill(number):
+        if number == 5:  # after the checkpoint of step 3; what the optimizer holds is larger
+            limit(4096)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(size):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+    try:
+        with pytest.raises(UserError) as full:
+            fit(tmp_path / "full", at_step=fill)
+    finally:
+        limit(soft)
+    said = str(full.value)
+    assert "checkpoint-6 could not be saved" in said
+    assert "free some disk space, then the same command resumes from checkpoint-3" in said
+    assert "\n" not in said
+    assert [path.name for path in (tmp_path / "full").glob("checkpoint-*")] == ["checkpoint-3"]
+    resumed, same = fit(tmp_path / "full")
+    assert resumed.hardware["resumed_at_step"] == 3
+    assert_same(weights, same)
+    assert resumed.history[:-1] == whole.history[:-1]
+
+
+def test_a_truncated_checkpoint_is_set_aside_and_the_one_before_gives_the_same(fit, tmp_path):
+    _, weights = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", die_at=7)
+    file = tmp_path / "killed/checkpoint-6/adapter_model.safetensors"
+    file.write_bytes(file.read_bytes()[:100])
+    resumed, same = fit(tmp_path / "killed")
+    assert resumed.hardware["resumed_at_step"] == 3
+    assert (tmp_path / "killed/damaged-checkpoint-6").is_dir()
+    assert_same(weights, same)
+
+
+def test_a_run_state_that_was_moved_resumes(fit, tmp_path):
+    _, weights = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "here", die_at=7)
+    (tmp_path / "here").rename(tmp_path / "there")
+    resumed, same = fit(tmp_path / "there")
+    assert resumed.hardware["resumed_at_step"] == 6
+    assert_same(weights, same)
 
 
 def test_a_checkpoint_is_saved_between_evaluations_too(fit, tmp_path):

@@ -74,8 +74,9 @@ def one_line(who: str, stage: str | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        print(f"{who}: stopped by Ctrl-C; the same command runs it again", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        saved = str(interrupt) or "the same command runs it again"
+        print(f"{who}: stopped by Ctrl-C; {saved}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
         message = explained(error, stage)

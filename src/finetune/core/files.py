@@ -211,7 +211,7 @@ def _swap(new: Path, path: Path, old: Path) -> None:
 @contextlib.contextmanager
 def _temporary(path: Path, is_folder: bool) -> Iterator[Path]:
     """A new, locked file or folder beside `path`; removed at the end unless it was renamed."""
-    _sweep(path)
+    sweep(path)
     with contextlib.ExitStack() as held:
         while True:
             new = _made(path, is_folder)
@@ -232,20 +232,45 @@ def _made(path: Path, is_folder: bool) -> Path:
     return Path(name)
 
 
-def _sweep(path: Path) -> None:
+def sweep(path: Path) -> None:
     """Remove temporaries of killed writes to `path`, and restore a folder that one had renamed."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.\w+(\.old)?{re.escape(PARTIAL)}")
-    for left in sorted(path.parent.iterdir()):
+    for left, _, is_old in _unlocked(path.parent, re.escape(path.name)):
+        # OSError: another process removed or holds it.
+        with contextlib.suppress(OSError), _opened(left) as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if is_old and not path.exists():
+                left.rename(path)
+            else:
+                _remove(left)
+
+
+def left_by_kills(folder: Path) -> list[tuple[Path, Path]]:
+    """Temporaries of killed writes anywhere under a folder, each with the path it was meant for."""
+    parents = [folder, *folder.rglob("*")] if folder.is_dir() else []
+    return [
+        (left, left.with_name(name))
+        for parent in parents
+        if parent.is_dir() and not parent.name.endswith(PARTIAL)
+        for left, name, _ in _unlocked(parent, ".+?")
+    ]
+
+
+def _unlocked(folder: Path, name: str) -> list[tuple[Path, str, bool]]:
+    """Temporaries in a folder that no process writes: what they are of, and whether the old one.
+
+    `name` is a pattern of what they are of.
+    """
+    pattern = re.compile(rf"\.({name})\.\w+?(\.old)?{re.escape(PARTIAL)}")
+    unlocked = []
+    for left in sorted(folder.iterdir()):
         match = pattern.fullmatch(left.name)
         if not match or left.is_symlink():
             continue
         # OSError: another process removed or holds it, or the file system has no locks.
         with contextlib.suppress(OSError), _opened(left) as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if match[1] and not path.exists():
-                left.rename(path)
-            else:
-                _remove(left)
+            unlocked.append((left, match[1], bool(match[2])))
+    return unlocked
 
 
 @contextlib.contextmanager

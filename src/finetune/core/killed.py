@@ -6,7 +6,6 @@ A process killed by the kernel's out-of-memory killer prints nothing; DVC only r
 import contextlib
 import json
 import logging
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import psutil
 
+from finetune.core import runstate
 from finetune.core.files import write_json
 from finetune.core.memory import oom_kills
 
@@ -32,7 +32,7 @@ _ran_out_of_memory = False
 
 def folder() -> Path:
     """Where stages leave their notes; DVC_ROOT is the main repository also in queued runs."""
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".runstate" / "running"
+    return runstate.root() / "running"
 
 
 @contextlib.contextmanager
@@ -135,4 +135,7 @@ def _message(note: dict[str, Any]) -> str:
     where = f" in step {note['step']} of {note['steps']}" if "step" in note else ""
     budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""
     resumes = "; the same command resumes it from its last checkpoint" if "step" in note else ""
+    if "answered" in note:
+        where = f" after {note['answered']} answered rows"
+        resumes = "; the same command resumes there"
     return f"{note['stage']}: the last run {event}{where}{budget}{remedy}{resumes}"

@@ -403,7 +403,8 @@ class Run(Section):
 
     Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
-    holds, `memory_gb` all that a stage may use (10⁹ bytes).
+    holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
+    kill may cost; with `push_state` what was saved is copied to DVC's remote too.
     """
 
     token_budget: Auto | Count
@@ -411,6 +412,7 @@ class Run(Section):
     cache_gb: Auto | Annotated[float, Field(gt=0)]
     memory_gb: Annotated[float, Field(gt=0)] | None
     save_minutes: Annotated[float, Field(gt=0)]
+    push_state: bool
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
 

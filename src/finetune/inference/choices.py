@@ -18,6 +18,7 @@ from finetune.inference.budgets import Budgets
 from finetune.inference.continuations import LongerNumbers, continuation
 from finetune.inference.kv_cache import CachedBatch
 from finetune.inference.prefill import Prefiller
+from finetune.modeling.answered import storable
 from finetune.modeling.batches import in_batches
 from finetune.modeling.prompts import PromptEncoder
 
@@ -69,6 +70,7 @@ class Tree:
         return [found[choice] for choice in range(len(self.lengths))]
 
 
+@storable
 @dataclass(frozen=True)
 class Distribution:
     """A model's prediction: probabilities of the choices (choices,), and the mass on none of them.

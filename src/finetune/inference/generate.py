@@ -13,6 +13,7 @@ from finetune.inference.consensus import consensus
 from finetune.inference.kv_cache import CachedBatch
 from finetune.inference.likelihood import negative_log_likelihoods
 from finetune.inference.prefill import Prefiller
+from finetune.modeling.answered import storable
 from finetune.modeling.batches import in_batches, pad_left
 
 # Chooses each row's next token: from logits (rows, vocabulary), the indices of the rows' sequences,
@@ -22,6 +23,7 @@ TokenChoice = Callable[[torch.Tensor, Sequence[int], int], torch.Tensor]
 References = Sequence[list[int]] | None
 
 
+@storable
 @dataclass(frozen=True)
 class Generated:
     """A decoded answer, and its reference's negative log-likelihood.

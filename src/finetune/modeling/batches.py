@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 
 from finetune.core.progress import bar
+from finetune.modeling import answered
 
 Result = TypeVar("Result")
 
@@ -18,6 +19,8 @@ def in_batches(
 ) -> list[Result]:
     """The results of `process(indices)` for batches of texts, in the texts' own order.
 
+    Batches that an earlier process answered are not processed again: see `answered`.
+
     Args:
         lengths: the texts' lengths in tokens.
         max_rows: see `batches`.
@@ -25,9 +28,21 @@ def in_batches(
         process: takes the indices of a batch, returns a result for each.
     """
     results: dict[int, Result] = {}
+    call = answered.call(desc)
+    left = []
+    for indices in batches(lengths, max_rows):
+        known: list[Result] | None = call.known(indices)
+        if known is None:
+            left.append(indices)
+        else:
+            results |= dict(zip(indices, known, strict=True))
     with bar(None, desc, "row", total=len(lengths)) as progress:
-        for indices in batches(lengths, max_rows):
-            results |= dict(zip(indices, process(indices), strict=True))
+        # The rate is computed from the rows of this process only.
+        progress.initial = progress.n = len(results)
+        for indices in left:
+            new = process(indices)
+            call.add(indices, new)
+            results |= dict(zip(indices, new, strict=True))
             progress.update(len(indices))
     return [results[i] for i in range(len(lengths))]
 

@@ -5,12 +5,12 @@ chance decides, of the examples or of sampled answers, there are rows of `eval.d
 And how likely general text is to it, for what tuning makes it forget.
 """
 
-from finetune.core import entry, paths
+from finetune.core import entry, paths, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
-from finetune.inference import budgets
 from finetune.inference.predict import EvalSpec, predict_draws
+from finetune.inference.resuming import resumed
 from finetune.modeling import base as base_model
 from finetune.tasks import registry
 
@@ -18,7 +18,10 @@ SPLITS = ("validation", "test")
 
 
 def run(params: StageParams, task: str) -> None:
-    """Write the untuned model's predictions, with and without examples; without, where none."""
+    """Write the untuned model's predictions, with and without examples; without, where none.
+
+    A killed run keeps the rows that it answered.
+    """
     kind = registry.rows(params.task.kind)
     rows = {
         split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
@@ -27,21 +30,24 @@ def run(params: StageParams, task: str) -> None:
     base = base_model.load(params.model, params.method, for_inference=True)
     answers = registry.predict(params.task.kind).answers
     spec = EvalSpec(params.task.prompt, params.task.eval, answers)
-    limits = budgets.resolve(params.run, base.model)
-    for name, shots in {"base": 0, "few_shot": params.task.eval.shots}.items():
-        for split in SPLITS:
-            predictions = []
-            if name == "base" or shots:
-                what = f"{name} {task} {split}"
-                predictions = predict_draws(
-                    base, base.model, spec, rows[split], rows["train"], what, limits, shots
-                )
-            write_jsonl(paths.predictions(task, name, split), predictions)
-    general = likelihood.rows(base, base.model, texts.items(), limits, f"base {task}")
-    write_jsonl(paths.general(task, "base"), general)
-    write_json(
-        paths.metrics(task, "predict_base"), {task: {"predict_base": {"run": limits.metrics()}}}
-    )
+    files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
+    sections = (params.task.prompt, params.task.eval, params.model, params.method)
+    identity = runstate.identity("base", params.task.kind, sections, files, params.model.name)
+    run_state = runstate.folder("base", task, identity)
+    with resumed(run_state, params.run, base.model) as run:
+        for name, shots in {"base": 0, "few_shot": params.task.eval.shots}.items():
+            for split in SPLITS:
+                predictions = []
+                if name == "base" or shots:
+                    what = f"{name} {task} {split}"
+                    predictions = predict_draws(
+                        base, base.model, spec, rows[split], rows["train"], what, run.budgets, shots
+                    )
+                write_jsonl(paths.predictions(task, name, split), predictions)
+        general = likelihood.rows(base, base.model, texts.items(), run.budgets, f"base {task}")
+        write_jsonl(paths.general(task, "base"), general)
+        metrics = {task: {"predict_base": {"run": run.metrics()}}}
+        write_json(paths.metrics(task, "predict_base"), metrics)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,19 @@
 Where answers are sampled, there are rows of `eval.draws` draws.
 """
 
-from finetune.core import entry, paths
+from finetune.core import entry, paths, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
-from finetune.inference import budgets
 from finetune.inference.predict import EvalSpec, predict_draws
+from finetune.inference.resuming import resumed
 from finetune.modeling import adapters
 from finetune.modeling import base as base_model
 from finetune.tasks import registry
 
 
 def run(params: StageParams, task: str) -> None:
-    """Write the tuned model's predictions."""
+    """Write the tuned model's predictions; a killed run keeps the rows that it answered."""
     kind = registry.rows(params.task.kind)
     rows = {
         split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
@@ -25,14 +25,22 @@ def run(params: StageParams, task: str) -> None:
     model = adapters.load(base.model, paths.adapter(task))
     answers = registry.predict(params.task.kind).answers
     spec = EvalSpec(params.task.prompt, params.task.eval, answers)
-    limits = budgets.resolve(params.run, model)
-    for split in ("validation", "test"):
-        what = f"predict {task} {split}"
-        predictions = predict_draws(base, model, spec, rows[split], rows["train"], what, limits)
-        write_jsonl(paths.predictions(task, "tuned", split), predictions)
-    general = likelihood.rows(base, model, texts.items(), limits, f"predict {task}")
-    write_jsonl(paths.general(task, "tuned"), general)
-    write_json(paths.metrics(task, "predict"), {task: {"predict": {"run": limits.metrics()}}})
+    files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
+    files += sorted(file for file in paths.adapter(task).rglob("*") if file.is_file())
+    sections = (params.task.prompt, params.task.eval, params.model, params.method)
+    identity = runstate.identity("predict", params.task.kind, sections, files, params.model.name)
+    run_state = runstate.folder("predict", task, identity)
+    with resumed(run_state, params.run, model) as run:
+        for split in ("validation", "test"):
+            what = f"predict {task} {split}"
+            predictions = predict_draws(
+                base, model, spec, rows[split], rows["train"], what, run.budgets
+            )
+            write_jsonl(paths.predictions(task, "tuned", split), predictions)
+        general = likelihood.rows(base, model, texts.items(), run.budgets, f"predict {task}")
+        write_jsonl(paths.general(task, "tuned"), general)
+        metrics = {task: {"predict": {"run": run.metrics()}}}
+        write_json(paths.metrics(task, "predict"), metrics)
 
 
 if __name__ == "__main__":

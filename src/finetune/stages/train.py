@@ -1,19 +1,18 @@
 """train: an adapter on the prompt–completion pairs, the one of the best validation loss."""
 
 import os
-from pathlib import Path
 
 import transformers
 
-from finetune.core import entry, killed, paths
+from finetune.core import entry, killed, paths, runstate
 from finetune.core.errors import UserError
-from finetune.core.files import read_jsonl, replaced_folder, sha256, short_hash, write_json
+from finetune.core.files import read_jsonl, replaced_folder, short_hash, write_json
 from finetune.core.params import StageParams
 from finetune.modeling import adapters, precision
 from finetune.modeling import base as base_model
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
-from finetune.training import budget, curves, state
+from finetune.training import budget, curves
 from finetune.training.dropout import use_row_dropout
 from finetune.training.examples import Examples, encode
 from finetune.training.trainer import Setup, train
@@ -32,16 +31,9 @@ def run(params: StageParams, task: str) -> None:
         encode([kind.Row(**row) for row in read_jsonl(file)], encoder) for file in files
     )
     sections = (params.task.prompt, params.model, params.method, params.lora, params.task.train)
-    run_state = state.folder(
-        task,
-        {
-            "params": [section.model_dump() for section in sections],
-            "data": [sha256(file) for file in files],
-            "model": state.file_identity(Path(params.model.name)),
-            "code": state.code_identity(Path("dvc.yaml"), "train", params.task.kind),
-        },
-    )
-    with state.locked(run_state):
+    identity = runstate.identity("train", params.task.kind, sections, files, params.model.name)
+    run_state = runstate.folder("train", task, identity)
+    with runstate.locked(run_state, params.run.push_state):
         transformers.set_seed(params.task.train.seed)  # the adapter's first weights
         model = adapters.attach(base.model, params.lora)
         dropout_keys = use_row_dropout(model)

@@ -1,90 +1,115 @@
-"""The run state, from which a killed run resumes: outside the outs, which DVC may remove."""
+"""Checkpoints of a training run: sealed by a manifest, verified on resume, rotated when sealed.
 
-import contextlib
-import hashlib
+The Trainer writes a checkpoint file by file. Its manifest is written last, when all of them are on
+disk: a folder without one is a save that was killed, one that does not match it is damaged.
+"""
+
 import json
+import logging
 import os
 import shutil
-from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-from filelock import FileLock
-
 from finetune.core.files import sha256
 
+log = logging.getLogger(__name__)
+
 CHECKPOINT = "checkpoint-"
-LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
-MAX_HASHED_BYTES = 64 * 2**20  # larger files are identified without reading them
+DAMAGED = "damaged-"
+MANIFEST = "manifest.json"
+# The best one is kept besides.
+RECENT = 2
 
 
-def folder(task: str, identity: dict[str, Any]) -> Path:
-    """The folder of a task's run state, named by a hash of the run's identity: all its inputs.
-
-    It is in the main repository, which DVC_ROOT names in temporary checkouts as well.
-    """
-    text = json.dumps(identity, sort_keys=True, default=str)
-    key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Path(os.environ.get("DVC_ROOT", ".")) / ".runstate" / f"{task}-{key}"
+def step_of(checkpoint: Path) -> int:
+    """The number of optimizer steps before a checkpoint."""
+    return int(checkpoint.name.removeprefix(CHECKPOINT))
 
 
-@contextlib.contextmanager
-def locked(state: Path) -> Iterator[None]:
-    """Lock the run state in this context; a second process, such as a queue worker, waits.
+def checkpoints(state: Path) -> list[Path]:
+    """All checkpoints of a run state, complete or not, the earliest first."""
+    found = [path for path in state.glob(f"{CHECKPOINT}*") if path.is_dir()]
+    return sorted((path for path in found if path.name[len(CHECKPOINT) :].isdigit()), key=step_of)
 
-    If the context ends without an error, the run state is removed.
-    """
-    state.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(state.with_suffix(".lock")):
-        yield
-        shutil.rmtree(state, ignore_errors=True)
+
+def seal(checkpoint: Path) -> None:
+    """Write the manifest of a checkpoint, sizes and SHA-256 by file name, after all is on disk."""
+    files = sorted(file for file in checkpoint.iterdir() if file.name != MANIFEST)
+    for file in files:
+        _sync(file)
+    entries = {file.name: [file.stat().st_size, sha256(file)] for file in files}
+    new = checkpoint / f".{MANIFEST}.partial"
+    new.write_text(json.dumps(entries, indent=2), encoding="utf-8")
+    _sync(new)
+    new.replace(checkpoint / MANIFEST)
+    _sync(checkpoint)
+    _sync(checkpoint.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def damage(checkpoint: Path) -> str | None:
+    """What is wrong with a sealed checkpoint, or with the best one that it refers to."""
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        for name, (size, digest) in manifest.items():
+            file = checkpoint / name
+            if not file.is_file():
+                return f"{name} is missing"
+            if file.stat().st_size != size:
+                return f"{name} has {file.stat().st_size} bytes of {size}"
+            if sha256(file) != digest:
+                return f"{name} has changed"
+        best = _best(checkpoint)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return "its JSON cannot be read"
+    if best is None or best == checkpoint:
+        return None
+    if not (best / MANIFEST).is_file():
+        return f"the best one so far, {best.name}, is missing"
+    return f"the best one so far, {best.name}, is damaged" if damage(best) else None
+
+
+def _best(checkpoint: Path) -> Path | None:
+    """The checkpoint of the best validation loss when this one was saved."""
+    text = (checkpoint / "trainer_state.json").read_text(encoding="utf-8")
+    best: Any = json.loads(text).get("best_global_step")
+    return checkpoint.with_name(f"{CHECKPOINT}{best}") if best else None
 
 
 def last_checkpoint(state: Path) -> Path | None:
-    """The latest complete checkpoint; incomplete ones after it are removed.
+    """The latest checkpoint that is whole.
 
-    The Trainer writes `trainer_state.json` last: a checkpoint that has it is complete.
+    Incomplete ones after it are removed; damaged ones are renamed `damaged-…`, with a warning.
     """
-    checkpoints = sorted(
-        state.glob(f"{CHECKPOINT}*"), key=lambda p: int(p.name.removeprefix(CHECKPOINT))
-    )
-    for checkpoint in reversed(checkpoints):
-        try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-        except (OSError, json.JSONDecodeError):
+    for checkpoint in reversed(checkpoints(state)):
+        if not (checkpoint / MANIFEST).is_file():
             shutil.rmtree(checkpoint)
             continue
-        return checkpoint
+        what = damage(checkpoint)
+        if what is None:
+            return checkpoint
+        aside = checkpoint.with_name(f"{DAMAGED}{checkpoint.name}")
+        shutil.rmtree(aside, ignore_errors=True)
+        checkpoint.rename(aside)
+        log.warning(
+            f"{checkpoint} is damaged ({what}): set aside as {aside.name}; training resumes from "
+            "the one before it, or anew"
+        )
     return None
 
 
-def code_identity(dvc_yaml: Path, stage: str, kind: str) -> dict[str, str]:
-    """Hashes of the source files that a stage depends on, and the versions of its libraries.
-
-    Of a task's kind these are the files of `kind`. A checkpoint of other code must not be resumed
-    from: DVC runs a stage again after an edit of its code, and locks its outs as those of the new
-    code.
-    """
-    entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
-    root = dvc_yaml.parent
-    deps = [dep.replace("${item.kind}", kind) for dep in entry.get("do", entry)["deps"]]
-    code = [root / dep for dep in deps if dep.startswith("src/")]
-    files = sorted(f for path in code for f in (path.rglob("*.py") if path.is_dir() else [path]))
-    hashes = {str(file.relative_to(root)): sha256(file) for file in files}
-    return hashes | {name: version(name) for name in LIBRARIES}
-
-
-def file_identity(path: Path) -> dict[str, Any]:
-    """The identity of a model folder, computed without reading gigabytes, by file name.
-
-    Small files are hashed: in a temporary Git checkout their times are new. Large ones, which are
-    not in Git, are identified by size and modification time.
-    """
-    identity: dict[str, Any] = {}
-    for file in sorted(file for file in path.glob("*") if file.is_file()):
-        stat = file.stat()
-        is_small = stat.st_size <= MAX_HASHED_BYTES
-        identity[file.name] = sha256(file) if is_small else [stat.st_size, stat.st_mtime_ns]
-    return identity
+def rotate(state: Path, best_step: int | None) -> None:
+    """Remove all but the latest checkpoints and the best one; call it when the last is sealed."""
+    for checkpoint in checkpoints(state)[:-RECENT]:
+        if step_of(checkpoint) != best_step:
+            # Without its manifest, what a kill leaves of it is incomplete, not damaged.
+            (checkpoint / MANIFEST).unlink(missing_ok=True)
+            shutil.rmtree(checkpoint, ignore_errors=True)

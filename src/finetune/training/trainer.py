@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from peft import PeftModel
 from torch import nn
-from transformers import Trainer, TrainerControl, TrainingArguments
+from transformers import TrainerControl, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from finetune.core import interrupts
 from finetune.core.errors import ModelError
 from finetune.core.memory import GB, trim_heap
 from finetune.core.schema import Run, Train
@@ -22,6 +23,7 @@ from finetune.modeling.head import head_at
 from finetune.training import hardware, state
 from finetune.training.budget import Budget
 from finetune.training.callbacks import EvaluationSchedule, Heartbeat, ProgressBar
+from finetune.training.checkpoints import ResumableTrainer, Resume
 from finetune.training.dropout import DropoutKeys
 from finetune.training.examples import Example, Step, num_target_tokens, optimizer_steps
 from finetune.training.losses import Loss
@@ -63,7 +65,7 @@ class Setup:
     dropout_keys: DropoutKeys
 
 
-class StepTrainer(Trainer):
+class StepTrainer(ResumableTrainer):
     """A Trainer whose data items are whole optimizer steps, which it splits into micro-batches."""
 
     control: TrainerControl
@@ -190,9 +192,13 @@ def train(
     )
     trainer.remove_callback(PrinterCallback)  # the progress bar shows the losses
     checkpoint = state.last_checkpoint(run_state)
-    resumed_at = int(checkpoint.name.removeprefix(state.CHECKPOINT)) if checkpoint else 0
+    resumed_at = state.step_of(checkpoint) if checkpoint else 0
     started = time.monotonic()
-    with checkpointed(setup.model, setup.budget.gradient_checkpointing):
+    with (
+        interrupts.deferred("a checkpoint is saved after this step") as interruption,
+        checkpointed(setup.model, setup.budget.gradient_checkpointing),
+    ):
+        trainer.add_callback(Resume(trainer.restore_position, interruption))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     history = list(trainer.state.log_history)
@@ -272,7 +278,7 @@ def _arguments(
         eval_steps=10**9,
         save_strategy="steps",
         save_steps=10**9,
-        save_total_limit=2,
+        save_total_limit=None,  # ResumableTrainer rotates checkpoints, when the new one is sealed
         load_best_model_at_end=True,
         metric_for_best_model="eval_loss",
         greater_is_better=False,

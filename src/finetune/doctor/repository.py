@@ -1,0 +1,77 @@
+"""A HEAD that a killed `dvc exp run` left detached, with the experiment's parameters in place."""
+
+import re
+import subprocess
+from functools import partial
+from pathlib import Path
+
+from finetune.core.errors import squeezed
+from finetune.doctor import processes
+from finetune.doctor.finding import Finding, NotFixed
+
+# DVC sets it while an experiment runs in the workspace.
+MARK = "refs/exps/exec/EXEC_BASELINE"
+STASH = "finetune doctor: what a killed dvc exp run left"
+
+
+def find(root: Path) -> list[Finding]:
+    """A detached HEAD, if DVC detached it and no DVC runs."""
+    if _git(root, "symbolic-ref", "--quiet", "HEAD") or not _git(root, "rev-parse", "HEAD"):
+        return []
+    moves = re.compile(r"^checkout: moving from (.+) to [0-9a-f]{40}$", re.MULTILINE)
+    came = moves.search(_git(root, "reflog", "--max-count=20", "--format=%gs", "HEAD"))
+    is_dvcs = bool(_git(root, "rev-parse", "--quiet", "--verify", MARK))
+    if not came or not is_dvcs or processes.running_dvc(root):
+        return []
+    branch = came[1]
+    if not _git(root, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"):
+        return []
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
+    saves = (f'git stash push --message "{STASH}"',) if changed else ()
+    files = f", {len(changed)} changed files (parameters and outs of the experiment)"
+    return [
+        Finding(
+            f"HEAD is detached by a killed `dvc exp run`: it was on {branch}"
+            f"{files if changed else ''}",
+            (*saves, f"git switch {branch}"),
+            partial(_return_to, root, branch),
+        )
+    ]
+
+
+def _return_to(root: Path, branch: str) -> str:
+    """Put what is not committed into Git's stash, then switch to the branch."""
+    remarks = []
+    if not _succeeds(root, "merge-base", "--is-ancestor", "HEAD", branch):
+        name = f"recovered-{_git(root, 'rev-parse', '--short', 'HEAD')}"
+        _run(root, "branch", "--force", name, "HEAD")
+        remarks.append(f"commits that {branch} lacks are on {name}")
+    if _git(root, "status", "--porcelain", "--untracked-files=no"):
+        _run(root, "stash", "push", "--message", STASH)
+        remarks.append(
+            "what was not committed is in `git stash show -p`; `git stash drop` if it was only the "
+            "experiment's, `git stash pop` to have it back"
+        )
+    _run(root, "switch", branch)
+    return "; ".join(remarks)
+
+
+def _run(root: Path, *arguments: str) -> None:
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise NotFixed(f"git {arguments[0]}: {squeezed(done.stderr)}")
+
+
+def _succeeds(root: Path, *arguments: str) -> bool:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What Git prints; empty if it fails."""
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() if done.returncode == 0 else ""

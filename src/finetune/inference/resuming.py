@@ -1,0 +1,110 @@
+"""Inference that resumes after a kill: the budgets that it began with, and its answers so far."""
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from finetune.core import killed, runstate
+from finetune.core.errors import is_out_of_memory
+from finetune.core.files import read_json, write_json
+from finetune.core.schema import Run
+from finetune.inference import budgets
+from finetune.inference.budgets import Budgets
+from finetune.modeling import answered
+
+log = logging.getLogger(__name__)
+
+FILE = "budgets.json"
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The budgets of a run, and the store of its answers."""
+
+    budgets: Budgets
+    store: answered.Store
+
+    def metrics(self) -> dict[str, float]:
+        """What depends on the machine, as the metric files have it under `run`."""
+        return {**self.budgets.metrics(), "resumed_rows": self.store.resumed_rows}
+
+
+@contextlib.contextmanager
+def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resumed]:
+    """Answer in this block from the run state; it is removed if the block ends without an error.
+
+    The batches are those that the killed run formed, whatever memory is free now. Where they must
+    shrink, since memory ran out, or where the parameters ask for others, all rows are answered
+    anew, and a line says so.
+    """
+    with (
+        runstate.locked(run_state, run.push_state),
+        answered.kept(run_state, run.save_minutes, lambda: runstate.saved(run_state)) as store,
+    ):
+        file = run_state / FILE
+        device = model.device.type
+        chosen = budgets.resolve(run, model)
+        saved = _load(file, device)
+        if saved:
+            began = halved(saved, run) if killed.ran_out_of_memory() else saved
+            chosen = _requested(run, chosen, began)
+        if saved != chosen:
+            if saved:
+                log.warning(
+                    f"answers all rows anew: batches of {_sizes(chosen)} where it began with "
+                    f"{_sizes(saved)}"
+                )
+            store.clear()
+        _save(file, device, chosen)
+        try:
+            yield Resumed(chosen, store)
+        except (RuntimeError, MemoryError) as error:
+            half = halved(chosen, run)
+            if is_out_of_memory(error) and half != chosen:
+                _save(file, device, half)
+                log.warning(f"the same command starts again with batches of {_sizes(half)}")
+            raise
+
+
+def halved(chosen: Budgets, run: Run) -> Budgets:
+    """Half of each budget that is `auto`; what the parameters set stays."""
+    tokens, cache_bytes = chosen.prompt_tokens, chosen.cache_bytes
+    if run.eval_token_budget == "auto":
+        tokens = max(1, tokens // 2)
+    if run.cache_gb == "auto":
+        cache_bytes = max(1, cache_bytes // 2)
+    return Budgets(tokens, cache_bytes)
+
+
+def _requested(run: Run, now: Budgets, began: Budgets) -> Budgets:
+    """The budgets that a run began with, but those that the parameters set."""
+    if run.eval_token_budget != "auto":
+        began = replace(began, prompt_tokens=now.prompt_tokens)
+    if run.cache_gb != "auto":
+        began = replace(began, cache_bytes=now.cache_bytes)
+    return began
+
+
+def _sizes(chosen: Budgets) -> str:
+    sizes = chosen.metrics()
+    return f"{sizes['prompt_tokens']} tokens and {sizes['cache_gb']:g} GB of cache"
+
+
+def _load(file: Path, device: str) -> Budgets | None:
+    """The budgets that a run on such a device began with."""
+    if not file.is_file():
+        return None
+    values: dict[str, Any] = read_json(file)
+    if values.pop("device", None) != device:
+        return None
+    return Budgets(**values)
+
+
+def _save(file: Path, device: str, chosen: Budgets) -> None:
+    values = {"prompt_tokens": chosen.prompt_tokens, "cache_bytes": chosen.cache_bytes}
+    write_json(file, {"device": device, **values})

@@ -1,0 +1,115 @@
+import pytest
+
+from finetune.core import killed
+from finetune.core.files import read_json
+from finetune.inference import budgets
+from finetune.inference.budgets import Budgets
+from finetune.inference.resuming import resumed
+from finetune.modeling import answered
+from finetune.modeling.batches import in_batches
+
+
+class Device:
+    type = "cpu"
+
+
+class Model:
+    """Stands for a model, whose device alone is asked for."""
+
+    device = Device()
+
+
+class Killed(BaseException):
+    """Stands for a kill."""
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Sets the budgets that fit the free memory."""
+
+    def set_to(tokens: int) -> None:
+        monkeypatch.setattr(budgets, "resolve", lambda run, model: Budgets(tokens, 2**20))
+
+    set_to(64)
+    return set_to
+
+
+@pytest.fixture
+def run(declared_run, tmp_path):
+    def start(die=None, **options):
+        with resumed(tmp_path / "base-x-1", declared_run(**options), Model()) as it:
+            in_batches([1, 1], lambda longest: 1, "a", lambda indices: [0.5])
+            if die:
+                raise die
+        return it
+
+    return start
+
+
+@pytest.fixture
+def declared_run(monkeypatch):
+    from finetune.core.schema import Run
+
+    def made(**options):
+        values = dict.fromkeys(Run.model_fields) | {
+            "token_budget": "auto",
+            "eval_token_budget": "auto",
+            "cache_gb": "auto",
+            "save_minutes": 1e-9,
+            "push_state": False,
+        }
+        return Run(**{k: v for k, v in (values | options).items() if k in Run.model_fields})
+
+    return made
+
+
+def test_the_budgets_of_the_killed_run_are_used_again(run, free):
+    with pytest.raises(Killed):
+        run(Killed())
+    free(32)
+    again = run()
+    assert again.budgets == Budgets(64, 2**20)
+    assert again.metrics() == {"prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2}
+
+
+def test_the_state_is_removed_at_the_end(run, free, tmp_path):
+    run()
+    assert not (tmp_path / "base-x-1").exists()
+
+
+def test_after_an_out_of_memory_kill_batches_shrink_and_all_is_answered_anew(
+    run, free, monkeypatch, caplog
+):
+    with pytest.raises(Killed):
+        run(Killed())
+    monkeypatch.setattr(killed, "ran_out_of_memory", lambda: True)
+    again = run()
+    assert again.budgets == Budgets(32, 2**19)
+    assert again.store.resumed_rows == 0
+    assert "answers all rows anew: batches of 32 tokens" in caplog.text
+
+
+def test_after_a_failed_allocation_the_next_run_has_half(run, free, tmp_path, caplog):
+    with pytest.raises(MemoryError):
+        run(MemoryError())
+    assert "the same command starts again with batches of 32 tokens" in caplog.text
+    assert read_json(tmp_path / "base-x-1/budgets.json")["prompt_tokens"] == 32
+    assert run().budgets.prompt_tokens == 32
+
+
+def test_budgets_that_the_parameters_set_win(run, free, caplog):
+    with pytest.raises(Killed):
+        run(Killed())
+    free(16)
+    again = run(eval_token_budget=16)
+    assert again.budgets == Budgets(16, 2**20)
+    assert again.store.resumed_rows == 0
+    assert "where it began with 64 tokens" in caplog.text
+
+
+def test_answers_of_another_device_are_not_used(run, free, monkeypatch):
+    with pytest.raises(Killed):
+        run(Killed())
+    monkeypatch.setattr(Device, "type", "cuda")
+    assert run().store.resumed_rows == 0
+    assert answered._store is None

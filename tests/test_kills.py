@@ -1,0 +1,45 @@
+"""`kill -9`, and the same command again: four of the kills of bench/kills.py."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+FILE = Path(__file__).parent.parent / "bench/kills.py"
+spec = importlib.util.spec_from_file_location("kills", FILE)
+kills = importlib.util.module_from_spec(spec)
+sys.modules["kills"] = kills  # dataclasses look their module up
+spec.loader.exec_module(kills)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    return kills.Repository(tmp_path_factory.mktemp("kills") / "clone", ("train", "base"))
+
+
+@pytest.mark.parametrize(
+    "kill",
+    [
+        kills.Kill("train", "repro", "both", at=3, in_save=True, delay=0),
+        kills.Kill("train", "exp run", "both", at=5, in_save=False, delay=0.2),
+        kills.Kill("train", "queue", "both", at=2, in_save=True, delay=0),
+        kills.Kill("base", "repro", "stage", at=4, in_save=False, delay=0.1),
+    ],
+    ids=lambda kill: f"{kill.stage} {kill.through}",
+)
+def test_a_killed_run_gives_what_the_whole_run_gave(repository, kill):
+    outcome = repository.run(kill)
+    assert outcome.differing == []
+    assert outcome.resumed > 0
+
+
+def test_kills_are_of_every_stage_through_everything():
+    drawn = kills.draw(20, seed=0)
+    assert {(kill.stage, kill.through) for kill in drawn} == {
+        (stage, through)
+        for stage in ("train", "base", "predict")
+        for through in ("repro", "exp run", "queue")
+    }
+    assert sum(kill.in_save for kill in drawn) == 5
