@@ -3,7 +3,8 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from finetune.core.schema import Lora
-from finetune.modeling import adapters, footprint
+from finetune.methods.lora import attach
+from finetune.modeling import footprint
 from finetune.modeling.footprint import LiveBytes
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
@@ -47,7 +48,7 @@ def test_shapes_alone_give_the_same_count():
 
 
 def test_a_step_grows_with_its_tokens_and_less_so_with_checkpointing(load, tiny_model):
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA).eval()
+    model = attach(load(tiny_model, "nf4").model, LORA).eval()
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     plain, twice = (footprint.measure(model, 0.2, checkpointing) for checkpointing in (False, True))
@@ -65,7 +66,7 @@ def test_shapes_are_measured_on_a_machine_with_a_gpu_too(monkeypatch):
 
 
 def test_more_target_tokens_take_more_memory(load, tiny_model):
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    model = attach(load(tiny_model, "nf4").model, LORA)
     few, many = (footprint.measure(model, rate) for rate in (0.05, 0.5))
     # A target token holds at least its logits and their gradient, float32.
     least = 0.45 * 2 * 4 * model.config.vocab_size

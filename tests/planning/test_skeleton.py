@@ -3,7 +3,8 @@ import torch
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Method, Model
-from finetune.modeling import adapters, footprint
+from finetune.methods.lora import attach
+from finetune.modeling import footprint
 from finetune.planning import skeleton
 
 NF4 = Method(quantization="nf4", double_quantization=True, compute_dtype="auto")
@@ -52,7 +53,7 @@ def test_shapes_tell_what_the_model_itself_takes(load, tiny_model, checkpointing
     lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
     shapes = skeleton.config(local(tiny_model))
     planned = skeleton.build(shapes, NF4, lora, torch.float32, 0.3, checkpointing)
-    model = adapters.attach(load(tiny_model, "nf4").model, lora)
+    model = attach(load(tiny_model, "nf4").model, lora)
     real = footprint.measure(model, 0.3, checkpointing, skeleton.WIDTHS)
     assert planned.step.bytes_for(2000) == pytest.approx(real.bytes_for(2000), rel=0.1)
     assert planned.trainable == model.get_nb_trainable_parameters()[0]

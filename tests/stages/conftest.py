@@ -48,6 +48,7 @@ def declared(tmp_path, monkeypatch, tiny_model):
 def adapter(load, tiny_model, declared) -> None:
     """An adapter that is new, and adds nothing."""
     options = Lora(r=2, alpha=4.0, dropout=0.0, target_modules="all-linear")
-    from finetune.modeling import adapters
+    from finetune.methods import adapters
+    from finetune.methods.lora import attach
 
-    adapters.save(adapters.attach(load(tiny_model).model, options), paths.adapter("samsum"))
+    adapters.save(attach(load(tiny_model).model, options), paths.adapter("samsum"))

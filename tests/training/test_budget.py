@@ -5,7 +5,7 @@ import torch
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Run
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 from finetune.modeling.footprint import Footprint
 from finetune.training import budget
 from finetune.training.budget import Budget, choose, resolve
@@ -103,7 +103,7 @@ def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
 
 def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monkeypatch):
     lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
-    model = adapters.attach(load(tiny_model, "nf4").model, lora)
+    model = attach(load(tiny_model, "nf4").model, lora)
     examples = [{"input_ids": [5] * 40, "labels": [-100] * 30 + [5] * 10}]
     asked = []
     monkeypatch.setattr(budget, "available_on", lambda *given: asked.append(given) or 10 * MB)

@@ -8,7 +8,7 @@ from transformers import set_seed
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Run, Train
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 from finetune.training import trainer
 from finetune.training.budget import Budget
 from finetune.training.dropout import use_row_dropout
@@ -82,7 +82,7 @@ class Fit:
         quantization="nf4",
     ):  # fmt: skip
         set_seed(options.seed)
-        model = adapters.attach(self.load(self.folder, quantization).model, lora)
+        model = attach(self.load(self.folder, quantization).model, lora)
         steps = self.steps = []
 
         class Watched(trainer.StepTrainer):
@@ -208,7 +208,7 @@ def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     load, tiny_model, tmp_path, what
 ):
     set_seed(1)
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    model = attach(load(tiny_model, "nf4").model, LORA)
     setup = setup_of(model, loss=Poison(what))
     often = RUN.model_copy(update={"save_minutes": 1e-9})
     with pytest.raises(
@@ -250,7 +250,7 @@ def test_checkpointing_computes_16_bit_layers_with_dropout_again_alike(load, tin
     grads = []
     for budget in (WHOLE, Budget(10_000, gradient_checkpointing=True)):
         set_seed(5)
-        model = adapters.attach(load(tiny_model).model.to(torch.bfloat16), LORA)
+        model = attach(load(tiny_model).model.to(torch.bfloat16), LORA)
         setup = setup_of(model, dtype=torch.bfloat16, budget=budget)
         options = OPTIONS.model_copy(update={"max_steps": 1})
         folder = tmp_path / str(budget.gradient_checkpointing)

@@ -9,8 +9,7 @@ from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
 from finetune.inference import budgets
 from finetune.inference.predict import EvalSpec, predict_draws
-from finetune.modeling import adapters
-from finetune.modeling import base as base_model
+from finetune.methods import registry as methods
 from finetune.tasks import registry
 
 
@@ -21,16 +20,17 @@ def run(params: StageParams, task: str) -> None:
         split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
         for split in paths.SPLITS
     }
-    base = base_model.load(params.model, params.method, for_inference=True)
-    model = adapters.load(base.model, paths.adapter(task))
+    tuned = methods.load(params.model, params.method, paths.adapter(task))
     answers = registry.predict(params.task.kind).answers
     spec = EvalSpec(params.task.prompt, params.task.eval, answers)
-    limits = budgets.resolve(params.run, model)
+    limits = budgets.resolve(params.run, tuned.model)
     for split in ("validation", "test"):
         what = f"predict {task} {split}"
-        predictions = predict_draws(base, model, spec, rows[split], rows["train"], what, limits)
+        predictions = predict_draws(
+            tuned, tuned.model, spec, rows[split], rows["train"], what, limits
+        )
         write_jsonl(paths.predictions(task, "tuned", split), predictions)
-    general = likelihood.rows(base, model, texts.items(), limits, f"predict {task}")
+    general = likelihood.rows(tuned, tuned.model, texts.items(), limits, f"predict {task}")
     write_jsonl(paths.general(task, "tuned"), general)
     write_json(paths.metrics(task, "predict"), {task: {"predict": {"run": limits.metrics()}}})
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import nn
-from transformers import Trainer, TrainerControl, TrainingArguments
+from transformers import PreTrainedModel, Trainer, TrainerControl, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from finetune.core.errors import ModelError
 from finetune.core.memory import GB, trim_heap
 from finetune.core.schema import Run, Train
+from finetune.methods import registry
 from finetune.modeling import precision
 from finetune.modeling.footprint import checkpointed
 from finetune.modeling.head import head_at
@@ -55,7 +55,7 @@ class Setup:
     dtype: the compute type; budget: of a micro-batch; dropout_keys: from `use_row_dropout`.
     """
 
-    model: PeftModel
+    model: PreTrainedModel
     pad_id: int
     dtype: torch.dtype
     loss: Loss
@@ -207,7 +207,7 @@ def train(
             "best_step": trainer.state.best_global_step,
             "validation_loss": round(best, 4),
             "train_loss": round([e["loss"] for e in history if "loss" in e][-1], 4),
-            "trainable_parameters": setup.model.get_nb_trainable_parameters()[0],
+            "trainable_parameters": registry.trainable_parameters(setup.model),
         },
         history=history,
         hardware=_hardware(seconds, tokens, resumed_at),
