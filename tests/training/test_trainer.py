@@ -8,6 +8,7 @@ from transformers import set_seed
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Run, Train
+from finetune.methods import registry
 from finetune.methods.lora import attach
 from finetune.training import trainer
 from finetune.training.budget import Budget
@@ -37,6 +38,16 @@ RUN = Run(
     logging_steps=None,
     usd_per_hour=None,
 )
+VARIANTS = [
+    ("qlora", {}),
+    ("qlora", {"dora": True}),
+    ("qlora_int8", {}),
+    ("lora", {}),
+    ("lora", {"init": "pissa"}),
+    ("lora", {"init": "olora"}),
+    ("prefix", {}),
+    ("full", {}),
+]
 # With dropout, so that a resumed run is only the same if its draws are, too.
 LORA = Lora(r=4, alpha=8.0, dropout=0.1, target_modules="all-linear")
 WHOLE = Budget(10_000)
@@ -79,10 +90,14 @@ class Fit:
 
     def __call__(
         self, run_state, options=OPTIONS, lora=LORA, die_at=None, budget=WHOLE, run=RUN,
-        quantization="nf4",
+        quantization="nf4", method=None,
     ):  # fmt: skip
         set_seed(options.seed)
-        model = attach(self.load(self.folder, quantization).model, lora)
+        if method is None:
+            model = attach(self.load(self.folder, quantization).model, lora)
+        else:
+            base = self.load(self.folder, method.quantization).model
+            model = registry.of(method).attach(base, lora, method)
         steps = self.steps = []
 
         class Watched(trainer.StepTrainer):
@@ -96,7 +111,11 @@ class Fit:
             patch.setattr(trainer, "StepTrainer", Watched)
             setup = setup_of(model, budget=budget)
             done = train(setup, options, run, examples(18, 1), examples(6, 2), run_state, "test")
-        return done, {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
+        return done, {
+            name: weights.detach().clone()
+            for name, weights in model.named_parameters()
+            if weights.requires_grad
+        }
 
 
 @pytest.fixture
@@ -126,13 +145,17 @@ def test_two_runs_are_bit_identical_and_learn(fit, tmp_path):
     assert first.metrics["validation_loss"] == pytest.approx(min(losses), abs=1e-4)
 
 
-def test_a_killed_run_resumes_to_the_same_adapter_with_the_same_rows(fit, tmp_path):
-    whole, weights = fit(tmp_path / "whole")
+@pytest.mark.parametrize(("name", "lora"), VARIANTS)
+def test_a_killed_run_resumes_to_the_same_weights_with_the_same_rows(
+    fit, tmp_path, methods, name, lora
+):
+    how = {"method": methods[name], "lora": LORA.model_copy(update=lora)}
+    whole, weights = fit(tmp_path / "whole", **how)
     order = fit.steps
     with pytest.raises(Killed):
-        fit(tmp_path / "killed", die_at=5)
+        fit(tmp_path / "killed", die_at=5, **how)
     before = fit.steps
-    resumed, same = fit(tmp_path / "killed")
+    resumed, same = fit(tmp_path / "killed", **how)
     assert resumed.hardware["resumed_at_step"] == 3
     assert [*before[:3], *fit.steps] == order
     assert_same(weights, same)
@@ -159,6 +182,17 @@ def test_what_is_learned_does_not_depend_on_the_micro_batches(fit, tmp_path, dro
         assert furthest(weights, same) < 1e-6
         losses = [[e["loss"] for e in r.history if "loss" in e] for r in (whole, run)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+        assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
+
+
+@pytest.mark.parametrize("name", ["qlora_int8", "prefix", "full"])
+def test_so_it_does_not_with_other_methods(fit, tmp_path, methods, name):
+    options = OPTIONS.model_copy(update={"batch_size": 16, "num_evals": 1, "learning_rate": 1e-3})
+    lora = LORA.model_copy(update={"dropout": 0.0})
+    whole, weights = fit(tmp_path / "whole", options, lora, method=methods[name])
+    for budget in (Budget(1), Budget(77)):
+        run, same = fit(tmp_path / str(budget), options, lora, budget=budget, method=methods[name])
+        assert furthest(weights, same) < 1e-5
         assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
 
 

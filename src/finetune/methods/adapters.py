@@ -51,7 +51,7 @@ def save(model: PeftModel, folder: Path) -> None:
     if isinstance(config.get("target_modules"), list):
         # PEFT keeps a set, whose order differs between processes: the file's hash would, too.
         config["target_modules"].sort()
-    base = config["base_model_name_or_path"]
+    base = config["base_model_name_or_path"] or ""
     # An absolute path would name a user's folders; `load` is given the model, and ignores it.
     config["base_model_name_or_path"] = Path(base).name if Path(base).is_absolute() else base
     write_json(folder / CONFIG, config)
