@@ -36,8 +36,9 @@ def declared(tmp_path, monkeypatch, tiny_model):
         rows = DIALOGUES[:4] if split == "validation" else DIALOGUES
         write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
 
-    def made(**run: object) -> StageParams:
+    def made(method: dict[str, object] | None = None, **run: object) -> StageParams:
         changed = copy.deepcopy(values)
+        changed["method"] |= method or {}
         changed["run"] |= run
         return cast(StageParams, Declared(params.validate(changed, "test"), "base", KEYS, "samsum"))
 
