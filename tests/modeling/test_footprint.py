@@ -3,6 +3,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from finetune.core.schema import Lora
+from finetune.methods import full
 from finetune.methods.lora import attach
 from finetune.modeling import footprint
 from finetune.modeling.footprint import LiveBytes
@@ -57,6 +58,18 @@ def test_a_step_grows_with_its_tokens_and_less_so_with_checkpointing(load, tiny_
     assert not model.training
     assert not any(p.grad is not None for p in model.parameters())
     assert plain.max_tokens(plain.bytes_for(1000)) == pytest.approx(1000, abs=1)
+
+
+def test_gradients_of_weights_count_with_the_optimizer(load, tiny_model):
+    adapted = footprint.measure(attach(load(tiny_model).model, LORA), 0.2)
+    model = full.attach(load(tiny_model).model)
+    kept = torch.ones_like(model.lm_head.weight)
+    model.lm_head.weight.grad = kept
+    whole = footprint.measure(model, 0.2)
+    assert whole.per_token == pytest.approx(adapted.per_token, rel=0.3)
+    assert whole.fixed < 4 * sum(p.numel() for p in model.parameters())
+    assert model.lm_head.weight.grad is kept
+    assert model.model.norm.weight.grad is None
 
 
 def test_shapes_are_measured_on_a_machine_with_a_gpu_too(monkeypatch):

@@ -61,6 +61,17 @@ def test_a_row_that_does_not_fit_is_refused_with_what_would():
         choose("auto", 800, 60 * MB, "cpu", measure)
 
 
+def test_a_method_that_cannot_be_checkpointed_never_is(tmp_path):
+    never = {"can_checkpoint": False}
+    assert choose("auto", 800, 2_000 * MB, "cpu", measure, **never) == Budget(512)
+    with pytest.raises(ModelError, match="checkpointing not possible with this method; ") as e:
+        choose("auto", 800, 1_500 * MB, "cpu", measure, **never)
+    assert "\n" not in str(e.value)
+    resolve(tmp_path, "auto", lambda: Budget(128), ran_out_of_memory=False)
+    again = resolve(tmp_path, "auto", lambda: Budget(128), ran_out_of_memory=True, **never)
+    assert again == Budget(128)
+
+
 def test_a_resumed_run_keeps_its_budget_while_it_fits(tmp_path, caplog):
     assert resolve(tmp_path, "auto", lambda: Budget(512), ran_out_of_memory=False) == Budget(512)
     assert resolve(tmp_path, "auto", lambda: Budget(1024), ran_out_of_memory=False) == Budget(512)
