@@ -204,12 +204,12 @@ def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, mon
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("lora.rank=3", "lora.rank: is not a parameter; known here: r, alpha, dropout, target_mod"),
+        ("lora.rank=3", "lora.rank: is not a parameter; known here: r, alpha, alpha_ratio, "),
         ("tasks.price.evl.shots=3", "tasks.price.evl: is not a parameter; known here: kind, "),
         ("tasks.price.eval.batch_size=3", "tasks.price.eval.batch_size: is not a parameter any "
          "more; set run.eval_token_budget instead"),
         ("report.usd_per_hour=3", "report.usd_per_hour: is not a parameter any more; set run.usd_"),
-        ("nope=1", "nope: is not a parameter; known here: tasks, data, model, method, lora, train"),
+        ("nope=1", "nope: is not a parameter; known here: tasks, data, model, lora, train, method"),
     ],
 )  # fmt: skip
 def test_an_unknown_key_is_one_line_with_those_that_there_are(capsys, override, said):

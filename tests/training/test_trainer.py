@@ -190,7 +190,10 @@ def test_so_it_does_not_with_other_methods(fit, tmp_path, methods, name):
     options = OPTIONS.model_copy(update={"batch_size": 16, "num_evals": 1, "learning_rate": 1e-3})
     lora = LORA.model_copy(update={"dropout": 0.0})
     whole, weights = fit(tmp_path / "whole", options, lora, method=methods[name])
-    for budget in (Budget(1), Budget(77)):
+    budgets = [Budget(1), Budget(77)]
+    if registry.of(methods[name]).CAN_CHECKPOINT:
+        budgets.append(Budget(1, gradient_checkpointing=True))
+    for budget in budgets:
         run, same = fit(tmp_path / str(budget), options, lora, budget=budget, method=methods[name])
         assert furthest(weights, same) < 1e-5
         assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from peft import PeftModel, PrefixTuningConfig
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.cache_utils import DynamicCache, DynamicSlidingWindowLayer
 
+from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Method, Model
 from finetune.methods import adapters
 from finetune.modeling import base as base_model
@@ -27,10 +29,25 @@ def attach(model: PreTrainedModel, options: Lora, method: Method) -> PeftModel:
     The prefix is initialized by torch's global random generator.
 
     Raises:
-        ModelError: the model takes no prefix.
+        ModelError: the model takes no prefix, or does not see it from everywhere.
     """
+    if (window := _window(model)) is not None:
+        raise ModelError(
+            f"method.tuner: layers of this model see {window} tokens back, padding included: how "
+            "much of a prefix that is would depend on a row's batch; use -S method=qlora"
+        )
     config = PrefixTuningConfig(num_virtual_tokens=method.num_virtual_tokens, task_type="CAUSAL_LM")
     return adapters.attach(model, config, "method.tuner")
+
+
+def _window(model: PreTrainedModel) -> int | None:
+    """The sliding window of the model's attention, if it is smaller than the context."""
+    config = model.config.get_text_config()
+    layers = DynamicCache(config=model.config).layers
+    if not any(isinstance(layer, DynamicSlidingWindowLayer) for layer in layers):
+        return None
+    context = getattr(config, "max_position_embeddings", None)
+    return None if context and config.sliding_window >= context else config.sliding_window
 
 
 def save(model: PeftModel, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
