@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -73,6 +76,34 @@ def test_a_start_from_the_bases_weights_gives_what_the_base_gives(load, tiny_mod
     torch.testing.assert_close(logits(model), before, rtol=1e-3, atol=1e-3)
     factors = [p for name, p in model.named_parameters() if "lora_B" in name]
     assert all(factor.abs().max() > 0 for factor in factors)
+
+
+LOADED = """
+import sys, torch
+from pathlib import Path
+from finetune.core.schema import Method, Model
+from finetune.methods import registry
+model, folder, out = sys.argv[1:]
+how = Method(quantization="none", double_quantization=False, compute_dtype="float32")
+options = Model(name=model, source="local", revision=None, watch=model)
+with torch.inference_mode():
+    base = registry.load(options, how, Path(folder))
+    torch.save(base.model(input_ids=torch.arange(20)[None]).logits, out)
+"""
+
+
+@pytest.mark.parametrize("init", ["pissa", "olora"])
+def test_so_it_does_in_a_process_that_loads_what_was_trained(load, tiny_model, tmp_path, init):
+    model = lora.attach(load(tiny_model).model, LORA.model_copy(update={"init": init})).eval()
+    with torch.no_grad():
+        for name, factor in model.named_parameters():
+            if "lora_" in name:
+                factor *= 1.5
+    lora.save(model, tmp_path)
+    out = tmp_path / "logits.pt"
+    command = [sys.executable, "-c", LOADED, str(tiny_model), str(tmp_path), str(out)]
+    subprocess.run(command, check=True, capture_output=True)
+    torch.testing.assert_close(torch.load(out), logits(model), rtol=1e-5, atol=1e-5)
 
 
 def test_what_peft_refuses_is_one_line(load, tiny_model):

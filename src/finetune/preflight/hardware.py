@@ -27,6 +27,8 @@ SETUP_GPU = "install torch's CUDA build: pip install --force-reinstall torch==VE
 ROWS = 10
 # On disk at once: the best checkpoint, the last one, and one that is being written.
 CHECKPOINTS = 3
+# Of what was trained, in the workspace and in the DVC cache.
+RESULTS = 2
 
 
 def gpu() -> Iterator[Finding]:
@@ -108,7 +110,8 @@ def memory(plans: list[Plan], free: int) -> Iterator[Finding]:
 def disk(root: Path, params: Params, plans: list[Plan], parameters: int) -> Iterator[Finding]:
     """Whether the disks have space for weights to download (16 bits), checkpoints and results."""
     # What is trained with Adam's two moments, float32: three times its own size.
-    needs = [(root, sum(CHECKPOINTS * 3 * 4 * plan.trainable for plan in plans) + GB)]
+    copies = CHECKPOINTS * 3 + RESULTS
+    needs = [(root, sum(copies * 4 * plan.trainable for plan in plans) + GB)]
     if params.model.source == "hub" and not _is_cached(params.model):
         from huggingface_hub import constants
 
