@@ -28,7 +28,7 @@ from finetune.inference import budgets, choices
 from finetune.inference.budgets import Budgets
 from finetune.inference.generate import GenerationContext, generate
 from finetune.inference.merging import merged_adapter
-from finetune.modeling import adapters
+from finetune.methods import adapters
 from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder

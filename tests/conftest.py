@@ -92,6 +92,28 @@ def load():
 
 
 @pytest.fixture
+def methods() -> dict[str, Method]:
+    """The methods of conf/method by name, in float32, with a short prefix."""
+
+    def made(tuner: str, quantization: str, **rest: int) -> Method:
+        return Method(
+            tuner=tuner,
+            quantization=quantization,
+            double_quantization=quantization == "nf4",
+            compute_dtype="float32",
+            **rest,
+        )
+
+    return {
+        "qlora": made("lora", "nf4"),
+        "qlora_int8": made("lora", "int8"),
+        "lora": made("lora", "none"),
+        "prefix": made("prefix", "none", virtual_tokens=3),
+        "full": made("full", "none"),
+    }
+
+
+@pytest.fixture
 def prompt() -> Prompt:
     """A short prompt of a task."""
     return Prompt(

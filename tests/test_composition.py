@@ -60,7 +60,42 @@ def test_an_experiment_chooses_other_groups():
     assert read.train.learning_rate == 0.0002
 
 
-@pytest.mark.parametrize("group", ["model", "experiment"])
+METHODS = {
+    "qlora": ("lora", "nf4"),
+    "qlora_int8": ("lora", "int8"),
+    "lora": ("lora", "none"),
+    "prefix": ("prefix", "none"),
+    "full": ("full", "none"),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_is_a_tuner_a_precision_and_a_rate_that_fits(name):
+    read = params.validate_text(compose(ROOT, [f"method={name}"]), "conf")
+    assert (read.method.tuner, read.method.quantization) == METHODS[name]
+    rates = {task.train.learning_rate for task in read.tasks.values()}
+    assert rates == {read.train.learning_rate}
+    assert {file.stem for file in (ROOT / "conf/method").glob("*.yaml")} == set(METHODS)
+
+
+def test_the_rate_of_a_method_gives_way_to_an_experiment_and_to_an_override():
+    def rate(*overrides: str) -> object:
+        return flat(compose(ROOT, ["method=full", *overrides]))["tasks.price.train.learning_rate"]
+
+    assert rate() < flat(compose(ROOT, []))["train.learning_rate"] == 0.002
+    assert rate("experiment=llama-1b") == 0.0002
+    assert rate("train.learning_rate=0.1") == 0.1
+
+
+def test_a_part_of_a_method_is_overridden_alone():
+    read = params.validate_text(compose(ROOT, ["method.quantization=none"]), "conf")
+    assert read.method.quantization == "none"
+    assert read.method.double_quantization
+    ratio = params.validate_text(compose(ROOT, ["lora.alpha_ratio=2", "lora.r=64"]), "conf")
+    assert ratio.lora.effective_alpha == 128
+
+
+@pytest.mark.parametrize("group", ["model", "method", "experiment"])
 def test_every_model_and_experiment_composes(group):
     for file in sorted((ROOT / "conf" / group).glob("*.yaml")):
         # Folders that are not there: the user's own, and that which `make smollm2` makes.
@@ -169,12 +204,12 @@ def test_a_run_elsewhere_takes_absolute_folders_and_those_inside(repository, mon
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("lora.rank=3", "lora.rank: is not a parameter; known here: r, alpha, "),
+        ("lora.rank=3", "lora.rank: is not a parameter; known here: r, alpha, alpha_ratio, "),
         ("tasks.price.evl.shots=3", "tasks.price.evl: is not a parameter; known here: kind, "),
         ("tasks.price.eval.batch_size=3", "tasks.price.eval.batch_size: is not a parameter any "
          "more; set run.eval_token_budget instead"),
         ("report.usd_per_hour=3", "report.usd_per_hour: is not a parameter any more; set run.usd_"),
-        ("nope=1", "nope: is not a parameter; known here: tasks, data, model, method, lora, train"),
+        ("nope=1", "nope: is not a parameter; known here: tasks, data, model, lora, train, method"),
     ],
 )  # fmt: skip
 def test_an_unknown_key_is_one_line_with_those_that_there_are(capsys, override, said):

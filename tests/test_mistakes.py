@@ -30,7 +30,7 @@ def clone(tmp_path_factory) -> Clone:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["-S", "lora.rank=3"], "lora.rank: is not a parameter; known here: r, alpha"),
+        (["-S", "lora.rank=3"], "lora.rank: is not a parameter; known here: r, alpha, alpha_ratio"),
         (["-S", "lora.r=0"], "lora.r: is 0, must be greater than or equal to 1"),
         (["-S", "data=files"], "data.root: is not set"),
         (["-S", "data=files", "-S", "data.root=nowhere"], "data.root: no folder 'nowhere'"),

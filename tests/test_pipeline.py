@@ -89,6 +89,15 @@ def test_another_rank_reruns_training_and_evaluation_alone(clone):
     assert "price.mae" in diff
 
 
+def test_another_tuner_in_the_same_precision_leaves_the_untuned_model_alone(clone):
+    said = clone.run(
+        *QUICK, "-S", "method=prefix", "-S", "method.quantization=nf4",
+        "-S", "method.double_quantization=true",
+    )  # fmt: skip
+    of_tasks = {f"{name}@{t}" for name in AFTER_TRAINING for t in ("samsum", "price")}
+    assert ran(said) == {*of_tasks, "report"}
+
+
 def test_going_back_to_parameters_that_were_run_restores_what_they_gave(clone):
     said = clone.run(*QUICK)
     restored = {f"{name}@{task}" for name in ("train", "predict") for task in ("samsum", "price")}

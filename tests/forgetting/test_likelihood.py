@@ -10,7 +10,7 @@ from finetune.forgetting import likelihood, texts
 from finetune.forgetting.likelihood import encode
 from finetune.forgetting.texts import Item
 from finetune.inference.budgets import Budgets
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 from finetune.scoring.forgetting import bits, forgetting
 
 BUDGETS = Budgets(prompt_tokens=4096, cache_bytes=2**28)
@@ -48,7 +48,7 @@ def test_an_adapter_counts_and_is_detached_from_the_weights_again(load, tiny_mod
     base = load(tiny_model)
     before = likelihood.rows(base, base.model, texts.items(), BUDGETS, "test")
     options = Lora(r=2, alpha=4.0, dropout=0.0, target_modules="all-linear")
-    tuned = adapters.attach(base.model, options).eval()
+    tuned = attach(base.model, options).eval()
     same = likelihood.rows(base, tuned, texts.items(), BUDGETS, "test")
     assert [row["nll"] for row in same] == pytest.approx([row["nll"] for row in before], rel=1e-4)
     torch.manual_seed(0)

@@ -3,7 +3,7 @@ import torch
 
 from finetune.core.schema import Lora
 from finetune.inference.merging import merged_adapter
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 IDS = torch.tensor([[5, 6, 7]])
@@ -15,7 +15,7 @@ def attached(load, tiny_model):
 
     def made(quantization: str = "none"):
         torch.manual_seed(0)
-        model = adapters.attach(load(tiny_model, quantization).model, LORA).eval()
+        model = attach(load(tiny_model, quantization).model, LORA).eval()
         for name, weights in model.named_parameters():
             if "lora_B" in name:
                 torch.nn.init.normal_(weights, std=0.1)

@@ -12,7 +12,7 @@ from transformers import (
 from finetune.core.schema import Lora
 from finetune.inference import tree_attention
 from finetune.inference.prefill import Prefiller
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 
 SIZES = {
     "vocab_size": 50,
@@ -56,7 +56,7 @@ def test_a_node_sees_its_prompt_and_its_ancestors_alone(config, attention):
 
 
 def test_so_it_does_with_an_adapter_attached():
-    model = adapters.attach(
+    model = attach(
         made(LlamaConfig(**SIZES)),
         Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear"),
     )

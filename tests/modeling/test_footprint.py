@@ -3,7 +3,9 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 from finetune.core.schema import Lora
-from finetune.modeling import adapters, footprint
+from finetune.methods import full
+from finetune.methods.lora import attach
+from finetune.modeling import footprint
 from finetune.modeling.footprint import LiveBytes
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
@@ -47,7 +49,7 @@ def test_shapes_alone_give_the_same_count():
 
 
 def test_a_step_grows_with_its_tokens_and_less_so_with_checkpointing(load, tiny_model):
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA).eval()
+    model = attach(load(tiny_model, "nf4").model, LORA).eval()
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
     plain, twice = (footprint.measure(model, 0.2, checkpointing) for checkpointing in (False, True))
@@ -58,6 +60,18 @@ def test_a_step_grows_with_its_tokens_and_less_so_with_checkpointing(load, tiny_
     assert plain.max_tokens(plain.bytes_for(1000)) == pytest.approx(1000, abs=1)
 
 
+def test_gradients_of_weights_count_with_the_optimizer(load, tiny_model):
+    adapted = footprint.measure(attach(load(tiny_model).model, LORA), 0.2)
+    model = full.attach(load(tiny_model).model)
+    kept = torch.ones_like(model.lm_head.weight)
+    model.lm_head.weight.grad = kept
+    whole = footprint.measure(model, 0.2)
+    assert whole.per_token == pytest.approx(adapted.per_token, rel=0.3)
+    assert whole.fixed < 4 * sum(p.numel() for p in model.parameters())
+    assert model.lm_head.weight.grad is kept
+    assert model.model.norm.weight.grad is None
+
+
 def test_shapes_are_measured_on_a_machine_with_a_gpu_too(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with FakeTensorMode():
@@ -65,7 +79,7 @@ def test_shapes_are_measured_on_a_machine_with_a_gpu_too(monkeypatch):
 
 
 def test_more_target_tokens_take_more_memory(load, tiny_model):
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    model = attach(load(tiny_model, "nf4").model, LORA)
     few, many = (footprint.measure(model, rate) for rate in (0.05, 0.5))
     # A target token holds at least its logits and their gradient, float32.
     least = 0.45 * 2 * 4 * model.config.vocab_size

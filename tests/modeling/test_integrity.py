@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora
-from finetune.modeling import adapters, integrity
+from finetune.methods import adapters
+from finetune.methods.lora import attach
+from finetune.modeling import integrity
 
 LAYER = "model.layers.0.mlp.up_proj.weight"
 NORM = "model.norm.weight"
@@ -150,7 +152,7 @@ def adapter(load, tiny_model, tmp_path) -> Path:
     """A saved adapter of the model."""
     folder = tmp_path / "adapter"
     folder.mkdir()
-    adapters.save(adapters.attach(load(tiny_model).model, LORA), folder)
+    adapters.save(attach(load(tiny_model).model, LORA), folder)
     return folder
 
 

@@ -6,7 +6,8 @@ import torch
 
 from finetune.core.errors import ParamsError
 from finetune.core.schema import Lora, Method
-from finetune.modeling import adapters, precision
+from finetune.methods.lora import attach
+from finetune.modeling import precision
 from finetune.modeling.head import head_at
 from finetune.training.losses import cross_entropy
 
@@ -41,7 +42,7 @@ def test_a_cpu_computes_in_float32_and_float16_is_refused(monkeypatch):
 @pytest.fixture
 def narrow(load, tiny_model):
     """A base in bfloat16 under an adapter whose second half is not zero, as after training."""
-    model = adapters.attach(load(tiny_model).model.to(torch.bfloat16), LORA)
+    model = attach(load(tiny_model).model.to(torch.bfloat16), LORA)
     torch.manual_seed(3)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:

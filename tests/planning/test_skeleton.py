@@ -3,7 +3,9 @@ import torch
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Method, Model
-from finetune.modeling import adapters, footprint
+from finetune.methods import registry
+from finetune.methods.lora import attach
+from finetune.modeling import footprint
 from finetune.planning import skeleton
 
 NF4 = Method(quantization="nf4", double_quantization=True, compute_dtype="auto")
@@ -52,10 +54,26 @@ def test_shapes_tell_what_the_model_itself_takes(load, tiny_model, checkpointing
     lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
     shapes = skeleton.config(local(tiny_model))
     planned = skeleton.build(shapes, NF4, lora, torch.float32, 0.3, checkpointing)
-    model = adapters.attach(load(tiny_model, "nf4").model, lora)
+    model = attach(load(tiny_model, "nf4").model, lora)
     real = footprint.measure(model, 0.3, checkpointing, skeleton.WIDTHS)
     assert planned.step.bytes_for(2000) == pytest.approx(real.bytes_for(2000), rel=0.1)
     assert planned.trainable == model.get_nb_trainable_parameters()[0]
+
+
+@pytest.mark.parametrize("name", ["qlora_int8", "lora", "prefix", "full"])
+def test_so_they_do_with_any_method(load, tiny_model, methods, name):
+    method = methods[name]
+    lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear", init="pissa")
+    shapes = skeleton.config(local(tiny_model))
+    planned = skeleton.build(shapes, method, lora, torch.float32, 0.3, checkpointing=False)
+    model = load(tiny_model, method.quantization).model
+    plain = lora.model_copy(update={"init": "kaiming"})
+    tuned = registry.of(method).attach(model, plain, method)
+    real = footprint.measure(tuned, 0.3, False, skeleton.WIDTHS)
+    assert planned.step.bytes_for(2000) == pytest.approx(real.bytes_for(2000), rel=0.1)
+    assert planned.trainable == registry.trainable_parameters(tuned)
+    assert (planned.adapter == 0) == (name == "full")
+    assert (planned.quantization > 0) == (name == "qlora_int8")
 
 
 def test_a_model_of_no_known_shapes_is_told(tmp_path):

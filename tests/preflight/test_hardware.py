@@ -23,10 +23,12 @@ def plan(**more):
     )
 
 
-def test_a_step_is_run_with_the_code_of_the_run(known):
-    ((found),) = hardware.step(ROOT, known)
+@pytest.mark.parametrize("name", ["qlora", "qlora_int8", "lora", "prefix", "full"])
+def test_a_step_is_run_with_the_code_of_the_run(known, methods, name):
+    ((found),) = hardware.step(ROOT, known.model_copy(update={"method": methods[name]}))
     assert found.state == "ok", str(found)
-    assert "a step of 10 rows with a 4-bit base in float32 on cpu" in found.what
+    words = methods[name].label
+    assert f"a step of 10 rows with a base in float32 ({words}) on cpu" in found.what
 
 
 def test_a_step_that_fails_is_one_line(known, monkeypatch):

@@ -66,7 +66,7 @@ def test_each_entry_has_a_note_for_those_who_do_not_know_its_name(artifacts):
         "best": "oracle: the best town",
         "human": "2 of 4 rows only; one person",
         "base": "the untuned model",
-        "tuned": "with its adapter",
+        "tuned": "after tuning",
     }
 
 

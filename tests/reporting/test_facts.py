@@ -86,11 +86,11 @@ def test_a_base_model_goes_by_the_hash_of_its_weights_or_its_revision(tmp_path):
 
 def test_where_rows_came_from_is_told_whole(kind):
     source = {"source": "files", "splits": {"test": {"rows": 1200, "sha256": "ab"}}}
-    of = TaskArtifacts(task="towns", kind=kind, source=source, adapter_sha256="cd")
+    of = TaskArtifacts(task="towns", kind=kind, source=source, weights_sha256="cd")
     found = dict(facts.source(of))
     assert found["splits test sha256"] == "ab"
     assert found["splits test rows"] == "1,200"
-    assert found["adapter sha256"] == "cd"
+    assert found["trained weights sha256"] == "cd"
 
 
 @pytest.mark.parametrize(

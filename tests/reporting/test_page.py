@@ -84,8 +84,8 @@ def test_training_says_what_the_curve_shows(html):
 def test_hashes_and_versions_are_given(html):
     said = text(html)
     assert "model.safetensors sha256" in said
-    assert re.search(r"adapter sha256 [0-9a-f]{64}", said)
-    assert "no adapter was there" in said  # of price
+    assert re.search(r"trained weights sha256 [0-9a-f]{64}", said)
+    assert "they were not there when this page was made" in said  # of price
     assert re.search(r"transformers \d", said)
 
 

@@ -37,8 +37,9 @@ def declared(tmp_path, monkeypatch, tiny_model):
         write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
     write_json(paths.prepared("samsum") / "clusters.json", {"test": [["1", "4"]]})
 
-    def made(**run: object) -> StageParams:
+    def made(method: dict[str, object] | None = None, **run: object) -> StageParams:
         changed = copy.deepcopy(values)
+        changed["method"] |= method or {}
         changed["run"] |= run
         return cast(StageParams, Declared(params.validate(changed, "test"), "base", KEYS, "samsum"))
 
@@ -49,6 +50,7 @@ def declared(tmp_path, monkeypatch, tiny_model):
 def adapter(load, tiny_model, declared) -> None:
     """An adapter that is new, and adds nothing."""
     options = Lora(r=2, alpha=4.0, dropout=0.0, target_modules="all-linear")
-    from finetune.modeling import adapters
+    from finetune.methods import adapters
+    from finetune.methods.lora import attach
 
-    adapters.save(adapters.attach(load(tiny_model).model, options), paths.adapter("samsum"))
+    adapters.save(attach(load(tiny_model).model, options), paths.adapter("samsum"))

@@ -5,7 +5,7 @@ import torch
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Run
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 from finetune.modeling.footprint import Footprint
 from finetune.training import budget
 from finetune.training.budget import Budget, choose, resolve
@@ -61,6 +61,17 @@ def test_a_row_that_does_not_fit_is_refused_with_what_would():
         choose("auto", 800, 60 * MB, "cpu", measure)
 
 
+def test_a_method_that_cannot_be_checkpointed_never_is(tmp_path):
+    never = {"can_checkpoint": False}
+    assert choose("auto", 800, 2_000 * MB, "cpu", measure, **never) == Budget(512)
+    with pytest.raises(ModelError, match="checkpointing not possible with this method; ") as e:
+        choose("auto", 800, 1_500 * MB, "cpu", measure, **never)
+    assert "\n" not in str(e.value)
+    resolve(tmp_path, "auto", lambda: Budget(128), ran_out_of_memory=False)
+    again = resolve(tmp_path, "auto", lambda: Budget(128), ran_out_of_memory=True, **never)
+    assert again == Budget(128)
+
+
 def test_a_resumed_run_keeps_its_budget_while_it_fits(tmp_path, caplog):
     assert resolve(tmp_path, "auto", lambda: Budget(512), ran_out_of_memory=False) == Budget(512)
     assert resolve(tmp_path, "auto", lambda: Budget(1024), ran_out_of_memory=False) == Budget(512)
@@ -103,7 +114,7 @@ def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
 
 def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monkeypatch):
     lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
-    model = adapters.attach(load(tiny_model, "nf4").model, lora)
+    model = attach(load(tiny_model, "nf4").model, lora)
     examples = [{"input_ids": [5] * 40, "labels": [-100] * 30 + [5] * 10}]
     asked = []
     monkeypatch.setattr(budget, "available_on", lambda *given: asked.append(given) or 10 * MB)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from finetune.core.schema import Lora
-from finetune.modeling import adapters
+from finetune.methods.lora import attach
 from finetune.training.dropout import DropoutKeys, RowDropout, use_row_dropout
 
 
@@ -40,7 +40,7 @@ def test_in_evaluation_nothing_is_dropped():
 
 def test_every_dropout_of_an_adapter_is_replaced(load, tiny_model):
     lora = Lora(r=2, alpha=4.0, dropout=0.1, target_modules="all-linear")
-    model = adapters.attach(load(tiny_model).model, lora)
+    model = attach(load(tiny_model).model, lora)
     use_row_dropout(model)
     layers = [m for m in model.modules() if isinstance(m, RowDropout)]
     assert len(layers) == 14  # seven linear layers in each of two blocks

@@ -12,7 +12,8 @@ from transformers import set_seed
 from finetune.core.errors import ModelError, UserError
 from finetune.core.interrupts import Interrupted
 from finetune.core.schema import Lora, Run, Train
-from finetune.modeling import adapters
+from finetune.methods import registry
+from finetune.methods.lora import attach
 from finetune.training import trainer
 from finetune.training.budget import Budget
 from finetune.training.dropout import use_row_dropout
@@ -42,6 +43,16 @@ RUN = Run(
     logging_steps=None,
     usd_per_hour=None,
 )
+VARIANTS = [
+    ("qlora", {}),
+    ("qlora", {"dora": True}),
+    ("qlora_int8", {}),
+    ("lora", {}),
+    ("lora", {"init": "pissa"}),
+    ("lora", {"init": "olora"}),
+    ("prefix", {}),
+    ("full", {}),
+]
 # With dropout, so that a resumed run is only the same if its draws are, too.
 LORA = Lora(r=4, alpha=8.0, dropout=0.1, target_modules="all-linear")
 WHOLE = Budget(10_000)
@@ -84,10 +95,14 @@ class Fit:
 
     def __call__(
         self, run_state, options=OPTIONS, lora=LORA, die_at=None, budget=WHOLE, run=RUN,
-        quantization="nf4", interrupt_at=None, at_step=lambda number: None,
+        quantization="nf4", method=None, interrupt_at=None, at_step=lambda number: None,
     ):  # fmt: skip
         set_seed(options.seed)
-        model = adapters.attach(self.load(self.folder, quantization).model, lora)
+        if method is None:
+            model = attach(self.load(self.folder, quantization).model, lora)
+        else:
+            base = self.load(self.folder, method.quantization).model
+            model = registry.of(method).attach(base, lora, method)
         steps = self.steps = []
 
         class Watched(trainer.StepTrainer):
@@ -104,7 +119,11 @@ class Fit:
             patch.setattr(trainer, "StepTrainer", Watched)
             setup = setup_of(model, budget=budget)
             done = train(setup, options, run, examples(18, 1), examples(6, 2), run_state, "test")
-        return done, {k: v.clone() for k, v in get_peft_model_state_dict(model).items()}
+        return done, {
+            name: weights.detach().clone()
+            for name, weights in model.named_parameters()
+            if weights.requires_grad
+        }
 
 
 @pytest.fixture
@@ -134,13 +153,17 @@ def test_two_runs_are_bit_identical_and_learn(fit, tmp_path):
     assert first.metrics["validation_loss"] == pytest.approx(min(losses), abs=1e-4)
 
 
-def test_a_killed_run_resumes_to_the_same_adapter_with_the_same_rows(fit, tmp_path):
-    whole, weights = fit(tmp_path / "whole")
+@pytest.mark.parametrize(("name", "lora"), VARIANTS)
+def test_a_killed_run_resumes_to_the_same_weights_with_the_same_rows(
+    fit, tmp_path, methods, name, lora
+):
+    how = {"method": methods[name], "lora": LORA.model_copy(update=lora)}
+    whole, weights = fit(tmp_path / "whole", **how)
     order = fit.steps
     with pytest.raises(Killed):
-        fit(tmp_path / "killed", die_at=5)
+        fit(tmp_path / "killed", die_at=5, **how)
     before = fit.steps
-    resumed, same = fit(tmp_path / "killed")
+    resumed, same = fit(tmp_path / "killed", **how)
     assert resumed.hardware["resumed_at_step"] == 3
     assert [*before[:3], *fit.steps] == order
     assert_same(weights, same)
@@ -242,6 +265,20 @@ def test_what_is_learned_does_not_depend_on_the_micro_batches(fit, tmp_path, dro
         assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
 
 
+@pytest.mark.parametrize("name", ["qlora_int8", "prefix", "full"])
+def test_so_it_does_not_with_other_methods(fit, tmp_path, methods, name):
+    options = OPTIONS.model_copy(update={"batch_size": 16, "num_evals": 1, "learning_rate": 1e-3})
+    lora = LORA.model_copy(update={"dropout": 0.0})
+    whole, weights = fit(tmp_path / "whole", options, lora, method=methods[name])
+    budgets = [Budget(1), Budget(77)]
+    if registry.of(methods[name]).CAN_CHECKPOINT:
+        budgets.append(Budget(1, gradient_checkpointing=True))
+    for budget in budgets:
+        run, same = fit(tmp_path / str(budget), options, lora, budget=budget, method=methods[name])
+        assert furthest(weights, same) < 1e-5
+        assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
+
+
 def test_validation_loss_is_the_mean_over_tokens_whatever_batches_they_are_in(fit, tmp_path):
     run, _ = fit(tmp_path, OPTIONS.model_copy(update={"learning_rate": 1e-9, "max_steps": 1}))
     model = fit.load(fit.folder, "nf4").model
@@ -288,7 +325,7 @@ def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
     load, tiny_model, tmp_path, what
 ):
     set_seed(1)
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    model = attach(load(tiny_model, "nf4").model, LORA)
     setup = setup_of(model, loss=Poison(what))
     often = RUN.model_copy(update={"save_minutes": 1e-9})
     with pytest.raises(
@@ -330,7 +367,7 @@ def test_checkpointing_computes_16_bit_layers_with_dropout_again_alike(load, tin
     grads = []
     for budget in (WHOLE, Budget(10_000, gradient_checkpointing=True)):
         set_seed(5)
-        model = adapters.attach(load(tiny_model).model.to(torch.bfloat16), LORA)
+        model = attach(load(tiny_model).model.to(torch.bfloat16), LORA)
         setup = setup_of(model, dtype=torch.bfloat16, budget=budget)
         options = OPTIONS.model_copy(update={"max_steps": 1})
         folder = tmp_path / str(budget.gradient_checkpointing)

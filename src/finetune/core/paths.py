@@ -76,8 +76,14 @@ def curves(task: str) -> Path:
 
 
 def adapter(task: str) -> Path:
-    """The folder of a task's adapter."""
+    """The folder of a task's adapter, or of its model where all weights were trained."""
     return Path("models") / task
+
+
+def trained_weights(task: str) -> Path | None:
+    """The file of a task's adapter or model; None where there is none."""
+    files = (adapter(task) / name for name in ("adapter_model.safetensors", "model.safetensors"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def without_folders(name: str) -> str:

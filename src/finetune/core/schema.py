@@ -22,11 +22,6 @@ from pydantic import (
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
-# The names of linear layers in the architectures that people fine-tune.
-TARGET_MODULES = (
-    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj", "qkv_proj",
-    "gate_up_proj", "query_key_value", "dense", "fc1", "fc2", "c_attn", "c_proj", "c_fc",
-)  # fmt: skip
 
 
 class Section(BaseModel):
@@ -316,31 +311,79 @@ class Model(Section):
     watch: str
 
 
-class Method(Section):
-    """How the base model is held in memory while its adapter is trained and used."""
+class Precision(Section):
+    """How the base model is held in memory while it is trained on and used."""
 
-    quantization: Literal["nf4", "none"]
+    quantization: Literal["nf4", "int8", "none"]
     double_quantization: bool
     compute_dtype: Literal["auto", "float32", "bfloat16", "float16"]
 
+    @property
+    def is_quantized(self) -> bool:
+        """Whether linear layers hold their weights in 4 or 8 bits."""
+        return self.quantization != "none"
+
+    @property
+    def label(self) -> str:
+        """The precision in words."""
+        return {"nf4": "4 bits", "int8": "8 bits", "none": "not quantized"}[self.quantization]
+
+
+class Method(Precision):
+    """How the base model is tuned, and held in memory meanwhile.
+
+    `virtual_tokens` is the length of a trained prefix, and belongs to the tuner `prefix` alone.
+    """
+
+    tuner: Literal["lora", "prefix", "full"] = "lora"
+    virtual_tokens: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+    @property
+    def num_virtual_tokens(self) -> int:
+        """The positions of the context that a trained prefix takes."""
+        return self.virtual_tokens or 0
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.tuner == "full" and self.is_quantized:
+            raise ValueError(
+                f"quantization: is {self.quantization}, must be none with the tuner full, which "
+                "trains all weights: -S method=full, or -S method=qlora for an adapter"
+            )
+        if self.tuner == "prefix" and self.virtual_tokens is None:
+            raise ValueError("virtual_tokens: is not set; the tuner prefix trains so many")
+        if self.tuner != "prefix" and self.virtual_tokens is not None:
+            raise ValueError(
+                f"virtual_tokens: is {self.virtual_tokens}, must be null with the tuner "
+                f"{self.tuner}: they belong to -S method=prefix"
+            )
+        return self
+
+
+# Starts of an adapter's factors that leave the base's weights as they are.
+INDEPENDENT_INITS = ("kaiming", "gaussian")
+
 
 class Lora(Section):
-    """The adapter."""
+    """The adapter of the tuner `lora`.
+
+    `alpha_ratio`, where it is set, stands above `alpha`: alpha is that ratio of `r`.
+    """
 
     r: Annotated[int, Field(ge=1, le=1024)]
     alpha: Annotated[float, Field(gt=0)]
     alpha_ratio: Annotated[float, Field(gt=0)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)]
-    target_modules: str | list[str]
+    target_modules: Annotated[str | list[str], Field(min_length=1)]
+    dora: bool = False
+    rslora: bool = False
+    init: Literal["kaiming", "gaussian", "pissa", "olora", "orthogonal"] = "kaiming"
+    bias: Literal["none", "all", "lora_only"] = "none"
 
-    @field_validator("target_modules")
-    @classmethod
-    def _modules_are_known(cls, value: str | list[str]) -> str | list[str]:
-        if value == "all-linear" or (value and set(value) <= set(TARGET_MODULES)):
-            return value
-        raise ValueError(
-            f"is {value!r}, must be all-linear or a list of {', '.join(TARGET_MODULES)}"
-        )
+    @property
+    def effective_alpha(self) -> float:
+        """The alpha that decides, of `alpha` and `alpha_ratio`."""
+        return self.alpha if self.alpha_ratio is None else self.alpha_ratio * self.r
 
 
 class Train(Section):
@@ -456,6 +499,16 @@ class Params(Section):
     eval: EvalDefaults
     bootstrap: Bootstrap
     run: Run
+
+    @model_validator(mode="after")
+    def _init_fits_precision(self) -> Self:
+        is_lora = self.method.tuner == "lora"
+        if is_lora and self.method.is_quantized and self.lora.init not in INDEPENDENT_INITS:
+            raise ValueError(
+                f"lora.init: is {self.lora.init}, which needs an unquantized base: -S method=lora, "
+                f"or -S lora.init={INDEPENDENT_INITS[-1]}"
+            )
+        return self
 
     @field_validator("tasks", mode="before")
     @classmethod

@@ -133,4 +133,6 @@ def _nlls(
 
     lengths = [len(of.context) + len(of.scored) for of in encoded]
     # Contexts and what follows are padded apart, to at most twice the columns of the longest.
-    return in_batches(lengths, budgets.max_rows(model, columns=0, copies=2), what, process)
+    return in_batches(
+        lengths, budgets.max_rows(model, prefiller.columns_before, copies=2), what, process
+    )

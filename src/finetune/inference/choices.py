@@ -165,7 +165,7 @@ def distributions(
     # What follows the likeliest choice goes into the same columns, once the tree is done with.
     following = max(tree.lengths) + 1 if longer else 0
     # The search level by level copies the prompts of as many pairs as there are rows.
-    columns = prefiller.prefix_length + (
+    columns = prefiller.columns_before + (
         max(nodes, following) if is_one_pass else max(len(levels), following)
     )
     max_rows = budgets.max_rows(model, columns, copies=1 if is_one_pass else 2)

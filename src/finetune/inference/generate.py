@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune.core.schema import TextEval
 from finetune.inference.budgets import Budgets
 from finetune.inference.consensus import consensus
-from finetune.inference.kv_cache import CachedBatch
+from finetune.inference.kv_cache import CachedBatch, num_virtual_tokens
 from finetune.inference.likelihood import negative_log_likelihoods
 from finetune.inference.prefill import Prefiller
 from finetune.modeling.answered import storable
@@ -96,7 +96,8 @@ def beam_search(
         )
         return [context.to_generated(row) for row in out[:, ids.shape[1] :].tolist()]
 
-    max_rows = context.budgets.max_rows(context.model, context.max_new_tokens, copies=beams)
+    columns = num_virtual_tokens(context.model) + context.max_new_tokens
+    max_rows = context.budgets.max_rows(context.model, columns, copies=beams)
     answers = in_batches([len(prompt) for prompt in prompts], max_rows, context.desc, search)
     if references is None:
         return answers
@@ -191,7 +192,7 @@ def _decode_in_batches(
     a row are in the cache while it decodes.
     """
     prefiller = Prefiller(context.model, prompts, context.tokenizer.pad_token_id)
-    columns = prefiller.prefix_length + context.max_new_tokens
+    columns = prefiller.columns_before + context.max_new_tokens
     max_rows = context.budgets.max_rows(context.model, columns, copies=copies)
 
     @torch.inference_mode()

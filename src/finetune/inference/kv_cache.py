@@ -195,11 +195,35 @@ def prefill(
     Raises:
         ModelError: the model's cache is not one of keys and values in each layer.
     """
-    cache = new_cache(model, extra_columns)
-    ids = ids.to(model.device)
-    mask = torch.ones_like(ids) if mask is None else mask.to(model.device)
-    logits = _forward(model, cache, ids, mask, position_ids(mask), num_logits=1)
-    return CachedBatch(model, cache, mask, logits[:, -1])
+    rows, columns = ids.shape
+    prefix = trained_prefix(model)
+    # PEFT would set `past_key_values` to a trained prefix in every forward pass: the cache would be
+    # lost. Instead it begins with the prefix, and the base model itself is called.
+    cache = new_cache(model, extra_columns + columns if prefix else extra_columns)
+    for number, layer in enumerate(prefix):
+        cache.update(*(states.expand(rows, -1, -1, -1) for states in layer), number)
+    before = torch.ones(rows, num_virtual_tokens(model), dtype=torch.long, device=model.device)
+    batch = CachedBatch(unwrapped(model), cache, before, logits=torch.empty(rows, 0))
+    batch.extend(ids, mask)
+    return batch
+
+
+def trained_prefix(model: PreTrainedModel) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Of each layer the keys and values, (1, heads, columns, head size), before every prompt.
+
+    Empty for a model that was not tuned by a prefix.
+    """
+    if not num_virtual_tokens(model):
+        return []
+    return [(layer.keys, layer.values) for layer in model.get_prompt(1).layers]
+
+
+def num_virtual_tokens(model: PreTrainedModel) -> int:
+    """The columns of a trained prefix; 0 for a model that was not tuned by one."""
+    if not isinstance(model, PeftModel):
+        return 0
+    config = model.active_peft_config
+    return config.num_virtual_tokens if config.is_prompt_learning else 0
 
 
 def has_full_attention(model: PreTrainedModel) -> bool:

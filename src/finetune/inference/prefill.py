@@ -6,7 +6,13 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from finetune.inference.kv_cache import CachedBatch, accepts_argument, has_full_attention, prefill
+from finetune.inference.kv_cache import (
+    CachedBatch,
+    accepts_argument,
+    has_full_attention,
+    num_virtual_tokens,
+    prefill,
+)
 from finetune.modeling.batches import pad_left
 
 
@@ -14,6 +20,8 @@ class Prefiller:
     """Prefills batches of prompts from one KV cache of their common prefix.
 
     prefix_length: tokens of the prefix (instruction, few-shot examples); 0 where it is not shared.
+    columns_before: columns of the cache before each prompt's own tokens, those of a trained prefix
+        included.
     """
 
     def __init__(self, model: PreTrainedModel, prompts: Sequence[list[int]], pad_id: int) -> None:
@@ -27,6 +35,7 @@ class Prefiller:
         length = min(_common_prefix_length(prompts), min(map(len, prompts)) - 1)
         is_shared = has_full_attention(model) and accepts_argument(model, "position_ids")
         self.prefix_length = length if is_shared and len(prompts) > 1 else 0
+        self.columns_before = self.prefix_length + num_virtual_tokens(model)
         self.prefix: CachedBatch | None = None
         if self.prefix_length:
             self.prefix = prefill(model, torch.tensor([prompts[0][: self.prefix_length]]))

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from transformers.utils import logging as transformers_logging
 from finetune.core import hub
 from finetune.core.errors import ModelError, is_out_of_memory, squeezed
 from finetune.core.memory import available_on
-from finetune.core.schema import Method, Model
-from finetune.modeling import integrity
+from finetune.core.schema import Model, Precision
+from finetune.modeling import int8, integrity
 from finetune.modeling.precision import compute_dtype, device, use_safe_attention
 
 # Of glibc's malloc.h.
@@ -55,8 +55,16 @@ class Base:
     context: int
     dtype: torch.dtype
 
+    def with_model(self, model: PreTrainedModel) -> "Base":
+        """The same with a model that was made of it."""
+        return replace(self, model=model)
 
-def load(options: Model, method: Method, for_inference: bool = False) -> Base:
+    def without_positions(self, count: int) -> "Base":
+        """The same with so many positions taken, as by a trained prefix."""
+        return replace(self, context=self.context - count)
+
+
+def load(options: Model, how: Precision, for_inference: bool = False) -> Base:
     """The base model in evaluation mode, on the GPU where there is one.
 
     Quantized weights are dequantized in every forward pass. With `for_inference` they are
@@ -73,24 +81,25 @@ def load(options: Model, method: Method, for_inference: bool = False) -> Base:
     if device() == "cpu":
         _keep_freed_memory()
     transformers_logging.disable_progress_bar()
-    config, tokenizer, model, loading = _from_pretrained(options, method)
+    config, tokenizer, model, loading = _from_pretrained(options, how)
     _keep_4bit_weights(model)
+    int8.dequantize_in_forward(model)
     integrity.check_complete(options.name, model, loading)
     integrity.check_finite(options.name, model)
-    if method.quantization != "none":
+    if how.is_quantized:
         integrity.check_files_finite(options.name, _folder(options))
-    if for_inference and method.quantization != "none" and _fits_dequantized(model):
+    if for_inference and how.is_quantized and _fits_dequantized(model):
         model = _dequantized(model)
     if tokenizer.eos_token_id is None:
         raise ModelError(f"model.name: the tokenizer of {options.name} has no end token")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     model.generation_config = _generation_config(model, tokenizer)
-    return Base(model.eval(), tokenizer, _context(config), compute_dtype(method))
+    return Base(model.eval(), tokenizer, _context(config), compute_dtype(how))
 
 
 def _from_pretrained(
-    options: Model, method: Method
+    options: Model, how: Precision
 ) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedModel, dict[str, Any]]:
     """Config, tokenizer, model and loading info, as transformers loads them.
 
@@ -108,8 +117,8 @@ def _from_pretrained(
             model, loading = AutoModelForCausalLM.from_pretrained(
                 options.name,
                 config=config,
-                dtype=compute_dtype(method),
-                quantization_config=_quantization(method),
+                dtype=compute_dtype(how),
+                quantization_config=_quantization(how),
                 device_map={"": device()},
                 output_loading_info=True,
                 ignore_mismatched_sizes=True,  # its own error names no weight
@@ -176,7 +185,7 @@ def _fits_dequantized(model: PreTrainedModel) -> bool:
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:
     with _quiet():  # about the dequantization itself
-        return model.dequantize()
+        return model.dequantize(model.dtype)
 
 
 @contextlib.contextmanager
@@ -197,14 +206,16 @@ def _folder(options: Model) -> Path:
     return Path(cached_file(options.name, "config.json", revision=options.revision)).parent
 
 
-def _quantization(method: Method) -> BitsAndBytesConfig | None:
-    if method.quantization == "none":
+def _quantization(how: Precision) -> BitsAndBytesConfig | None:
+    if how.quantization == "none":
         return None
+    if how.quantization == "int8":
+        return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True,
-        bnb_4bit_quant_type=method.quantization,
-        bnb_4bit_use_double_quant=method.double_quantization,
-        bnb_4bit_compute_dtype=compute_dtype(method),
+        bnb_4bit_quant_type=how.quantization,
+        bnb_4bit_use_double_quant=how.double_quantization,
+        bnb_4bit_compute_dtype=compute_dtype(how),
     )
 
 

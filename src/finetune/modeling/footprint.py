@@ -2,7 +2,7 @@
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,7 @@ def measure(
     checkpointing: bool = False,
     widths: tuple[int, int] = PROBE_WIDTHS,
 ) -> Footprint:
-    """The footprint of a model's forward and backward pass.
+    """The footprint of a model's forward and backward pass, without the gradients that it leaves.
 
     Fitted to one pass with each of two `widths`, in tokens of a single row. `target_rate` is the
     fraction of tokens that the loss is computed on. Gradients and random state are not changed.
@@ -69,15 +69,42 @@ def _probe(model: PreTrainedModel, width: int, target_rate: float, checkpointing
             out = model(input_ids=ids, attention_mask=mask, use_cache=False)
         targets = torch.ones(count, dtype=torch.long, device=device)
         loss = torch.nn.functional.cross_entropy(out.logits.float(), targets, reduction="sum")
-        torch.autograd.grad(loss, trainable, allow_unused=True)
+        loss.backward()
 
     was_training = model.training
-    with torch.random.fork_rng(), checkpointed(model, checkpointing):
+    with (
+        torch.random.fork_rng(),
+        checkpointed(model, checkpointing),
+        _gradients_dropped(trainable),
+    ):
         model.train()
         try:
             return peak_bytes(step, device.type)
         finally:
             model.train(was_training)
+
+
+@contextlib.contextmanager
+def _gradients_dropped(parameters: Sequence[torch.nn.Parameter]) -> Iterator[None]:
+    """Drop each gradient as it is computed; on exit those from before are back.
+
+    They count with the optimizer (`training.budget`): where all weights are trained, as much as
+    the weights.
+    """
+    before = [parameter.grad for parameter in parameters]
+    for parameter in parameters:
+        parameter.grad = None
+
+    def drop(parameter: torch.Tensor) -> None:
+        parameter.grad = None
+
+    hooks = [each.register_post_accumulate_grad_hook(drop) for each in parameters]
+    try:
+        yield
+    finally:
+        for parameter, grad, hook in zip(parameters, before, hooks, strict=True):
+            hook.remove()
+            parameter.grad = grad
 
 
 @contextlib.contextmanager

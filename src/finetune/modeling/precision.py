@@ -1,7 +1,7 @@
 """Precision: training and inference compute in the same type, adapters included.
 
-Base weights are stored in the compute type (or in 4 bits), adapters in float32. Where the compute
-type has 16 bits, both compute under autocast.
+Base weights are stored in the compute type (or in 4 or 8 bits), what is trained in float32. Where
+the compute type has 16 bits, both compute under autocast.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from finetune.core.errors import ParamsError
-from finetune.core.schema import Method
+from finetune.core.schema import Precision
 
 
 def device() -> str:
@@ -21,7 +21,7 @@ def device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def compute_dtype(method: Method) -> torch.dtype:
+def compute_dtype(how: Precision) -> torch.dtype:
     """The type that layers compute in.
 
     `auto` is bfloat16 on a GPU that supports it, float16 on one that does not (T4, V100; training
@@ -30,10 +30,10 @@ def compute_dtype(method: Method) -> torch.dtype:
     Raises:
         ParamsError: float16 without a GPU, where training has no loss scaler.
     """
-    if method.compute_dtype == "float16" and device() == "cpu":
+    if how.compute_dtype == "float16" and device() == "cpu":
         raise ParamsError("method.compute_dtype: float16 needs a GPU; use auto or float32")
-    if method.compute_dtype != "auto":
-        return getattr(torch, method.compute_dtype)
+    if how.compute_dtype != "auto":
+        return getattr(torch, how.compute_dtype)
     if device() == "cpu":
         return torch.float32
     has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)

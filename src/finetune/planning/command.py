@@ -48,7 +48,7 @@ def _formatted(task_plan: Plan, settings: Params, machine: Machine) -> str:
     if rows.remark:
         lines.append(f"  estimated: {rows.remark}")
     labels = {
-        "weights": f"weights ({_precision(settings)})",
+        "weights": f"weights ({settings.method.label})",
         "adapter": f"adapter ({task_plan.trainable:,} parameters)",
     }
     sizes = {**task_plan.parts, "peak": task_plan.peak}
@@ -66,10 +66,6 @@ def _formatted(task_plan: Plan, settings: Params, machine: Machine) -> str:
         )
     lines.append(f"  about {_time(task_plan.seconds)}{_cost(task_plan.seconds, settings)}")
     return "\n".join(lines)
-
-
-def _precision(settings: Params) -> str:
-    return "4 bits" if settings.method.quantization == "nf4" else "not quantized"
 
 
 def _time(seconds: float) -> str:

@@ -9,6 +9,7 @@ import torch
 from finetune.core.errors import ModelError
 from finetune.core.memory import GB
 from finetune.core.schema import Params
+from finetune.methods import registry
 from finetune.modeling import precision
 from finetune.planning import lengths, skeleton
 from finetune.planning.lengths import Lengths
@@ -18,9 +19,9 @@ from finetune.training.budget import HEAP_OVERHEAD, OPTIMIZER_BYTES, Budget, cho
 from finetune.training.trainer import num_steps_and_rows
 
 # Floating-point operations per trained token and parameter: 2 for the forward pass and 2 for the
-# gradient of activations (the frozen base has no gradient of weights); with gradient checkpointing
-# 2 more for the second forward pass.
-FLOP, FLOP_CHECKPOINTING = 4, 6
+# gradient of activations; with gradient checkpointing 2 more for the second forward pass. Where all
+# weights are trained, 2 for their gradient: an adapter's are few.
+FLOP, FLOP_CHECKPOINTING, FLOP_WEIGHTS = 4, 6, 2
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,11 @@ def _smaller(params: Params, task: str) -> list[tuple[str, Params]]:
             tasks = {**params.tasks, task: options.model_copy(update={"prompt": prompt})}
             key = f"-S tasks.{task}.prompt.max_tokens={tokens}"
             changes.append((key, params.model_copy(update={"tasks": tasks})))
-    if params.method.quantization == "none":
+    if not params.method.is_quantized:
         update = {"quantization": "nf4", "double_quantization": True}
-        method = params.method.model_copy(update=update)
+        method = params.method.model_copy(
+            update={**update, "tuner": "lora", "virtual_tokens": None}
+        )
         changes.insert(0, ("-S method=qlora", params.model_copy(update={"method": method})))
     return changes
 
@@ -92,7 +95,8 @@ def _planned(params: Params, task: str, machine: Machine) -> Plan:
 
     fixed = _fixed(built(False), machine)
     budget = _budget(params, rows, machine, built, sum(fixed.values()))
-    chosen = budget or Budget(rows.longest, gradient_checkpointing=True)
+    can_checkpoint = registry.of(params.method).CAN_CHECKPOINT
+    chosen = budget or Budget(rows.longest, gradient_checkpointing=can_checkpoint)
     model = built(chosen.gradient_checkpointing)
     # The budget is the most that a micro-batch may have: a short step fills no more than it has.
     options = params.tasks[task].train
@@ -107,6 +111,7 @@ def _planned(params: Params, task: str, machine: Machine) -> Plan:
         "logits": max(0, model.step.scaled(overhead).bytes_for(tokens) - activations),
     }
     flop = FLOP_CHECKPOINTING if chosen.gradient_checkpointing else FLOP
+    flop += 0 if model.adapter else FLOP_WEIGHTS
     trained_tokens = round(drawn * mean)
     return Plan(
         task=task,
@@ -148,6 +153,7 @@ def _budget(
             machine.free - fixed,
             machine.device,
             lambda checkpointing: built(checkpointing).step,
+            registry.of(params.method).CAN_CHECKPOINT,
         )
     except ModelError:
         return None

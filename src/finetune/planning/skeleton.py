@@ -1,4 +1,4 @@
-"""Parameters and training memory of a model with its adapter, from shapes without weights."""
+"""Parameters and training memory of a model that is tuned, from shapes without weights."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,17 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 
 from finetune.core.errors import ModelError, squeezed
 from finetune.core.schema import Lora, Method, Model
-from finetune.modeling import adapters, footprint, precision
+from finetune.methods import registry
+from finetune.modeling import footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.planning import architectures
 from finetune.training.dropout import use_row_dropout
 
 # NF4: half a byte per weight and a scale per block of 64 weights (float32, or with double
 # quantization one byte and a float32 per 256 scales); QLoRA, Dettmers et al. 2023, section 3.
+# int8: a byte per weight, a float32 per output; LLM.int8, Dettmers et al. 2022.
 BLOCK, OUTER_BLOCK = 64, 256
+BYTES = {"nf4": 0.5, "int8": 1}
 # Lengths in tokens of the measured rows: fake tensors cost nothing, and long rows show the slope.
 WIDTHS = (512, 1024)
 
@@ -28,7 +31,7 @@ class Skeleton:
     `matmul_parameters` counts the parameters that a token is multiplied with, the output layer
     weighted by the rate of learned tokens. `activations` is the footprint of a step with hardly any
     logits, `step` that with the logits of the learned tokens. `weights`, `quantization` and
-    `adapter` are bytes.
+    `adapter` are bytes; no adapter where all weights are trained.
     """
 
     parameters: int
@@ -77,16 +80,21 @@ def build(
     learned_rate: float,
     checkpointing: bool,
 ) -> Skeleton:
-    """The skeleton of a model with these shapes and a LoRA adapter, computing in `dtype`."""
+    """The skeleton of a model with these shapes, tuned by a method, computing in `dtype`."""
+    # What the factors start from takes weights to compute, and no other memory.
+    lora = lora.model_copy(update={"init": "kaiming"})
     with torch.device("meta"):
         base = AutoModelForCausalLM.from_config(shapes, dtype=dtype)
         count = sum(each.numel() for each in base.parameters())
-        linear = _linear(base)
-        quantized = linear if method.quantization == "nf4" else 0
+        layers = _linear(base)
+        linear = sum(each.weight.numel() for each in layers)
+        outputs = sum(each.out_features for each in layers)
         head = base.get_output_embeddings().weight.numel()
-        model = adapters.attach(base, lora)
+        model = registry.of(method).attach(base, lora, method)
         use_row_dropout(model)
-    trainable, _ = model.get_nb_trainable_parameters()
+        size = base.dtype.itemsize
+    trainable = registry.trainable_parameters(model)
+    added = sum(each.numel() for each in model.parameters()) - count
     with FakeTensorMode():
         _fake(model)
         with precision.autocast(model, dtype):
@@ -94,25 +102,25 @@ def build(
                 footprint.measure(model, rate, checkpointing, WIDTHS)
                 for rate in (0.0, learned_rate)
             )
-    size = torch.empty(0, dtype=dtype).element_size()
+    quantized = linear if method.is_quantized else 0
     scale = 1 + 4 / OUTER_BLOCK if method.double_quantization else 4
+    constants = {"nf4": linear / BLOCK * scale, "int8": 4 * outputs, "none": 0}
     return Skeleton(
         parameters=count,
         trainable=trainable,
-        matmul_parameters=linear + trainable + round(learned_rate * head),
-        weights=round((count - quantized) * size + quantized / 2),
-        quantization=round(quantized / BLOCK * scale),
-        adapter=4 * trainable,
+        matmul_parameters=linear + added + round(learned_rate * head),
+        weights=round((count - quantized) * size + quantized * BYTES.get(method.quantization, 0)),
+        quantization=round(constants[method.quantization]),
+        adapter=4 * added,
         activations=activations,
         step=step,
     )
 
 
-def _linear(model: nn.Module) -> int:
-    """Parameters of linear layers except the output layer: those that bitsandbytes quantizes."""
+def _linear(model: nn.Module) -> list[nn.Linear]:
+    """The linear layers except the output layer: those that bitsandbytes quantizes."""
     head = model.get_output_embeddings()
-    layers = [each for each in model.modules() if isinstance(each, nn.Linear) and each is not head]
-    return sum(each.weight.numel() for each in layers)
+    return [each for each in model.modules() if isinstance(each, nn.Linear) and each is not head]
 
 
 def _fake(model: nn.Module) -> None:
@@ -126,3 +134,7 @@ def _fake(model: nn.Module) -> None:
             setattr(module, name, nn.Parameter(fake, requires_grad=value.requires_grad))
         for name, value in module.named_buffers(recurse=False):
             setattr(module, name, torch.empty(value.shape, dtype=value.dtype))
+    # PEFT keeps the ids of a prefix's virtual tokens beside its modules.
+    ids = getattr(model, "prompt_tokens", {})
+    for name, value in ids.items():
+        ids[name] = torch.zeros(value.shape, dtype=value.dtype)

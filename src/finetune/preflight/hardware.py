@@ -13,8 +13,9 @@ from transformers import set_seed
 from finetune.core.errors import UserError, squeezed
 from finetune.core.memory import GB
 from finetune.core.schema import Model, Params
-from finetune.modeling import adapters, precision
+from finetune.methods import registry
 from finetune.modeling import base as base_model
+from finetune.modeling import precision
 from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.training.budget import Budget
@@ -26,6 +27,8 @@ SETUP_GPU = "install torch's CUDA build: pip install --force-reinstall torch==VE
 ROWS = 10
 # On disk at once: the best checkpoint, the last one, and one that is being written.
 CHECKPOINTS = 3
+# Of what was trained, in the workspace and in the DVC cache.
+RESULTS = 2
 
 
 def gpu() -> Iterator[Finding]:
@@ -59,7 +62,7 @@ def _driver() -> str:
 
 
 def step(root: Path, params: Params) -> Iterator[Finding]:
-    """One optimizer step of `ROWS` rows with the embedded base model, quantized, with an adapter.
+    """One optimizer step of `ROWS` rows with the embedded base model, in the run's method.
 
     It runs the code of a real run in its precision: whether bitsandbytes, the driver and the GPU
     work together shows only then.
@@ -71,7 +74,7 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
         base = base_model.load(embedded, params.method)
         lora = params.lora.model_copy(update={"target_modules": "all-linear"})
         set_seed(params.train.seed)
-        model = adapters.attach(base.model, lora)
+        model = registry.of(params.method).attach(base.model, lora, params.method)
         setup = Setup(
             model=model,
             pad_id=base.tokenizer.pad_token_id,
@@ -90,9 +93,9 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
         return
     seconds = time.monotonic() - started
     dtype = str(base.dtype).removeprefix("torch.")
-    quantized = "4-bit" if params.method.quantization == "nf4" else "unquantized"
     yield ok(
-        f"a step of {ROWS} rows with a {quantized} base in {dtype} on {precision.device()} "
+        f"a step of {ROWS} rows with a base in {dtype} ({params.method.label}) on "
+        f"{precision.device()} "
         f"({seconds:.0f} s with loading)"
     )
 
@@ -105,9 +108,10 @@ def memory(plans: list[Plan], free: int) -> Iterator[Finding]:
 
 
 def disk(root: Path, params: Params, plans: list[Plan], parameters: int) -> Iterator[Finding]:
-    """Whether the disks have space for weights to download (16 bits), checkpoints and adapters."""
-    # An adapter with Adam's two moments, float32: three times its own size.
-    needs = [(root, sum(CHECKPOINTS * 3 * 4 * plan.trainable for plan in plans) + GB)]
+    """Whether the disks have space for weights to download (16 bits), checkpoints and results."""
+    # What is trained with Adam's two moments, float32: three times its own size.
+    copies = CHECKPOINTS * 3 + RESULTS
+    needs = [(root, sum(copies * 4 * plan.trainable for plan in plans) + GB)]
     if params.model.source == "hub" and not _is_cached(params.model):
         from huggingface_hub import constants
 

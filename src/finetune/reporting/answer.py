@@ -14,7 +14,7 @@ from finetune.scoring.metrics import Metric
 NOTES = {
     "base": "the untuned model",
     "few_shot": "untuned, with examples in the prompt",
-    "tuned": "with its adapter",
+    "tuned": "after tuning",
 }
 WHO = {
     "base": "the base model",

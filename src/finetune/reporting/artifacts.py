@@ -45,7 +45,7 @@ class TaskArtifacts:
     baselines: dict[str, list[Row]] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
-    adapter_sha256: str | None = None
+    weights_sha256: str | None = None
 
     @property
     def primary(self) -> Metric:
@@ -61,7 +61,7 @@ class TaskArtifacts:
 def read(task: str, kind: Kind) -> TaskArtifacts:
     """A task's artifacts, from the folders of the pipeline under the current one."""
     source = paths.raw(task) / "source.json"
-    adapter = paths.adapter(task) / "adapter_model.safetensors"
+    weights = paths.trained_weights(task)
     baselines = sorted(paths.baselines(task).glob("*.jsonl"))
     return TaskArtifacts(
         task=task,
@@ -75,7 +75,7 @@ def read(task: str, kind: Kind) -> TaskArtifacts:
         baselines={file.stem: _rows(file) for file in baselines},
         rows={split: _rows(paths.prepared(task) / f"{split}.jsonl") for split in paths.SPLITS},
         source=read_json(source) if source.is_file() else {},
-        adapter_sha256=sha256(adapter) if adapter.is_file() else None,
+        weights_sha256=sha256(weights) if weights else None,
     )
 
 

@@ -28,6 +28,7 @@ TITLES = {
     "train_loss": "training loss, last logged batches",
     "minutes": "minutes of training",
     "peak_memory_gb": "peak memory (GB)",
+    "size_mb": "size on disk (MB)",
 }
 
 
@@ -105,7 +106,7 @@ def _count(flag: Flag, scores: Metrics) -> str:
 def training(train: Metrics, usd_per_hour: float | None) -> Facts:
     """Steps, truncations, hardware, time and cost of a run."""
     run = train.get("run", {})
-    elsewhere = {"run", "adapter_hash"}
+    elsewhere = {"run", "adapter_hash", "model_hash"}
     quality = {k: v for k, v in train.items() if k not in elsewhere and "_tokens_" not in k}
     values = {**quality, **run}
     if not values.get("resumed_at_step"):
@@ -140,10 +141,10 @@ def origin(artifacts: TaskArtifacts) -> str:
 
 
 def source(artifacts: TaskArtifacts) -> Facts:
-    """Where a task's rows came from, each split's hash, and the hash of its adapter."""
+    """Where a task's rows came from, each split's hash, and that of its adapter or model."""
     missing = [("source", "data/raw was not there when this page was made")]
-    adapter = artifacts.adapter_sha256 or "no adapter was there when this page was made"
-    return [*(_flat(artifacts.source) or missing), ("adapter sha256", adapter)]
+    weights = artifacts.weights_sha256 or "they were not there when this page was made"
+    return [*(_flat(artifacts.source) or missing), ("trained weights sha256", weights)]
 
 
 def base_model(model: Model) -> Facts:

@@ -8,6 +8,7 @@ And how likely general text is to it, for what tuning makes it forget.
 from finetune.core import entry, paths, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
+from finetune.core.schema import Precision
 from finetune.forgetting import likelihood, texts
 from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.inference.resuming import resumed
@@ -27,11 +28,17 @@ def run(params: StageParams, task: str) -> None:
         split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
         for split in paths.SPLITS
     }
-    base = base_model.load(params.model, params.method, for_inference=True)
+    # Not of all of `method`: what the tuner is changes nothing here.
+    how = Precision(
+        quantization=params.method.quantization,
+        double_quantization=params.method.double_quantization,
+        compute_dtype=params.method.compute_dtype,
+    )
+    base = base_model.load(params.model, how, for_inference=True)
     answers = registry.predict(params.task.kind).answers
     spec = EvalSpec(params.task.prompt, params.task.eval, answers)
     files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
-    sections = (params.task.prompt, params.task.eval, params.model, params.method)
+    sections = (params.task.prompt, params.task.eval, params.model, how)
     identity = runstate.identity("base", params.task.kind, sections, files, params.model.name)
     run_state = runstate.folder("base", task, identity)
     with resumed(run_state, params.run, base.model) as run:

@@ -9,8 +9,7 @@ from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
 from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.inference.resuming import resumed
-from finetune.modeling import adapters
-from finetune.modeling import base as base_model
+from finetune.methods import registry as methods
 from finetune.tasks import registry
 
 
@@ -21,8 +20,7 @@ def run(params: StageParams, task: str) -> None:
         split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
         for split in paths.SPLITS
     }
-    base = base_model.load(params.model, params.method, for_inference=True)
-    model = adapters.load(base.model, paths.adapter(task))
+    tuned = methods.load(params.model, params.method, paths.adapter(task))
     answers = registry.predict(params.task.kind).answers
     spec = EvalSpec(params.task.prompt, params.task.eval, answers)
     files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
@@ -30,14 +28,14 @@ def run(params: StageParams, task: str) -> None:
     sections = (params.task.prompt, params.task.eval, params.model, params.method)
     identity = runstate.identity("predict", params.task.kind, sections, files, params.model.name)
     run_state = runstate.folder("predict", task, identity)
-    with resumed(run_state, params.run, model) as run:
+    with resumed(run_state, params.run, tuned.model) as run:
         for split in ("validation", "test"):
             what = f"predict {task} {split}"
             predictions = predict_draws(
-                base, model, spec, rows[split], rows["train"], what, run.budgets
+                tuned, tuned.model, spec, rows[split], rows["train"], what, run.budgets
             )
             write_jsonl(paths.predictions(task, "tuned", split), predictions)
-        general = likelihood.rows(base, model, texts.items(), run.budgets, f"predict {task}")
+        general = likelihood.rows(tuned, tuned.model, texts.items(), run.budgets, f"predict {task}")
         write_jsonl(paths.general(task, "tuned"), general)
         metrics = {task: {"predict": {"run": run.metrics()}}}
         write_json(paths.metrics(task, "predict"), metrics)

@@ -1,4 +1,4 @@
-"""train: an adapter on the prompt–completion pairs, the one of the best validation loss."""
+"""train: an adapter or a model on the prompt–completion pairs, that of the best validation loss."""
 
 import os
 
@@ -6,10 +6,11 @@ import transformers
 
 from finetune.core import entry, killed, paths, runstate
 from finetune.core.errors import UserError
-from finetune.core.files import read_jsonl, replaced_folder, short_hash, write_json
+from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
-from finetune.modeling import adapters, precision
+from finetune.methods import registry as methods
 from finetune.modeling import base as base_model
+from finetune.modeling import precision
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
 from finetune.training import budget, curves
@@ -19,12 +20,14 @@ from finetune.training.trainer import Setup, train
 
 
 def run(params: StageParams, task: str) -> None:
-    """Write the adapter, its curves and `train.json`; a killed run resumes from its checkpoint."""
+    """Write what was trained, curves and `train.json`; a killed run resumes from its checkpoint."""
     _check_one_process()
     if params.task.train.deterministic:
         precision.use_deterministic_kernels()
     files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
     base = base_model.load(params.model, params.method)
+    base = base.without_positions(params.method.num_virtual_tokens)
+    tuner = methods.of(params.method)
     encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
     kind = registry.rows(params.task.kind)
     examples, validation = (
@@ -34,19 +37,20 @@ def run(params: StageParams, task: str) -> None:
     identity = runstate.identity("train", params.task.kind, sections, files, params.model.name)
     run_state = runstate.folder("train", task, identity)
     with runstate.locked(run_state, params.run.push_state):
-        transformers.set_seed(params.task.train.seed)  # the adapter's first weights
-        model = adapters.attach(base.model, params.lora)
+        transformers.set_seed(params.task.train.seed)  # an adapter's first weights
+        model = tuner.attach(base.model, params.lora, params.method)
         dropout_keys = use_row_dropout(model)
         rows = [*examples.examples, *validation.examples]
         chosen = budget.resolve(
             run_state,
             params.run.token_budget,
-            lambda: budget.estimate(params.run, model, base.dtype, rows),
+            lambda: budget.estimate(params.run, model, base.dtype, rows, tuner.CAN_CHECKPOINT),
             ran_out_of_memory=killed.ran_out_of_memory(),
+            can_checkpoint=tuner.CAN_CHECKPOINT,
         )
         killed.note(tokens=chosen.tokens)
         loss = registry.loss(params.task.kind).loss(base.tokenizer, params.task.train)
-        with budget.halve_on_out_of_memory(run_state, chosen):
+        with budget.halve_on_out_of_memory(run_state, chosen, tuner.CAN_CHECKPOINT):
             done = train(
                 Setup(
                     model=model,
@@ -64,11 +68,11 @@ def run(params: StageParams, task: str) -> None:
                 f"train {task}",
             )
         with replaced_folder(paths.adapter(task)) as folder:
-            adapters.save(model, folder)
+            tuner.save(model, folder, base.tokenizer)
     with replaced_folder(paths.curves(task)) as folder:
         curves.write(done.history, folder)
-    adapter = {"adapter_hash": short_hash(paths.adapter(task) / adapters.WEIGHTS)}
-    metrics = {**done.metrics, **_counts(examples), **adapter}
+    written = methods.written(params.method, paths.adapter(task))
+    metrics = {**done.metrics, **_counts(examples), **written}
     machine = {**done.hardware, **budget.as_metrics(chosen)}
     write_json(paths.metrics(task, "train"), {task: {"train": {**metrics, "run": machine}}})
 

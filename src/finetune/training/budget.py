@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from peft import PeftModel
+from transformers import PreTrainedModel
 
 from finetune.core.errors import ModelError, is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.memory import GB, available_on
 from finetune.core.schema import Run
+from finetune.methods import registry
 from finetune.modeling import footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.training.examples import Example, max_target_rate
@@ -49,15 +50,21 @@ class Budget:
 
 
 def estimate(
-    options: Run, model: PeftModel, dtype: torch.dtype, examples: Sequence[Example]
+    options: Run,
+    model: PreTrainedModel,
+    dtype: torch.dtype,
+    examples: Sequence[Example],
+    can_checkpoint: bool = True,
 ) -> Budget:
     """The budget for training on these examples, from the memory that is free now.
+
+    `can_checkpoint`: see `choose`.
 
     Raises:
         ModelError: see `choose`.
     """
     device = model.device.type
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    trainable = registry.trainable_parameters(model)
     rate = max_target_rate(examples)
     free = available_on(device, options.memory_gb)
     footprints: dict[bool, Footprint] = {}
@@ -69,7 +76,12 @@ def estimate(
 
     longest = max(len(example["input_ids"]) for example in examples)
     budget = choose(
-        options.token_budget, longest, free - OPTIMIZER_BYTES * trainable, device, measure
+        options.token_budget,
+        longest,
+        free - OPTIMIZER_BYTES * trainable,
+        device,
+        measure,
+        can_checkpoint,
     )
     step = footprints[budget.gradient_checkpointing].scaled(HEAP_OVERHEAD[device])
     peak = step.bytes_for(max(longest, budget.tokens)) + OPTIMIZER_BYTES * trainable
@@ -90,6 +102,7 @@ def choose(
     free: int,
     device: str,
     measure: Callable[[bool], Footprint],
+    can_checkpoint: bool = True,
 ) -> Budget:
     """The budget for `free` bytes of memory; with gradient checkpointing only where it is needed.
 
@@ -99,13 +112,14 @@ def choose(
         free: bytes, beside the model and the optimizer.
         device: `cpu` or `cuda`.
         measure: the footprint of a step, without or with gradient checkpointing.
+        can_checkpoint: whether the tuner goes with gradient checkpointing.
 
     Raises:
         ModelError: the longest row, or what was requested, does not fit even with checkpointing.
     """
     usable = round(USABLE_FRACTION * free)
     needed = longest if requested == "auto" else max(longest, requested)
-    for checkpointing in (False, True):
+    for checkpointing in (False, True) if can_checkpoint else (False,):
         step = measure(checkpointing).scaled(HEAP_OVERHEAD[device])
         tokens = step.max_tokens(usable)
         if tokens >= needed:
@@ -113,7 +127,8 @@ def choose(
             chosen = 2 ** max(0, cap.bit_length() - 1) if requested == "auto" else requested
             return Budget(chosen, checkpointing)
     needed_gb = step.bytes_for(needed) / USABLE_FRACTION / GB
-    takes = f"{needed_gb:.1f} GB to train on, gradient checkpointing included"
+    checkpointed = "included" if can_checkpoint else "not possible with this method"
+    takes = f"{needed_gb:.1f} GB to train on, gradient checkpointing {checkpointed}"
     available = f"{free / GB:.1f} GB are free"
     if requested != "auto" and tokens >= longest:
         raise ModelError(
@@ -136,6 +151,7 @@ def resolve(
     requested: TokenBudget,
     estimate_now: Callable[[], Budget],
     ran_out_of_memory: bool,
+    can_checkpoint: bool = True,
 ) -> Budget:
     """The budget of a run; on resume the one saved in its run state, if that still fits.
 
@@ -145,7 +161,7 @@ def resolve(
     saved = _load(run_state)
     budget = estimate_now()
     if saved and requested == "auto":
-        budget = halved(saved) if ran_out_of_memory else _smaller(saved, budget)
+        budget = halved(saved, can_checkpoint) if ran_out_of_memory else _smaller(saved, budget)
     if saved and saved != budget:
         log.warning(
             f"resumes with {budget.tokens} tokens a micro-batch{_checkpointing(budget)} where it "
@@ -171,25 +187,28 @@ def _smaller(one: Budget, other: Budget) -> Budget:
 
 
 @contextlib.contextmanager
-def halve_on_out_of_memory(run_state: Path, budget: Budget) -> Iterator[None]:
+def halve_on_out_of_memory(
+    run_state: Path, budget: Budget, can_checkpoint: bool = True
+) -> Iterator[None]:
     """If the block runs out of memory, save half the budget for the run that resumes it."""
     try:
         yield
     except RuntimeError as error:
         if is_out_of_memory(error):
-            half = halved(budget)
+            half = halved(budget, can_checkpoint)
             save(run_state, half)
             log.warning(f"the same command resumes with {half.tokens} tokens a micro-batch")
         raise
 
 
-def halved(budget: Budget) -> Budget:
-    """Half the tokens, at least `MIN_TOKENS`; at these, with gradient checkpointing.
+def halved(budget: Budget, can_checkpoint: bool = True) -> Budget:
+    """Half the tokens, at least `MIN_TOKENS`; at these, with gradient checkpointing if it can be.
 
     Then a single row did not fit, whatever the budget.
     """
     tokens = max(MIN_TOKENS, budget.tokens // 2)
-    return Budget(tokens, budget.gradient_checkpointing or tokens == budget.tokens)
+    is_least = tokens == budget.tokens
+    return Budget(tokens, budget.gradient_checkpointing or (is_least and can_checkpoint))
 
 
 def as_metrics(budget: Budget) -> dict[str, Any]:

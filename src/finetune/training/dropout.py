@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Sequence
 
 import torch
-from peft import PeftModel
 from peft.tuners.lora import LoraLayer
 from torch import nn
+from transformers import PreTrainedModel
 
 
 class DropoutKeys:
@@ -44,8 +44,8 @@ class RowDropout(nn.Module):
         return x * kept / (1 - self.p)
 
 
-def use_row_dropout(model: PeftModel) -> DropoutKeys:
-    """Replace an adapter's dropout layers by `RowDropout`; returns the keys that they share."""
+def use_row_dropout(model: PreTrainedModel) -> DropoutKeys:
+    """Replace a LoRA adapter's dropout layers, if any, by `RowDropout`; returns their keys."""
     keys = DropoutKeys()
     layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
     for number, layer in enumerate(layers):

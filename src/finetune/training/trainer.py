@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
 from torch import nn
-from transformers import TrainerControl, TrainingArguments
+from transformers import PreTrainedModel, TrainerControl, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from finetune.core import interrupts
 from finetune.core.errors import ModelError
 from finetune.core.memory import GB, trim_heap
 from finetune.core.schema import Run, Train
+from finetune.methods import registry
 from finetune.modeling import precision
 from finetune.modeling.footprint import checkpointed
 from finetune.modeling.head import head_at
@@ -57,7 +57,7 @@ class Setup:
     dtype: the compute type; budget: of a micro-batch; dropout_keys: from `use_row_dropout`.
     """
 
-    model: PeftModel
+    model: PreTrainedModel
     pad_id: int
     dtype: torch.dtype
     loss: Loss
@@ -213,7 +213,7 @@ def train(
             "best_step": trainer.state.best_global_step,
             "validation_loss": round(best, 4),
             "train_loss": round([e["loss"] for e in history if "loss" in e][-1], 4),
-            "trainable_parameters": setup.model.get_nb_trainable_parameters()[0],
+            "trainable_parameters": registry.trainable_parameters(setup.model),
         },
         history=history,
         hardware=_hardware(seconds, tokens, resumed_at),

@@ -6,13 +6,14 @@ import torch
 from finetune.core.errors import ModelError
 from finetune.core.files import read_json, write_json
 from finetune.core.schema import Lora
-from finetune.modeling import adapters
+from finetune.methods import adapters
+from finetune.methods.lora import attach
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
 
 
 def attached(load, folder, options=LORA):
-    model = adapters.attach(load(folder, "nf4").model, options)
+    model = attach(load(folder, "nf4").model, options)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name:  # zero at the start: an adapter without effect
@@ -26,7 +27,7 @@ def logits(model):
 
 
 def test_only_the_adapter_is_trained(load, tiny_model):
-    model = adapters.attach(load(tiny_model, "nf4").model, LORA)
+    model = attach(load(tiny_model, "nf4").model, LORA)
     trained = [name for name, p in model.named_parameters() if p.requires_grad]
     assert trained
     assert all("lora_" in name for name in trained)
@@ -60,7 +61,7 @@ def test_an_adapter_that_was_not_written_whole_is_noticed(load, tiny_model, tmp_
 def test_modules_that_the_model_lacks_are_told(load, tiny_model):
     options = Lora(r=4, alpha=8.0, dropout=0.0, target_modules=["c_attn"])
     with pytest.raises(ModelError, match=r"lora\.target_modules: "):
-        adapters.attach(load(tiny_model).model, options)
+        attach(load(tiny_model).model, options)
 
 
 def test_a_folder_without_an_adapter_is_told(load, tiny_model, tmp_path):

@@ -1,47 +1,40 @@
-"""Attach a LoRA adapter to a base model; save and load adapters, with checks of their tensors."""
+"""Adapters of PEFT: attach, save and load them, with checks of their tensors."""
 
 import warnings
 from pathlib import Path
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
 from finetune.core.errors import ModelError, is_out_of_memory, squeezed
 from finetune.core.files import mode, read_json, write_json
-from finetune.core.schema import Lora
 from finetune.modeling import integrity, precision
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 # What the libraries raise for an adapter that is damaged, or not one of this model.
 LOADING_ERRORS = (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError)
+# What PEFT raises for a config that does not fit a model.
+CONFIG_ERRORS = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError)
 
 
-def attach(model: PreTrainedModel, options: Lora) -> PeftModel:
+def attach(model: PreTrainedModel, config: PeftConfig, key: str) -> PeftModel:
     """The model with a new adapter attached and its own weights frozen.
 
-    The adapter is initialized by torch's global random generator.
+    The adapter is initialized by torch's global random generator. `key` is the parameter that is to
+    blame where it does not fit.
 
     Raises:
-        ModelError: the model has none of the target modules.
+        ModelError: the adapter does not fit the model.
     """
-    config = LoraConfig(
-        r=options.r,
-        lora_alpha=options.alpha,
-        lora_dropout=options.dropout,
-        target_modules=options.target_modules,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
     dtype = model.dtype
     try:
         attached = get_peft_model(model, config)
-    except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"lora.target_modules: do not fit this model: {reason[:300]}") from error
+    except CONFIG_ERRORS as error:
+        raise ModelError(f"{key}: does not fit this model: {squeezed(error)}") from error
     precision.disable_input_cast(attached, dtype)
     return attached
 
@@ -55,10 +48,10 @@ def save(model: PeftModel, folder: Path) -> None:
     model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty form for a model card
     config = read_json(folder / CONFIG)
-    if isinstance(config["target_modules"], list):
+    if isinstance(config.get("target_modules"), list):
         # PEFT keeps a set, whose order differs between processes: the file's hash would, too.
         config["target_modules"].sort()
-    base = config["base_model_name_or_path"]
+    base = config["base_model_name_or_path"] or ""
     # An absolute path would name a user's folders; `load` is given the model, and ignores it.
     config["base_model_name_or_path"] = Path(base).name if Path(base).is_absolute() else base
     write_json(folder / CONFIG, config)

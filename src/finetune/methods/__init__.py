@@ -1,0 +1,1 @@
+"""How a base model is tuned: one module a tuner, found by `registry`."""

@@ -1,0 +1,73 @@
+"""The tuners, by the names of `method.tuner`: nobody else asks which one it is."""
+
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune.core.files import short_hash
+from finetune.core.schema import Lora, Method, Model
+from finetune.methods import full, lora, prefix
+from finetune.modeling.base import Base
+
+MB = 10**6
+
+
+class Tuner(Protocol):
+    """What a tuner's module has.
+
+    WEIGHTS: the file of what was trained; HASH: the key of its hash in `train.json`;
+    CAN_CHECKPOINT: whether it goes with gradient checkpointing.
+    """
+
+    WEIGHTS: str
+    HASH: str
+    CAN_CHECKPOINT: bool
+
+    def attach(self, model: PreTrainedModel, options: Lora, method: Method) -> PreTrainedModel:
+        """The model to train; what is trainable requires gradients.
+
+        Raises:
+            ModelError: the tuner does not fit the model.
+        """
+
+    def save(
+        self, model: PreTrainedModel, folder: Path, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
+        """Write what was trained, and check what was written.
+
+        Raises:
+            ModelError: it is not what is in memory.
+        """
+
+    def load(self, options: Model, method: Method, folder: Path) -> Base:
+        """The tuned model in evaluation mode, for inference.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+
+
+TUNERS = {"lora": lora, "prefix": prefix, "full": full}
+
+
+def of(method: Method) -> Tuner:
+    """The tuner of a method."""
+    return cast(Tuner, TUNERS[method.tuner])
+
+
+def load(options: Model, method: Method, folder: Path) -> Base:
+    """The tuned model of a folder, for inference; see `Tuner.load`."""
+    return of(method).load(options, method, folder).without_positions(method.num_virtual_tokens)
+
+
+def trainable_parameters(model: PreTrainedModel) -> int:
+    """The number of parameters that are trained."""
+    return sum(each.numel() for each in model.parameters() if each.requires_grad)
+
+
+def written(method: Method, folder: Path) -> dict[str, Any]:
+    """The hash of what was trained, and the size on disk, for `train.json`."""
+    tuner = of(method)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return {tuner.HASH: short_hash(folder / tuner.WEIGHTS), "size_mb": round(size / MB, 3)}
