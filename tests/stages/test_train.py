@@ -16,8 +16,10 @@ def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declar
     train.run(declared(), "samsum")
     assert (paths.adapter("samsum") / "adapter_model.safetensors").is_file()
     assert {file.stem for file in paths.curves("samsum").iterdir()} == {
-        "train_loss", "validation_loss", "learning_rate",
+        "train_loss", "validation_loss", "learning_rate", "gradient_norm",
     }  # fmt: skip
+    machine = {file.stem for file in paths.hardware_curves("samsum").iterdir()}
+    assert machine == {"tokens_per_second", "memory_gb"}
     metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
     assert metrics["prompts_truncated"] == 0
     assert metrics["validation_loss"] > 0

@@ -67,9 +67,22 @@ def curves(task: str) -> Path:
     return Path("metrics") / task / "curves"
 
 
+def hardware_curves(task: str) -> Path:
+    """The folder of what the machine did during a training run; not in Git."""
+    return Path("hardware") / task
+
+
 def adapter(task: str) -> Path:
     """The folder of a task's adapter."""
     return Path("models") / task
+
+
+CHECKPOINTS = "checkpoints"  # in an adapter's folder
+
+
+def checkpoint(task: str, step: int) -> Path:
+    """The folder of the adapter that was evaluated after so many steps, where it was kept."""
+    return adapter(task) / CHECKPOINTS / str(step)
 
 
 def without_folders(name: str) -> str:

@@ -14,6 +14,7 @@ import yaml
 from filelock import FileLock
 
 from finetune.core.files import sha256
+from finetune.core.schema import Selection
 
 CHECKPOINT = "checkpoint-"
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
@@ -60,16 +61,20 @@ def last_checkpoint(state: Path) -> Path | None:
     return None
 
 
-def code_identity(dvc_yaml: Path, stage: str, kind: str) -> dict[str, str]:
+def code_identity(
+    dvc_yaml: Path, stage: str, kind: str, selection: Selection | None = None
+) -> dict[str, str]:
     """Hashes of the source files that a stage depends on, and the versions of its libraries.
 
-    Of a task's kind these are the files of `kind`. A checkpoint of other code must not be resumed
-    from: DVC runs a stage again after an edit of its code, and locks its outs as those of the new
-    code.
+    Of a task's kind these are the files of `kind`, and what a `selection` watches. A checkpoint of
+    other code must not be resumed from: DVC runs a stage again after an edit of its code, and locks
+    its outs as those of the new code.
     """
     entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
     root = dvc_yaml.parent
     deps = [dep.replace("${item.kind}", kind) for dep in entry.get("do", entry)["deps"]]
+    if selection is not None:
+        deps = [dep.replace("${item.train.selection.watch}", selection.watch) for dep in deps]
     code = [root / dep for dep in deps if dep.startswith("src/")]
     files = sorted(f for path in code for f in (path.rglob("*.py") if path.is_dir() else [path]))
     hashes = {str(file.relative_to(root)): sha256(file) for file in files}
