@@ -4,6 +4,7 @@ import pytest
 import yaml
 from filelock import FileLock, Timeout
 
+from finetune.core.schema import WATCHED, Selection
 from finetune.training import state
 
 
@@ -36,6 +37,24 @@ def test_other_code_is_another_run(tmp_path):
     assert before == state.code_identity(tmp_path / "dvc.yaml", "train", "price")
     (tmp_path / "src/package/a.py").write_text("x = 2\n")
     assert before != state.code_identity(tmp_path / "dvc.yaml", "train", "price")
+
+
+def test_what_a_selection_watches_is_part_of_the_code(tmp_path):
+    for name in ("training/selection.py", "scoring/rouge.py"):
+        file = tmp_path / "src/finetune" / name
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    deps = ["src/finetune/training", "${item.train.selection.watch}"]
+    file = tmp_path / "dvc.yaml"
+    file.write_text(yaml.safe_dump({"stages": {"train": {"deps": deps}}}))
+
+    def hashed(by: str) -> set[str]:
+        watched = Selection(watch=WATCHED[by])
+        return {k for k in state.code_identity(file, "train", "price", watched) if "/" in k}
+
+    own = {"src/finetune/training/selection.py"}
+    assert hashed("loss") == own
+    assert hashed("score") == own | {"src/finetune/scoring/rouge.py"}
 
 
 def test_a_state_is_locked_by_one_process_and_removed_after_success(tmp_path):

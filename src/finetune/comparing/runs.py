@@ -10,7 +10,7 @@ from finetune.composition import flat, flatten, shown
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json, read_text
-from finetune.core.params import UNDECLARED, new_key, read_yaml
+from finetune.core.params import UNDECLARED, is_composed, new_key, read_yaml
 
 WORKSPACE = "workspace"
 # The stages that predictions are made by, in their order.
@@ -128,8 +128,12 @@ def _made_with(
         _check_params(name, task, params, stages)
         _check_order(name, task, stages, written)
     params = _renamed(params, list(kinds))
-    # Settings of the machine are no difference between runs.
-    params = {key: value for key, value in params.items() if not key.startswith(f"{UNDECLARED}.")}
+    # Settings of the machine are no difference between runs, and composed ones none of their own.
+    params = {
+        key: value
+        for key, value in params.items()
+        if not key.startswith(f"{UNDECLARED}.") and not is_composed(key)
+    }
     return params, kinds, written, _code(stages)
 
 
