@@ -6,11 +6,13 @@ without a network, is left out from there on, with one warning.
 """
 
 import contextlib
+import importlib
 import logging
 import os
 import subprocess
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -121,15 +123,14 @@ class Trackers(TrainerCallback):
         for key, value in environment(self.name, self.run_state).items():
             self.variables.setdefault(key, value)  # what the user set stays
         for name in self.names:
-            self._attempt(name, lambda name=name: self._begin(name, args, state))
+            self._attempt(name, partial(self._begin, name, args, state))
 
     def _begin(self, name: str, args: TrainingArguments, state: TrainerState) -> None:
         callback = integration_utils.INTEGRATION_TO_CALLBACK[name]()
         callback.on_train_begin(args, state, TrainerControl(), model=None)
         self.active[name] = callback
         if name == "mlflow":
-            import mlflow
-
+            mlflow = importlib.import_module("mlflow")
             self._keep({"MLFLOW_RUN_ID": mlflow.active_run().info.run_id})
 
     def _keep(self, values: Mapping[str, str]) -> None:
@@ -146,15 +147,15 @@ class Trackers(TrainerCallback):
         **_: Any,
     ) -> None:
         for name, callback in list(self.active.items()):
-            self._attempt(
-                name, lambda c=callback: c.on_log(args, state, TrainerControl(), logs=dict(logs))
-            )
+            # A copy: it may add to what it is given.
+            work = partial(callback.on_log, args, state, TrainerControl(), logs=dict(logs))
+            self._attempt(name, work)
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         for name, callback in list(self.active.items()):
-            self._attempt(name, lambda c=callback: c.on_train_end(args, state, TrainerControl()))
+            self._attempt(name, partial(callback.on_train_end, args, state, TrainerControl()))
 
     def _attempt(self, name: str, work: Callable[[], Any]) -> None:
         try:
