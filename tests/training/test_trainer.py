@@ -1,4 +1,5 @@
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -366,6 +367,12 @@ def test_float16_is_trained_with_a_loss_scaler_and_nothing_else_is(tmp_path, mon
         trainer._arguments(OPTIONS, RUN, 10, 10, tmp_path, dtype)
     assert [given["fp16"] for given in asked] == [True, False, False]
     assert not any(given["logging_nan_inf_filter"] for given in asked)
+
+
+def test_what_trackers_are_told_holds_no_absolute_path(tmp_path):
+    arguments = trainer._arguments(OPTIONS, RUN, 10, 10, tmp_path / "state", torch.float32)
+    told = [value for value in arguments.to_dict().values() if isinstance(value, str)]
+    assert not [value for value in told if Path(value).is_absolute()]
 
 
 def test_a_second_gpu_takes_no_steps(fit, tmp_path, monkeypatch):
