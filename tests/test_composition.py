@@ -53,6 +53,52 @@ def test_what_tasks_start_from_moves_all_and_a_tasks_own_moves_one():
     assert one["tasks.samsum.train.learning_rate"] == one["train.learning_rate"] != 0.1
 
 
+ASKED = ["tasks.price.eval.top_k=7", "tasks.price.score.hit_usd=9.0", "tasks.price.primary=hits"]
+
+
+def train_of_price(overrides: list[str]) -> dict[str, object]:
+    """What the stage train depends on of a task."""
+    composed = flat(compose(ROOT, overrides))
+    return {k: v for k, v in composed.items() if k.startswith("tasks.price.train.")}
+
+
+def test_choosing_by_loss_does_not_depend_on_eval_or_score():
+    assert train_of_price(ASKED) == train_of_price([])
+
+
+def test_choosing_by_score_depends_on_what_makes_the_score_of_that_task():
+    by_score = "tasks.price.train.select_by=score"
+    before, after = train_of_price([by_score]), train_of_price([by_score, *ASKED])
+    where = "tasks.price.train.selection"
+    assert {key: after[key] for key in after if after[key] != before[key]} == {
+        f"{where}.eval.top_k": 7, f"{where}.score.hit_usd": 9.0, f"{where}.primary": "hits",
+    }  # fmt: skip
+    assert after[f"{where}.watch"] == "src/finetune"
+    # Of few-shot prompts and further draws validation during training knows nothing.
+    others = ["tasks.price.eval.shots=9", "tasks.price.eval.draws=9", "tasks.samsum.eval.seed=9"]
+    assert train_of_price([by_score, *others]) == before
+
+
+def test_all_tasks_choose_by_score_where_their_template_says_so():
+    read = params.validate_text(compose(ROOT, ["train.select_by=score"]), "conf")
+    assert [task.train.selection.primary for task in read.tasks.values()] == ["rouge1", "mae"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("top_k: 3", "top_k: 4"),  # the first of the two is that of the task's own eval or copy
+        ("select_by: score", "select_by: loss"),
+        ("watch: src/finetune\n", "watch: src/finetune/core\n"),
+    ],
+)
+def test_a_selection_that_is_not_that_of_its_task_is_refused(old, new):
+    text = compose(ROOT, ["tasks.price.train.select_by=score"])
+    assert old in text
+    with pytest.raises(ParamsError, match=r"tasks.price.train.selection: is not composed from"):
+        params.validate_text(text.replace(old, new, 1), "params.yaml")
+
+
 def test_an_experiment_chooses_other_groups():
     text = compose(ROOT, ["experiment=samsum-llama-1b"])
     read = params.validate_text(text, "conf")

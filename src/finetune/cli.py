@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         ("show", _show),
         ("kinds", _kinds),
         ("readme", _readme),
+        ("checkpoints", _checkpoints),
         ("compare", _compare),
         ("seeds", _seeds),
         ("rank", _rank),
@@ -73,6 +74,8 @@ def parser() -> argparse.ArgumentParser:
         summary = (run.__doc__ or "").partition("\n")[0]
         command = commands.add_parser(name, help=summary, description=run.__doc__)
         command.set_defaults(run=run)
+        if run is _checkpoints:
+            _add_checkpoints_options(command)
         if run is _compare:
             _add_compare_options(command)
         if run is _rank:
@@ -159,6 +162,24 @@ def _pin(root: Path, options: argparse.Namespace) -> int:
     if parameters.differences(root):
         print("params.yaml still has the old commit: update it with `finetune params`")
     return 0
+
+
+def _add_checkpoints_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK")
+    command.add_argument(
+        "--split",
+        choices=["validation", "train"],
+        default="validation",
+        help="rows to score (default: validation); test rows are no means of choosing",
+    )
+    _add_style_options(command)
+
+
+def _checkpoints(root: Path, options: argparse.Namespace) -> int:
+    """Score the adapters that train.keep_checkpoints kept of a task's evaluations."""
+    from finetune import checkpoints  # takes seconds to import (torch)
+
+    return checkpoints.run(root, options.task, options.split, _style(options))
 
 
 def _add_compare_options(command: argparse.ArgumentParser) -> None:

@@ -2,7 +2,8 @@
 
 Composition precedes any change of the workspace. The resolver `${folder:KEY,DIR}` gives DIR if it
 exists: DVC's own error would come later and name no key. `${folder:KEY,DIR,COMMAND}` is a model
-folder that COMMAND creates. An unknown key is reported with the known ones.
+folder that COMMAND creates. `${selection:}` in a task's `train` is what choosing by its scores
+depends on, see `finetune.core.schema.Selection`. An unknown key is reported with the known ones.
 """
 
 import functools
@@ -52,6 +53,26 @@ def folder(key: str, path: str | None, made_by: str | None = None) -> str:
             f"{Path(path).resolve()}"
         )
     return path
+
+
+def selection(_parent_: DictConfig) -> DictConfig:
+    """A task's `train.selection`, from `select_by` beside it and from the task around it.
+
+    With `loss` it must not change with `eval` or `score`: training would run again.
+    """
+    from finetune.core.schema import NOT_FOR_SELECTION, WATCHED  # slow to import
+
+    select_by = _parent_.select_by
+    # Another value is for the validation of params.yaml to name.
+    composed: dict[str, object] = {"watch": WATCHED.get(select_by, WATCHED["loss"])}
+    if select_by == "score":
+        task = _parent_._get_parent()
+        composed["primary"] = task.get("primary")
+        for name in ("eval", "score"):
+            composed[name] = OmegaConf.masked_copy(
+                task[name], [key for key in task[name] if key not in NOT_FOR_SELECTION]
+            )
+    return OmegaConf.create(composed)
 
 
 def _is_tracked(path: str) -> bool:
@@ -124,3 +145,4 @@ ConfigLoaderImpl._apply_overrides_to_config = staticmethod(
     reporting(inspect.unwrap(ConfigLoaderImpl._apply_overrides_to_config))
 )
 OmegaConf.register_new_resolver("folder", folder, replace=True)
+OmegaConf.register_new_resolver("selection", selection, replace=True)

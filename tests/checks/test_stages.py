@@ -209,6 +209,63 @@ def test_imports_for_type_checkers_alone_are_none(project):
     assert problems(project) == []
 
 
+WATCH = "${item.train.selection.watch}"
+SELECTION = "src/finetune/training/selection.py"
+LAZILY = "def work(score):\n    if score:\n        from finetune.training import selection\n"
+
+
+@pytest.fixture
+def with_selection(project) -> Path:
+    """The same, and a module of training/ that is imported under a condition."""
+    write(project / SELECTION, "from finetune import judge")
+    write(project / "src/finetune/judge.py", "")
+    write(project / "src/finetune/knives.py", LAZILY)
+    return project
+
+
+def test_what_a_conditional_module_imports_is_covered_by_its_parameter(with_selection):
+    deps = [*ALL, SELECTION]
+    assert problems(with_selection, [*deps, WATCH]) == []
+    judge = "deps miss src/finetune/judge.py, which its code imports"
+    assert problems(with_selection, deps) == [judge]
+    # The module itself is imported code like any other.
+    assert problems(with_selection, [*ALL, WATCH]) == [
+        f"deps miss {SELECTION}, which its code imports"
+    ]
+
+
+def test_a_conditional_module_that_is_imported_always_is_followed(with_selection):
+    write(with_selection / "src/finetune/room.py", "from finetune.training import selection")
+    write(with_selection / "src/finetune/knives.py", "from finetune import tools\n" + LAZILY)
+    assert problems(with_selection, [*ALL, SELECTION, WATCH])[0] == (
+        "deps miss src/finetune/judge.py, which its code imports"
+    )
+
+
+def test_what_is_imported_beside_a_conditional_module_must_be_declared(with_selection):
+    write(with_selection / "src/finetune/knives.py", LAZILY + "    from finetune import judge\n")
+    assert problems(with_selection, [*ALL, SELECTION, WATCH]) == [
+        "deps miss src/finetune/judge.py, which its code imports"
+    ]
+
+
+def test_a_parameter_of_a_conditional_module_that_is_not_imported_is_needless(with_selection):
+    write(with_selection / "src/finetune/knives.py", "")
+    assert problems(with_selection, [*ALL, WATCH]) == [
+        f"deps list {WATCH}, whose module its code does not import"
+    ]
+
+
+def test_a_conditional_module_imports_nothing_that_its_parameter_does_not_cover(
+    with_selection, monkeypatch
+):
+    narrow = {Path(SELECTION): (WATCH, Path("src/finetune/training"))}
+    monkeypatch.setattr(stages, "CONDITIONAL", narrow)
+    assert problems(with_selection, [*ALL, SELECTION, WATCH]) == [
+        f"src/finetune/training does not cover src/finetune/judge.py, which {SELECTION} imports"
+    ]
+
+
 def test_a_command_that_is_no_module_is_told(project):
     (project / "dvc.yaml").write_text("stages:\n  fetch: {cmd: ./fetch.sh}\n")
     assert stages.problems(project) == [

@@ -29,6 +29,12 @@ def test_runs_that_differ_in_the_seed_alone_are_one_configuration(run):
     assert seeds_line(found[0]) == "a: 2 runs (train.seed 1, 2)"
 
 
+def test_what_is_composed_from_other_parameters_sets_no_configurations_apart(run):
+    key = "tasks.price.train.selection.watch"
+    compared = [seeded(run, "a", 1), seeded(run, "b", 2, **{key: "src/finetune"})]
+    assert names(grouped(compared, SEEDS)) == [["a", "b"]]
+
+
 def test_one_run_under_two_names_is_one(run):
     same = [seeded(run, "main", 1), seeded(run, "workspace", 1), seeded(run, "b", 2)]
     (found,) = grouped(same, SEEDS)

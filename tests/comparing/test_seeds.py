@@ -99,6 +99,15 @@ def test_other_code_and_other_keys_are_refused(queued, tmp_path):
     assert calls == []
 
 
+def test_what_only_choosing_by_score_watches_is_no_other_code(queued, tmp_path):
+    of, calls = queued
+    watched = frozenset({("train@price", "src/finetune", "def")})
+    score = {"tasks.price.train.selection.watch": "src/finetune"}
+    of("by-score", code=CODE | watched, **score)
+    assert seeds.run(tmp_path, "by-score", 2) == 0
+    assert not any("selection" in word for words in calls for word in words)
+
+
 def test_one_seed_is_no_number_of_seeds(queued, tmp_path):
     with pytest.raises(UserError, match="--n: is 1, must be 2 or more"):
         seeds.run(tmp_path, "HEAD", 1)

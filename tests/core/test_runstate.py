@@ -5,6 +5,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from finetune.core import runstate
+from finetune.core.schema import WATCHED, Selection
 
 
 def test_the_folder_is_under_the_main_repository_and_named_by_what_goes_in(monkeypatch, tmp_path):
@@ -76,3 +77,21 @@ def test_of_large_files_blocks_from_the_first_to_the_last_are_read(tmp_path, mon
         (tmp_path / "weights").write_bytes(changed)
         identities.add(str(runstate.file_identity(tmp_path)))
     assert len(identities) == 3
+
+
+def test_what_a_selection_watches_is_part_of_the_code(tmp_path):
+    for name in ("training/selection.py", "scoring/rouge.py"):
+        file = tmp_path / "src/finetune" / name
+        file.parent.mkdir(parents=True)
+        file.write_text("")
+    deps = ["src/finetune/training", "${item.train.selection.watch}"]
+    file = tmp_path / "dvc.yaml"
+    file.write_text(yaml.safe_dump({"stages": {"train": {"deps": deps}}}))
+
+    def hashed(by: str) -> set[str]:
+        watched = Selection(watch=WATCHED[by])
+        return {k for k in runstate.code_identity(file, "train", "price", watched) if "/" in k}
+
+    own = {"src/finetune/training/selection.py"}
+    assert hashed("loss") == own
+    assert hashed("score") == own | {"src/finetune/scoring/rouge.py"}

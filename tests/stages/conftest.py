@@ -11,7 +11,7 @@ import yaml
 from finetune.core import params, paths
 from finetune.core.files import write_json, write_jsonl
 from finetune.core.params import Declared, StageParams
-from finetune.core.schema import Lora
+from finetune.core.schema import NOT_FOR_SELECTION, WATCHED, Lora
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["tasks.samsum", "model", "method", "lora", "bootstrap"]
@@ -37,10 +37,22 @@ def declared(tmp_path, monkeypatch, tiny_model):
         write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
     write_json(paths.prepared("samsum") / "clusters.json", {"test": [["1", "4"]]})
 
-    def made(method: dict[str, object] | None = None, **run: object) -> StageParams:
+    def made(
+        train: dict[str, object] | None = None,
+        method: dict[str, object] | None = None,
+        **run: object,
+    ) -> StageParams:
         changed = copy.deepcopy(values)
         changed["method"] |= method or {}
         changed["run"] |= run
+        task = changed["tasks"]["samsum"]
+        task["train"] |= train or {}
+        if task["train"]["select_by"] == "score":  # as conf/ composes it
+            asked = {k: v for k, v in task["eval"].items() if k not in NOT_FOR_SELECTION}
+            task["train"]["selection"] = {
+                "watch": WATCHED["score"], "primary": task["primary"],
+                "eval": asked, "score": task["score"],
+            }  # fmt: skip
         return cast(StageParams, Declared(params.validate(changed, "test"), "base", KEYS, "samsum"))
 
     return made

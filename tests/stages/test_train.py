@@ -1,8 +1,11 @@
+import sys
+
 import pytest
 
 from finetune.core import paths
-from finetune.core.errors import UserError
-from finetune.core.files import read_json, read_jsonl, sha256
+from finetune.core.errors import ParamsError, UserError
+from finetune.core.files import read_json, read_jsonl, read_tsv, sha256
+from finetune.methods import adapters
 from finetune.stages import predict, train
 
 
@@ -22,14 +25,14 @@ METHODS = [
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
 def test_what_any_method_trains_is_written_and_predicts(declared, method):
-    train.run(declared(method), "samsum")
+    train.run(declared(method=method), "samsum")
     metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
     (key,) = {"adapter_hash", "model_hash"} & metrics.keys()
     assert metrics[key] == sha256(paths.trained_weights("samsum"))[:12]
     size = sum(file.stat().st_size for file in paths.adapter("samsum").iterdir())
     assert metrics["size_mb"] == pytest.approx(size / 10**6, abs=1e-3)
     assert metrics["trainable_parameters"] > 0
-    predict.run(declared(method), "samsum")
+    predict.run(declared(method=method), "samsum")
     # The loss of the completions, which training saw as inference does.
     rows = read_jsonl(paths.predictions("samsum", "tuned", "validation"))
     nll, tokens = (sum(row[name] for row in rows) for name in ("reference_nll", "reference_tokens"))
@@ -40,11 +43,59 @@ def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declar
     train.run(declared(), "samsum")
     assert (paths.adapter("samsum") / "adapter_model.safetensors").is_file()
     assert {file.stem for file in paths.curves("samsum").iterdir()} == {
-        "train_loss", "validation_loss", "learning_rate",
+        "train_loss", "validation_loss", "learning_rate", "gradient_norm",
     }  # fmt: skip
+    machine = {file.stem for file in paths.hardware_curves("samsum").iterdir()}
+    assert machine == {"tokens_per_second", "memory_gb"}
     metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
     assert metrics["prompts_truncated"] == 0
     assert metrics["validation_loss"] > 0
     assert len(metrics["adapter_hash"]) == 12
     assert metrics["run"]["token_budget"] > 0
     assert not [file for file in (tmp_path / ".runstate").glob("train-samsum-*") if file.is_dir()]
+
+
+def test_choosing_by_loss_imports_nothing_that_scores(declared, monkeypatch):
+    # dvc.yaml does not declare it then: an import would make DVC take stale outs for current ones.
+    monkeypatch.setitem(sys.modules, "finetune.training.selection", None)
+    train.run(declared({"max_steps": 1}), "samsum")
+    with pytest.raises(ImportError):
+        train.run(declared({"max_steps": 1, "select_by": "score"}), "samsum")
+
+
+def test_the_adapter_of_the_best_score_on_validation_rows_is_kept(declared, monkeypatch):
+    monkeypatch.setattr("finetune.training.selection.is_silent", lambda *_: False)
+    options = {"max_steps": 2, "num_evals": 2, "batch_size": 3, "select_by": "score"}
+    train.run(declared(options), "samsum")
+    metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    curve = read_tsv(paths.curves("samsum") / "validation_score.tsv")
+    scores = {int(row["step"]): float(row["validation_score"]) for row in curve}
+    assert metrics["selected_by"] == "score"
+    assert metrics["validation_score"] == round(max(scores.values()), 4)
+    assert scores[metrics["best_step"]] == max(scores.values())
+
+
+def test_a_model_that_does_not_answer_is_chosen_by_loss(declared, monkeypatch, caplog):
+    monkeypatch.setattr("finetune.training.selection.is_silent", lambda *_: True)
+    options = {"max_steps": 2, "num_evals": 2, "batch_size": 3, "select_by": "score"}
+    train.run(declared(options), "samsum")
+    metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    assert metrics["selected_by"] == "loss"
+    assert "no evaluation gave a score" in caplog.text
+
+
+def test_adapters_of_evaluations_are_kept_beside_the_best_one(declared, load, tiny_model):
+    options = {"max_steps": 4, "num_evals": 2, "batch_size": 3, "keep_checkpoints": True}
+    train.run(declared(options), "samsum")
+    metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    kept = paths.adapter("samsum") / paths.CHECKPOINTS
+    assert sorted(folder.name for folder in kept.iterdir()) == ["2", "4"]
+    best = paths.checkpoint("samsum", metrics["best_step"]) / adapters.WEIGHTS
+    assert best.read_bytes() == (paths.adapter("samsum") / adapters.WEIGHTS).read_bytes()
+    adapters.load(load(tiny_model).model, paths.adapter("samsum"))
+
+
+def test_a_tracker_that_is_not_installed_is_told_before_the_model_is_loaded(declared, monkeypatch):
+    monkeypatch.setattr(train.base_model, "load", lambda *_: pytest.fail("was loaded"))
+    with pytest.raises(ParamsError, match="pip install swanlab"):
+        train.run(declared(report_to=["swanlab"]), "samsum")

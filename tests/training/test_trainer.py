@@ -2,20 +2,22 @@ import math
 import os
 import resource
 import signal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from peft import get_peft_model_state_dict
-from transformers import set_seed
+from transformers import TrainerCallback, set_seed
 
 from finetune.core.errors import ModelError, UserError
 from finetune.core.interrupts import Interrupted
 from finetune.core.schema import Lora, Run, Train
 from finetune.methods import registry
 from finetune.methods.lora import attach
-from finetune.training import trainer
+from finetune.training import curves, evaluations, trainer
 from finetune.training.budget import Budget
+from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
 from finetune.training.losses import cross_entropy
 from finetune.training.trainer import Setup, num_steps_and_rows, train
@@ -96,6 +98,7 @@ class Fit:
     def __call__(
         self, run_state, options=OPTIONS, lora=LORA, die_at=None, budget=WHOLE, run=RUN,
         quantization="nf4", method=None, interrupt_at=None, at_step=lambda number: None,
+        callbacks=(), **more,
     ):  # fmt: skip
         set_seed(options.seed)
         if method is None:
@@ -117,8 +120,9 @@ class Fit:
 
         with self.monkeypatch.context() as patch:
             patch.setattr(trainer, "StepTrainer", Watched)
-            setup = setup_of(model, budget=budget)
-            done = train(setup, options, run, examples(18, 1), examples(6, 2), run_state, "test")
+            setup = setup_of(model, budget=budget, **more)
+            rows = examples(18, 1), examples(6, 2)
+            done = train(setup, options, run, *rows, run_state, "test", callbacks)
         return done, {
             name: weights.detach().clone()
             for name, weights in model.named_parameters()
@@ -137,6 +141,14 @@ def assert_same(first, second):
         assert torch.equal(tensor, second[name]), name
 
 
+def learned(run) -> list[dict[str, float]]:
+    """A run's log without what depends on the machine: the last entry is of times."""
+    return [
+        {key: value for key, value in entry.items() if key not in curves.HARDWARE}
+        for entry in run.history[:-1]
+    ]
+
+
 def furthest(first, second) -> float:
     return max((first[name] - second[name]).abs().max().item() for name in first)
 
@@ -145,7 +157,7 @@ def test_two_runs_are_bit_identical_and_learn(fit, tmp_path):
     first, weights = fit(tmp_path / "a")
     again, same = fit(tmp_path / "b")
     assert_same(weights, same)
-    assert first.history[:-1] == again.history[:-1]  # the last entry is of times
+    assert learned(first) == learned(again)
     assert first.metrics == again.metrics
     losses = [entry["eval_loss"] for entry in first.history if "eval_loss" in entry]
     assert len(losses) == 3
@@ -168,20 +180,139 @@ def test_a_killed_run_resumes_to_the_same_weights_with_the_same_rows(
     assert [*before[:3], *fit.steps] == order
     assert_same(weights, same)
     assert resumed.metrics == whole.metrics
-    steps = [(e["step"], e.get("loss"), e.get("eval_loss")) for e in resumed.history]
-    assert steps == [(e["step"], e.get("loss"), e.get("eval_loss")) for e in whole.history]
+    assert learned(resumed) == learned(whole)
 
 
-def test_the_loss_curve_of_a_resumed_run_has_the_same_points(fit, tmp_path):
-    # Points of three steps each; the checkpoint after five lies between two of them.
-    often = RUN.model_copy(update={"save_minutes": 1e-9, "logging_steps": 3})
-    whole, weights = fit(tmp_path / "whole", run=often)
+@pytest.mark.parametrize("die_at", [2, 5, 8])
+def test_the_points_of_a_curve_are_those_of_a_whole_run_wherever_it_was_killed(
+    fit, tmp_path, die_at
+):
+    # Four steps a point, and a checkpoint after each: most are between points.
+    sparse = RUN.model_copy(update={"logging_steps": 4, "save_minutes": 1e-9})
+    whole, _ = fit(tmp_path / "whole", run=sparse)
     with pytest.raises(Killed):
-        fit(tmp_path / "killed", die_at=5, run=often)
-    resumed, same = fit(tmp_path / "killed", run=often)
-    assert resumed.hardware["resumed_at_step"] == 5
+        fit(tmp_path / "killed", die_at=die_at, run=sparse)
+    resumed, _ = fit(tmp_path / "killed", run=sparse)
+    assert resumed.hardware["resumed_at_step"] == die_at
+    assert learned(resumed) == learned(whole)
+    assert resumed.metrics == whole.metrics
+
+
+def test_how_often_losses_are_logged_changes_no_metric(fit, tmp_path):
+    often, _ = fit(tmp_path / "often")
+    never, _ = fit(tmp_path / "never", run=RUN.model_copy(update={"logging_steps": 999}))
+    assert often.metrics == never.metrics
+
+
+# Validation loss goes up and down.
+DIVERGING = OPTIONS.model_copy(
+    update={"learning_rate": 0.9, "schedule": "constant_with_warmup", "num_evals": 9}
+)
+
+
+def test_training_stops_after_so_many_evaluations_without_improvement(fit, tmp_path):
+    patient, _ = fit(tmp_path / "patient", DIVERGING)
+    assert not patient.metrics["stopped_early"]
+    assert "stopped_at_step" not in patient.metrics
+    done = evaluations.of_history(patient.history)
+    over = next(n for n in range(1, 10) if evaluations.is_over(done[:n], 2))
+    assert over < 9
+    stopped, _ = fit(tmp_path / "stopped", DIVERGING.model_copy(update={"patience": 2}))
+    assert stopped.metrics["stopped_early"]
+    assert stopped.metrics["stopped_at_step"] == over
+    assert stopped.metrics["best_step"] == evaluations.best(done[:over]).step
+    assert stopped.metrics["epochs"] < stopped.metrics["steps"] == patient.metrics["steps"] == 9
+    # The schedule spans all steps: until it stops, a run is as without patience.
+    assert learned(stopped) == learned(patient)[: len(stopped.history) - 1]
+
+
+def test_a_run_that_was_killed_after_it_had_stopped_takes_no_step_more(fit, tmp_path):
+    options = DIVERGING.model_copy(update={"patience": 2})
+    whole, weights = fit(tmp_path / "whole", options)
+    again, same = fit(tmp_path / "whole", options)  # its checkpoints are there as after a kill
+    assert fit.steps == []
     assert_same(weights, same)
-    assert resumed.history[:-1] == whole.history[:-1]
+    assert again.metrics == whole.metrics
+    assert learned(again)[: len(learned(whole))] == learned(whole)
+
+
+def test_a_run_that_was_killed_while_it_had_patience_stops_where_it_would_have(fit, tmp_path):
+    options = DIVERGING.model_copy(update={"patience": 2})
+    whole, weights = fit(tmp_path / "whole", options)
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", options, die_at=whole.metrics["stopped_at_step"] - 1)
+    resumed, same = fit(tmp_path / "killed", options)
+    assert resumed.metrics == whole.metrics
+    assert_same(weights, same)
+
+
+class FakeScore:
+    """Scores by step; None where there is none."""
+
+    def __init__(self, scores: dict[int, float | None], higher_is_better: bool) -> None:
+        self.scores, self.higher_is_better = scores, higher_is_better
+
+    def __call__(self, model, step):
+        assert not model.training
+        torch.rand(3)  # as sampling would
+        return self.scores[step]
+
+
+@pytest.mark.parametrize(
+    ("scores", "higher_is_better", "best"),
+    [
+        ({3: 1.0, 6: 3.0, 9: 2.0}, True, 6),
+        ({3: 1.0, 6: 3.0, 9: 2.0}, False, 3),
+        ({3: 1.0, 6: None, 9: None}, True, 3),  # without a score loses against any
+        ({3: None, 6: None, 9: 0.0}, True, 9),
+    ],
+)
+def test_the_adapter_of_the_best_score_is_kept(fit, tmp_path, scores, higher_is_better, best):
+    kept = []
+    run, _ = fit(tmp_path, score=FakeScore(scores, higher_is_better), keep=kept.append)
+    assert kept == [3, 6, 9]
+    assert run.metrics["best_step"] == best
+    assert run.metrics["selected_by"] == "score"
+    assert run.metrics["validation_score"] == scores[best]
+    logged = {e["step"]: e["eval_loss"] for e in run.history if "eval_loss" in e}
+    assert run.metrics["validation_loss"] == round(logged[best], 4)
+
+
+def test_without_any_score_the_loss_chooses_and_that_is_told(fit, tmp_path, caplog):
+    by_loss, weights = fit(tmp_path / "loss")
+    run, same = fit(tmp_path / "none", score=FakeScore(dict.fromkeys((3, 6, 9)), True))
+    assert_same(weights, same)
+    assert run.metrics == by_loss.metrics
+    assert run.metrics["selected_by"] == "loss"
+    assert "validation_score" not in run.metrics
+    assert "no evaluation gave a score" in caplog.text
+
+
+def test_patience_counts_scores_where_they_choose(fit, tmp_path):
+    scores = {step: float(-step) for step in range(1, 10)}
+    options = OPTIONS.model_copy(update={"num_evals": 9, "patience": 3})
+    run, _ = fit(tmp_path, options, score=FakeScore(scores, True))
+    assert (run.metrics["best_step"], run.metrics["stopped_at_step"]) == (1, 4)
+
+
+def test_curves_are_written_while_training_goes_on_and_end_as_the_whole_log(fit, tmp_path):
+    folders = {tmp_path / "curves": curves.QUALITY, tmp_path / "hardware": curves.HARDWARE}
+
+    def file() -> list[str]:
+        return (tmp_path / "curves/train_loss.tsv").read_text().splitlines()
+
+    seen = []
+
+    class Look(TrainerCallback):
+        def on_step_begin(self, args, state, control, **_):
+            seen.append(len(file()) if state.global_step else 0)
+
+    with curves.writing(folders) as writer:
+        run, _ = fit(tmp_path / "state", callbacks=[LiveCurves(writer), Look()])
+    assert seen == [0, 2, 3, 4, 5, 6, 7, 8, 9]
+    grown = file()
+    curves.write(run.history, folders)
+    assert file() == grown
 
 
 def test_ctrl_c_saves_after_the_step_and_the_same_command_resumes_there(fit, tmp_path):
@@ -191,7 +322,7 @@ def test_ctrl_c_saves_after_the_step_and_the_same_command_resumes_there(fit, tmp
     resumed, same = fit(tmp_path / "stopped")
     assert resumed.hardware["resumed_at_step"] == 5
     assert_same(weights, same)
-    assert resumed.history[:-1] == whole.history[:-1]
+    assert learned(resumed) == learned(whole)
 
 
 def test_a_full_disk_during_a_save_is_one_line_and_costs_no_earlier_checkpoint(fit, tmp_path):
@@ -219,7 +350,7 @@ def test_a_full_disk_during_a_save_is_one_line_and_costs_no_earlier_checkpoint(f
     resumed, same = fit(tmp_path / "full")
     assert resumed.hardware["resumed_at_step"] == 3
     assert_same(weights, same)
-    assert resumed.history[:-1] == whole.history[:-1]
+    assert learned(resumed) == learned(whole)
 
 
 def test_a_truncated_checkpoint_is_set_aside_and_the_one_before_gives_the_same(fit, tmp_path):
@@ -294,10 +425,7 @@ def test_validation_loss_is_the_mean_over_tokens_whatever_batches_they_are_in(fi
 
 
 def test_the_adapter_of_the_best_validation_loss_is_kept_not_the_last(fit, tmp_path):
-    diverging = OPTIONS.model_copy(
-        update={"learning_rate": 0.9, "schedule": "constant_with_warmup", "num_evals": 9}
-    )
-    run, _ = fit(tmp_path, diverging)
+    run, _ = fit(tmp_path, DIVERGING)
     losses = [entry["eval_loss"] for entry in run.history if "eval_loss" in entry]
     assert run.metrics["validation_loss"] == pytest.approx(min(losses), abs=1e-3)
     assert min(losses) < losses[-1]
@@ -342,9 +470,15 @@ def test_float16_is_trained_with_a_loss_scaler_and_nothing_else_is(tmp_path, mon
         trainer, "TrainingArguments", lambda **given: asked.append(given) or SimpleNamespace()
     )
     for dtype in (torch.float16, torch.bfloat16, torch.float32):
-        trainer._arguments(OPTIONS, RUN, 10, tmp_path, dtype)
+        trainer._arguments(OPTIONS, RUN, 10, 10, tmp_path, dtype)
     assert [given["fp16"] for given in asked] == [True, False, False]
     assert not any(given["logging_nan_inf_filter"] for given in asked)
+
+
+def test_what_trackers_are_told_holds_no_absolute_path(tmp_path):
+    arguments = trainer._arguments(OPTIONS, RUN, 10, 10, tmp_path / "state", torch.float32)
+    told = [value for value in arguments.to_dict().values() if isinstance(value, str)]
+    assert not [value for value in told if Path(value).is_absolute()]
 
 
 def test_a_second_gpu_takes_no_steps(fit, tmp_path, monkeypatch):

@@ -3,16 +3,22 @@
 A stage that does not would be "up to date" after an edit that changes what it computes. What is
 asked of `tasks.registry` counts as an import of that file of every kind; a stage of one task
 declares its own kind's, `src/finetune/tasks/${item.kind}/rows.py`.
+
+A module of `CONDITIONAL` is imported only where a parameter says so, and DVC watches what it
+imports through that parameter. That holds for imports within functions; at a module's top level it
+is imported always, and what it imports must be declared like anything else.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from finetune.core.params import UNDECLARED
+from finetune.core.schema import WATCHED
 
 PACKAGE = "finetune"
 COMMAND = "python -m "
@@ -21,6 +27,14 @@ TASKS = Path("src/finetune/tasks")
 REGISTRY = TASKS / "registry.py"
 # Needs no declaration: it says what parameters may be, and what they are stands under params.
 OPTIONS = "options"
+# Module → what a stage that imports it under a condition declares for what it imports in turn; with
+# the condition that is the folder.
+CONDITIONAL = {
+    Path("src/finetune/training/selection.py"): (
+        "${item.train.selection.watch}",
+        Path(WATCHED["score"]),
+    )
+}
 
 
 def problems(root: Path) -> list[str]:
@@ -45,8 +59,15 @@ def problems(root: Path) -> list[str]:
 
 
 def _deps(root: Path, name: str, stage: dict[str, Any], module: str, is_of_task: bool) -> list[str]:
-    declared = [Path(dep) for dep in stage.get("deps", []) if not dep.startswith("${")]
-    files = {file.relative_to(root) for file in imports(root / "src", module)} - {REGISTRY}
+    deps = stage.get("deps", [])
+    declared = [Path(dep) for dep in deps if not dep.startswith("${")]
+    watched = {
+        root / file: folder
+        for file, (parameter, folder) in CONDITIONAL.items()
+        if parameter in deps
+    }
+    always = imports(root / "src", module, frozenset(watched))
+    files = {file.relative_to(root) for file in always} - {REGISTRY}
     if is_of_task:
         files = {_of_own_kind(file) for file in files}
     needed = {file for file in files if not _is_of_kind(file) or file.stem != OPTIONS}
@@ -60,7 +81,33 @@ def _deps(root: Path, name: str, stage: dict[str, Any], module: str, is_of_task:
         for dep in declared
         if dep.parts[:1] == ("src",) and not any(file.is_relative_to(dep) for file in files)
     ]
-    return missing + needless
+    return missing + needless + _conditions(root, name, deps, watched, always)
+
+
+def _conditions(
+    root: Path, name: str, deps: Sequence[str], watched: Mapping[Path, Path], always: set[Path]
+) -> list[str]:
+    """What is amiss with the parameters that a stage declares for conditional imports."""
+    lines = []
+    for file, folder in watched.items():
+        if file not in always:
+            parameter = CONDITIONAL[file.relative_to(root)][0]
+            lines.append(
+                f"dvc.yaml: stage {name}: deps list {parameter}, whose module its code does not "
+                "import"
+            )
+            continue
+        lines += [
+            f"dvc.yaml: stage {name}: {folder} does not cover {each.relative_to(root)}, which "
+            f"{file.relative_to(root)} imports"
+            for each in sorted(imports(root / "src", _module(root / "src", file)))
+            if not each.is_relative_to(root / folder)
+        ]
+    return lines
+
+
+def _module(source: Path, file: Path) -> str:
+    return ".".join(file.relative_to(source).with_suffix("").parts)
 
 
 def _is_of_kind(file: Path) -> bool:
@@ -82,25 +129,32 @@ def _params(root: Path, name: str, stage: dict[str, Any], module: str) -> list[s
     ]
 
 
-def imports(source: Path, module: str) -> set[Path]:
+def imports(source: Path, module: str, conditional: frozenset[Path] = frozenset()) -> set[Path]:
     """The files of all project modules that a module imports, itself included, following imports.
 
-    Imports inside functions count as well, those for type checkers alone do not. A package's
+    Imports inside functions count as well, those for type checkers alone do not; of a `conditional`
+    module that only functions import, its own file does, and what it imports does not. A package's
     `__init__.py` counts where it holds code. `registry.rows(…)` counts as an import of `rows.py` of
     every kind, but for options.
     """
     files: set[Path] = set()
-    waiting = [module]
+    unfollowed: set[Path] = set()
+    waiting = [Import(module, in_function=False)]
     while waiting:
-        name = waiting.pop()
-        for package in _parents(name):
+        each = waiting.pop()
+        for package in _parents(each.name):
             file = source / Path(*package.split(".")) / "__init__.py"
             if file.is_file() and file not in files and _has_code(file):
                 files.add(file)
                 waiting += _imported_names(source, file)
-        file = _file(source, name)
-        if file not in files and file.name != "__init__.py":
-            files.add(file)
+        file = _file(source, each.name)
+        if file.name == "__init__.py" or file in files - unfollowed:
+            continue
+        files.add(file)
+        if file in conditional and each.in_function:
+            unfollowed.add(file)
+        else:
+            unfollowed.discard(file)
             waiting += _imported_names(source, file)
     return files
 
@@ -140,9 +194,18 @@ def _chain(node: ast.AST) -> list[str]:
     return []
 
 
-def _imported_names(source: Path, file: Path) -> list[str]:
-    names = []
-    for node in _run_time(ast.parse(file.read_text(encoding="utf-8"))):
+@dataclass(frozen=True)
+class Import:
+    """A module's import of another: its name, and whether it stands within a function."""
+
+    name: str
+    in_function: bool
+
+
+def _imported_names(source: Path, file: Path) -> list[Import]:
+    found: list[Import] = []
+    for node, in_function in _run_time(ast.parse(file.read_text(encoding="utf-8"))):
+        names: list[str] = []
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -151,16 +214,18 @@ def _imported_names(source: Path, file: Path) -> list[str]:
             names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Call) and len(chain := _chain(node.func)) == 2:
             names += _of_all_kinds(source, *chain)
-    return [n for n in names if n.split(".")[0] == PACKAGE and _file(source, n).is_file()]
+        found += [Import(name, in_function) for name in names]
+    return [i for i in found if i.name.split(".")[0] == PACKAGE and _file(source, i.name).is_file()]
 
 
-def _run_time(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under `if TYPE_CHECKING`."""
+def _run_time(tree: ast.AST, in_function: bool = False) -> Iterator[tuple[ast.AST, bool]]:
+    """All nodes but those under `if TYPE_CHECKING`, and whether they stand within a function."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and _chain(node.test) == ["TYPE_CHECKING"]:
             continue
-        yield node
-        yield from _run_time(node)
+        yield node, in_function
+        is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        yield from _run_time(node, in_function or is_function)
 
 
 def _of_all_kinds(source: Path, name: str, concern: str) -> list[str]:

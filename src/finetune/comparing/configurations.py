@@ -12,7 +12,7 @@ from finetune.comparing.experiments import experiments
 from finetune.comparing.runs import Run, Split
 from finetune.composition import flat, shown
 from finetune.core.errors import UserError
-from finetune.core.params import UNDECLARED
+from finetune.core.params import UNDECLARED, is_composed
 from finetune.shelf import public, reading
 
 log = logging.getLogger(__name__)
@@ -103,7 +103,9 @@ def _key(params: dict[str, object], code: frozenset[object], patterns: Sequence[
     others = {
         key: value
         for key, value in params.items()
-        if not matches(key, (*patterns, *QUESTIONS)) and not key.startswith(f"{UNDECLARED}.")
+        if not matches(key, (*patterns, *QUESTIONS))
+        and not key.startswith(f"{UNDECLARED}.")
+        and not is_composed(key)
     }
     return repr((sorted(others.items()), sorted(map(repr, code))))
 

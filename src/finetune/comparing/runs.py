@@ -12,7 +12,7 @@ from finetune.composition import flat, flatten, shown
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
-from finetune.core.params import UNDECLARED, new_key, read_yaml
+from finetune.core.params import UNDECLARED, is_composed, new_key, read_yaml
 from finetune.shelf import public, reading
 from finetune.shelf.about import About, Digest
 from finetune.shelf.rows import IDS, public_id
@@ -237,8 +237,12 @@ def _raw_params(
 
 def _comparable(params: dict[str, object], kinds: dict[str, str]) -> dict[str, object]:
     named = public.by_key(_renamed(params, list(kinds)))
-    # Settings of the machine are no difference between runs.
-    return {key: value for key, value in named.items() if not key.startswith(f"{UNDECLARED}.")}
+    # Settings of the machine are no difference between runs, and composed ones none of their own.
+    return {
+        key: value
+        for key, value in named.items()
+        if not key.startswith(f"{UNDECLARED}.") and not is_composed(key)
+    }
 
 
 def _code(stages: dict[str, Any]) -> frozenset[tuple[str, str, str]]:

@@ -14,7 +14,8 @@ from finetune.comparing.experiments import queued
 from finetune.composition import compose, flat, shown
 from finetune.core import paths
 from finetune.core.errors import UserError
-from finetune.core.params import UNDECLARED
+from finetune.core.params import UNDECLARED, is_composed
+from finetune.core.schema import WATCHED
 from finetune.shelf import public
 
 log = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     changed = {
         key: pair
         for key, pair in changed_params(here, wanted).items()
-        if not matches(key, SEEDS) and not key.startswith(f"{UNDECLARED}.")
+        if not matches(key, SEEDS) and not key.startswith(f"{UNDECLARED}.") and not is_composed(key)
     }
     lacking = [key for key, (old, new) in changed.items() if key not in wanted.params]
     unknown = [key for key, (old, new) in changed.items() if key not in here.params]
@@ -87,7 +88,13 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             "put what sets it apart into conf/, as docs/experiments.md says of promoting"
         )
     head = runs.read(root, "HEAD")
-    other = sorted({path for _, path, _ in wanted.code ^ head.code if path.startswith("src/")})
+    # Which of these is watched is up to train.select_by, in which the two may differ.
+    both = {path for _, path, _ in wanted.code} & {path for _, path, _ in head.code}
+    other = sorted(
+        path
+        for path in {path for _, path, _ in wanted.code ^ head.code}
+        if path.startswith("src/") and (path in both or path not in WATCHED.values())
+    )
     if other:
         raise UserError(
             f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "

@@ -39,6 +39,15 @@ RENAMED = {
 }
 
 
+# Composed from other parameters, which say all of it.
+COMPOSED = ("tasks.*.train.selection.*",)
+
+
+def is_composed(key: str) -> bool:
+    """Whether a parameter says nothing that others do not say."""
+    return any(fnmatch.fnmatchcase(key, pattern) for pattern in COMPOSED)
+
+
 def new_key(key: str) -> str | None:
     """The key that replaces a parameter that goes by another name now; None for any other."""
     for old, new in RENAMED.items():

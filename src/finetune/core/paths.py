@@ -75,6 +75,11 @@ def curves(task: str) -> Path:
     return Path("metrics") / task / "curves"
 
 
+def hardware_curves(task: str) -> Path:
+    """The folder of what the machine did during a training run; not in Git."""
+    return Path("hardware") / task
+
+
 def adapter(task: str) -> Path:
     """The folder of a task's adapter, or of its model where all weights were trained."""
     return Path("models") / task
@@ -84,6 +89,14 @@ def trained_weights(task: str) -> Path | None:
     """The file of a task's adapter or model; None where there is none."""
     files = (adapter(task) / name for name in ("adapter_model.safetensors", "model.safetensors"))
     return next((file for file in files if file.is_file()), None)
+
+
+CHECKPOINTS = "checkpoints"  # in an adapter's folder
+
+
+def checkpoint(task: str, step: int) -> Path:
+    """The folder of the adapter that was evaluated after so many steps, where it was kept."""
+    return adapter(task) / CHECKPOINTS / str(step)
 
 
 def without_folders(name: str) -> str:

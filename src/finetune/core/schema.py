@@ -7,7 +7,7 @@ A kind of task has parameters of its own: see `Task`, and `options.py` in the ki
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
@@ -15,6 +15,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    ValidationError,
     field_validator,
     model_validator,
 )
@@ -386,8 +387,31 @@ class Lora(Section):
         return self.alpha if self.alpha_ratio is None else self.alpha_ratio * self.r
 
 
+# What DVC watches for `train` beside its deps. Choosing by loss a file that is among these anyway:
+# the list in dvc.yaml cannot vary in length, and must name something that is there.
+WATCHED = {"loss": "src/finetune/training/selection.py", "score": "src/finetune"}
+
+
+class Selection(Section):
+    """What choosing the kept adapter depends on, composed by `${selection:}`, never set by hand.
+
+    With `select_by: score` it holds the task's `primary`, and its `eval` and `score` but for what
+    few-shot prompts and further draws need; with `loss` none of these, so that training does not
+    depend on them. `watch` is what DVC watches for the stage beside its own code.
+    """
+
+    watch: str
+    primary: str | None = None
+    eval: dict[str, Any] = {}
+    score: dict[str, Any] = {}
+
+
 class Train(Section):
-    """The optimization of one task; a kind may add parameters of its loss."""
+    """The optimization of one task; a kind may add parameters of its loss.
+
+    Training stops after `patience` validations without improvement. `select_by` is what the kept
+    adapter is best in; `keep_checkpoints` keeps the others beside it.
+    """
 
     epochs: Annotated[float, Field(gt=0)]
     max_steps: Count | None
@@ -398,8 +422,16 @@ class Train(Section):
     weight_decay: Annotated[float, Field(ge=0)]
     max_grad_norm: Annotated[float, Field(gt=0)]
     num_evals: Count
+    patience: Count | None = None
+    select_by: Literal["loss", "score"] = "loss"
+    keep_checkpoints: bool = False
     seed: int
     deterministic: bool
+    selection: Selection | None = None
+
+
+# Options of `eval` that validation during training has no use for, and what they are there.
+NOT_FOR_SELECTION: dict[str, int] = {"shots": 0, "draws": 1}
 
 
 class Task(Section):
@@ -429,6 +461,36 @@ class Task(Section):
         _check_fields(self.source, type(self).fields)
         return self
 
+    @model_validator(mode="after")
+    def _selection_is_composed(self) -> Self:
+        if not self._is_composed(self.train.selection):
+            raise ValueError(
+                "train.selection: is not composed from this task's select_by, primary, eval and "
+                "score; let it be ${selection:} in the task's config, and run `finetune params`"
+            )
+        return self
+
+    def _is_composed(self, selection: Selection | None) -> bool:
+        by = self.train.select_by
+        if selection is None or by == "loss":
+            return by == "loss" and selection in (None, Selection(watch=WATCHED[by]))
+        try:
+            options = self.selection_options(selection)
+        except ValidationError:
+            return False
+        own = self.eval.model_copy(update=NOT_FOR_SELECTION), self.score
+        is_same = options == own and selection.primary == self.primary
+        return is_same and selection.watch == WATCHED[by]
+
+    @classmethod
+    def selection_options(cls, selection: Selection) -> tuple[Eval, Score]:
+        """`eval` and `score` as a selection holds them, typed as the kind's own are."""
+        evaluation, score = (cls.model_fields[name].annotation for name in ("eval", "score"))
+        return (
+            cast(type[Eval], evaluation).model_validate({**selection.eval, **NOT_FOR_SELECTION}),
+            cast(type[Score], score).model_validate(selection.score),
+        )
+
 
 class Bootstrap(Section):
     """Confidence intervals."""
@@ -447,7 +509,8 @@ class Run(Section):
     Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
-    kill may cost; with `push_state` what was saved is copied to DVC's remote too.
+    kill may cost; with `push_state` what was saved is copied to DVC's remote too. `report_to` are
+    experiment trackers by the names that transformers has for them, beside DVCLive.
     """
 
     token_budget: Auto | Count
@@ -458,6 +521,7 @@ class Run(Section):
     push_state: bool
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
+    report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one

@@ -67,7 +67,7 @@ def trainable_parameters(model: PreTrainedModel) -> int:
 
 
 def written(method: Method, folder: Path) -> dict[str, Any]:
-    """The hash of what was trained, and the size on disk, for `train.json`."""
+    """The hash of what was trained, and its size on disk, for `train.json`."""
     tuner = of(method)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     return {tuner.HASH: short_hash(folder / tuner.WEIGHTS), "size_mb": round(size / MB, 3)}

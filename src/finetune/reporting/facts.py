@@ -25,7 +25,7 @@ PACKAGES = (
 TITLES = {
     "rows": "training rows",
     "best_step": "kept step",
-    "train_loss": "training loss, last logged batches",
+    "train_loss": "training loss, since the evaluation before the last",
     "minutes": "minutes of training",
     "peak_memory_gb": "peak memory (GB)",
     "size_mb": "size on disk (MB)",
@@ -106,7 +106,7 @@ def _count(flag: Flag, scores: Metrics) -> str:
 def training(train: Metrics, usd_per_hour: float | None) -> Facts:
     """Steps, truncations, hardware, time and cost of a run."""
     run = train.get("run", {})
-    elsewhere = {"run", "adapter_hash", "model_hash"}
+    elsewhere = {"run", "adapter_hash", "model_hash", "advice"}
     quality = {k: v for k, v in train.items() if k not in elsewhere and "_tokens_" not in k}
     values = {**quality, **run}
     if not values.get("resumed_at_step"):

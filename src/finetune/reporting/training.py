@@ -4,6 +4,8 @@ from finetune.core.schema import Train
 from finetune.reporting import figures
 from finetune.reporting.artifacts import Curve, TaskArtifacts
 from finetune.reporting.parts import Figure, Part
+from finetune.reporting.tables import Metrics
+from finetune.scoring.metrics import Metric
 from finetune.scoring.numbers import number, percent
 
 # Relative changes of a loss below this are within what two runs of other seeds differ by.
@@ -20,7 +22,7 @@ def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
     if not train:
         return Part(missing=["No training run has written its metrics yet."])
     curves, kept = artifacts.curves, train.get("best_step")
-    part = Part(notes=overfitting(curves, kept))
+    part = Part(notes=_notes(artifacts, train, kept))
     losses = {n: curves.get(f"{n}_loss", []) for n in ("train", "validation")}
     if any(losses.values()):
         title = f"{artifacts.task}: losses over steps. {part.notes[0]}"
@@ -28,12 +30,53 @@ def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
         part.figures.append(Figure("Loss", artifacts.kind.report.loss(options), svg))
     else:
         part.missing.append("No curves of the losses were written.")
+    if scores := curves.get("validation_score"):
+        title = f"{artifacts.task}: {artifacts.primary.title} on validation rows over steps"
+        svg = figures.line(f"{name}-score", title, scores, artifacts.primary.heading)
+        part.figures.append(Figure(f"{artifacts.primary.heading}, validation rows", "", svg))
     rates = curves.get("learning_rate")
     if rates:
         title = f"{artifacts.task}: learning rate over steps, at most {max(r for _, r in rates):g}"
         svg = figures.line(f"{name}-rate", title, rates, "learning rate")
         part.figures.append(Figure("Learning rate", "", svg))
     return part
+
+
+def _notes(artifacts: TaskArtifacts, train: Metrics, kept: int | None) -> list[str]:
+    """What the curves say, in sentences; what training itself advised comes first."""
+    curves = artifacts.curves
+    notes = overfitting(curves, kept)
+    if train.get("selected_by") == "score":
+        notes = [_by_score(artifacts.primary, train, curves), *_gap_at(curves, kept)]
+    elif train.get("advice"):
+        notes = notes[1:]
+    if train.get("advice"):
+        notes = [train["advice"], *notes]
+    if train.get("stopped_early"):
+        notes.append(
+            f"Training stopped early, after step {train['stopped_at_step']} of {train['steps']}: "
+            "the evaluations before brought no improvement (train.patience)."
+        )
+    return notes
+
+
+def _by_score(metric: Metric, train: Metrics, curves: dict[str, Curve]) -> str:
+    score, kept = metric.amount(train.get("validation_score")), train.get("best_step")
+    said = (
+        f"The adapter of step {kept} was kept for its {metric.title} on validation rows, {score} "
+        f"({metric.direction})"
+    )
+    validation = curves.get("validation_loss", [])
+    if len(validation) < 2:
+        return f"{said}."
+    step, loss = min(validation, key=lambda point: point[1])
+    where = "there too" if step == kept else f"at step {step}"
+    return f"{said}; validation loss was lowest {where} ({_loss(loss)})."
+
+
+def _gap_at(curves: dict[str, Curve], kept: int | None) -> list[str]:
+    by_step = dict(curves.get("validation_loss", []))
+    return _gap(curves, kept, by_step[kept]) if kept is not None and kept in by_step else []
 
 
 def overfitting(curves: dict[str, Curve], kept: int | None) -> list[str]:

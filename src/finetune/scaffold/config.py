@@ -54,7 +54,7 @@ def text(
         fields=guess.fields,
         fields_by_split=fields_by_split,
         delimiter=layout.delimiter,
-        train_parameters=list(Train.model_fields),
+        train_parameters=[name for name in Train.model_fields if name != "selection"],
         max_tokens=_tokens(characters, step=64, least=128, most=2048),
         max_completion_tokens=_tokens(_long([row.completion for row in rows]), 16, 32, 512),
         characters=characters,

@@ -1,27 +1,39 @@
-"""train: an adapter or a model on the prompt–completion pairs, that of the best validation loss."""
+"""train: an adapter or a model on the prompt–completion pairs, the best one on validation rows."""
 
 import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import transformers
+from transformers import PreTrainedModel, TrainerCallback
 
 from finetune.core import entry, killed, paths, runstate
 from finetune.core.errors import UserError
 from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
+from finetune.core.rows import TaskRow
+from finetune.core.schema import Prompt, Run, Train
 from finetune.methods import registry as methods
+from finetune.methods.registry import Tuner
 from finetune.modeling import base as base_model
 from finetune.modeling import precision
+from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
-from finetune.training import budget, curves
+from finetune.training import budget, curves, tracking
+from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
 from finetune.training.examples import Examples, encode
-from finetune.training.trainer import Setup, train
+from finetune.training.trainer import ScoreOf, Setup, train
+
+KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
 
 def run(params: StageParams, task: str) -> None:
     """Write what was trained, curves and `train.json`; a killed run resumes from its checkpoint."""
     _check_one_process()
+    tracking.check(params.run.report_to)
     if params.task.train.deterministic:
         precision.use_deterministic_kernels()
     files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
@@ -30,27 +42,43 @@ def run(params: StageParams, task: str) -> None:
     tuner = methods.of(params.method)
     encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
     kind = registry.rows(params.task.kind)
-    examples, validation = (
-        encode([kind.Row(**row) for row in read_jsonl(file)], encoder) for file in files
-    )
+    rows = [[kind.Row(**row) for row in read_jsonl(file)] for file in files]
+    examples, validation = (encode(split, encoder) for split in rows)
     sections = (params.task.prompt, params.model, params.method, params.lora, params.task.train)
-    identity = runstate.identity("train", params.task.kind, sections, files, params.model.name)
+    identity = runstate.identity(
+        "train", params.task.kind, sections, files, params.model.name, params.task.train.selection
+    )
     run_state = runstate.folder("train", task, identity)
     with runstate.locked(run_state, params.run.push_state):
         transformers.set_seed(params.task.train.seed)  # an adapter's first weights
         model = tuner.attach(base.model, params.lora, params.method)
         dropout_keys = use_row_dropout(model)
-        rows = [*examples.examples, *validation.examples]
+        all_examples = [*examples.examples, *validation.examples]
         chosen = budget.resolve(
             run_state,
             params.run.token_budget,
-            lambda: budget.estimate(params.run, model, base.dtype, rows, tuner.CAN_CHECKPOINT),
+            lambda: budget.estimate(
+                params.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT
+            ),
             ran_out_of_memory=killed.ran_out_of_memory(),
             can_checkpoint=tuner.CAN_CHECKPOINT,
         )
         killed.note(tokens=chosen.tokens)
         loss = registry.loss(params.task.kind).loss(base.tokenizer, params.task.train)
-        with budget.halve_on_out_of_memory(run_state, chosen, tuner.CAN_CHECKPOINT):
+        score = _score(
+            task, params.task.kind, params.task.prompt, params.task.train, params.run,
+            base, rows, run_state,
+        )  # fmt: skip
+        kept = run_state / KEPT
+        keeps = params.task.train.keep_checkpoints
+        folders = {
+            paths.curves(task): curves.QUALITY,
+            paths.hardware_curves(task): curves.HARDWARE,
+        }
+        with (
+            budget.halve_on_out_of_memory(run_state, chosen, tuner.CAN_CHECKPOINT),
+            curves.writing(folders) as writer,
+        ):
             done = train(
                 Setup(
                     model=model,
@@ -59,6 +87,8 @@ def run(params: StageParams, task: str) -> None:
                     loss=loss,
                     budget=chosen,
                     dropout_keys=dropout_keys,
+                    score=score,
+                    keep=_keeper(tuner, model, base, kept) if keeps else None,
                 ),
                 params.task.train,
                 params.run,
@@ -66,15 +96,61 @@ def run(params: StageParams, task: str) -> None:
                 validation.examples,
                 run_state,
                 f"train {task}",
+                [LiveCurves(writer), *_trackers(params.run, task, run_state)],
             )
         with replaced_folder(paths.adapter(task)) as folder:
             tuner.save(model, folder, base.tokenizer)
-    with replaced_folder(paths.curves(task)) as folder:
-        curves.write(done.history, folder)
+            if kept.is_dir():
+                shutil.move(kept, folder / paths.CHECKPOINTS)
+    curves.write(done.history, folders)
     written = methods.written(params.method, paths.adapter(task))
     metrics = {**done.metrics, **_counts(examples), **written}
     machine = {**done.hardware, **budget.as_metrics(chosen)}
     write_json(paths.metrics(task, "train"), {task: {"train": {**metrics, "run": machine}}})
+
+
+def _score(
+    task: str,
+    kind: str,
+    prompt: Prompt,
+    options: Train,
+    run: Run,
+    base: Base,
+    rows: Sequence[Sequence[TaskRow]],
+    run_state: Path,
+) -> ScoreOf | None:
+    """What the best evaluation is chosen by in place of the loss, if the task says so.
+
+    `rows` are those of train and of validation.
+    """
+    if options.select_by == "loss" or options.selection is None:
+        return None
+    # Not imported where it is not used: see the module.
+    from finetune.training.selection import ScoredRows, ValidationScore
+
+    evaluation, score = registry.options(kind).Task.selection_options(options.selection)
+    train_rows, validation = rows
+    primary = options.selection.primary
+    scored = ScoredRows(kind, primary, prompt, evaluation, score, validation, train_rows)
+    return ValidationScore(base, scored, run, run_state, f"validate {task}")
+
+
+def _keeper(
+    tuner: Tuner, model: PreTrainedModel, base: Base, folder: Path
+) -> Callable[[int], None]:
+    """Saves what was trained until an evaluated step."""
+
+    def keep(step: int) -> None:
+        with replaced_folder(folder / str(step)) as new:
+            tuner.save(model, new, base.tokenizer)
+
+    return keep
+
+
+def _trackers(run: Run, task: str, run_state: Path) -> list[TrainerCallback]:
+    if not run.report_to:
+        return []
+    return [tracking.Trackers(run.report_to, tracking.run_name(task), run_state)]
 
 
 def _counts(examples: Examples) -> dict[str, float]:

@@ -1,12 +1,14 @@
-"""Callbacks of the Trainer: when to evaluate and save, progress, notes for a killed run."""
+"""Callbacks of the Trainer: when to evaluate, save and stop; progress, notes for a killed run."""
 
 import time
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from finetune.core import killed
 from finetune.core.progress import bar
+from finetune.training import curves, evaluations
 
 
 class EvaluationSchedule(TrainerCallback):
@@ -25,13 +27,89 @@ class EvaluationSchedule(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         if state.global_step in self.steps:
-            control.should_evaluate = control.should_save = True
+            control.should_log = control.should_evaluate = control.should_save = True
         control.should_save |= time.monotonic() - self.saved_at >= self.save_seconds
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.saved_at = time.monotonic()
+
+
+class EarlyStopping(TrainerCallback):
+    """Stops a run after `patience` evaluations without improvement.
+
+    They are counted in the Trainer's log, which is part of each checkpoint. transformers' own
+    callback knows one metric, and a run that resumes where it stopped would take a step more.
+    """
+
+    def __init__(self, patience: int | None, higher_is_better: bool) -> None:
+        self.patience, self.higher_is_better = patience, higher_is_better
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self.is_over(state):
+            control.should_training_stop = True
+
+    def is_over(self, state: TrainerState) -> bool:
+        """Whether a run is over at its last evaluation."""
+        done = evaluations.of_history(state.log_history)
+        return evaluations.is_over(done, self.patience, self.higher_is_better)
+
+
+class RunningLoss(TrainerCallback, ExportableState):
+    """The mean loss of the optimizer steps since the last log, and since the last evaluation.
+
+    Part of the checkpoints, unlike the Trainer's own: a run that resumes between two points of a
+    curve goes on to the same point.
+    """
+
+    def __init__(self) -> None:
+        self.sums = {"log": 0.0, "evaluation": 0.0}
+        self.steps = {"log": 0, "evaluation": 0}
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        # On resume this is what the checkpoint kept. The Trainer would restore it only together
+        # with its own control, which a run that was stopped must not get back.
+        saved = state.stateful_callbacks.get(type(self).__name__, self.state())["attributes"]
+        self.sums, self.steps = dict(saved["sums"]), dict(saved["steps"])
+
+    def add(self, loss: float) -> None:
+        """Count the mean loss of one step."""
+        for since in self.sums:
+            self.sums[since] += loss
+            self.steps[since] += 1
+
+    def take(self, since: str) -> float:
+        """The mean since the last `log` or `evaluation`; the next one begins here."""
+        mean = self.sums[since] / max(1, self.steps[since])
+        self.sums[since], self.steps[since] = 0.0, 0
+        return mean
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        attributes = {"sums": dict(self.sums), "steps": dict(self.steps)}
+        return {"args": {}, "attributes": attributes}
+
+
+class LiveCurves(TrainerCallback):
+    """Writes the curves while a run goes on; what a killed run wrote after its checkpoint goes."""
+
+    def __init__(self, writer: curves.Writer) -> None:
+        self.writer = writer
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.writer.begin(state.log_history)
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        self.writer.add(state.log_history[-1])
 
 
 class Heartbeat(TrainerCallback):

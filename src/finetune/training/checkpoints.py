@@ -17,13 +17,9 @@ from transformers import (
 
 from finetune.core import runstate
 from finetune.core.errors import UserError, is_out_of_memory, squeezed
-from finetune.core.files import read_json, write_json
 from finetune.core.interrupts import Interruption
 from finetune.core.memory import GB
 from finetune.training import state
-
-# The sum of losses since the last point of the curve, which the Trainer would forget.
-LOSS_WINDOW = "loss_window.json"
 
 
 class ResumableTrainer(Trainer):
@@ -39,8 +35,6 @@ class ResumableTrainer(Trainer):
         folder = run_state / f"{state.CHECKPOINT}{self.state.global_step}"
         try:
             super()._save_checkpoint(model, trial)
-            window = {"loss": self._tr_loss.item(), "since_step": self._globalstep_last_logged}
-            write_json(folder / LOSS_WINDOW, window)
             # Nothing reads it, and it holds paths of this machine.
             (folder / "training_args.bin").unlink(missing_ok=True)
             state.seal(folder)
@@ -52,15 +46,10 @@ class ResumableTrainer(Trainer):
         state.rotate(run_state, self.state.best_global_step)
 
     def restore_position(self) -> None:
-        """Set what a resumed run would otherwise begin anew, or look for where it was saved."""
-        run_state, step = Path(self.args.output_dir), self.state.global_step
+        """Look for the best checkpoint where the run state is now, not where it was saved."""
+        run_state = Path(self.args.output_dir)
         if best := self.state.best_global_step:
             self.state.best_model_checkpoint = str(run_state / f"{state.CHECKPOINT}{best}")
-        file = run_state / f"{state.CHECKPOINT}{step}" / LOSS_WINDOW
-        if step and file.is_file():
-            window = read_json(file)
-            self._tr_loss += window["loss"]
-            self._globalstep_last_logged = window["since_step"]
 
 
 def _not_saved(folder: Path, error: Exception) -> str:

@@ -1,15 +1,23 @@
-"""Training of an adapter by the Hugging Face Trainer; the best by validation loss is kept."""
+"""Training by the Hugging Face Trainer; what is best on validation rows is kept."""
 
+import logging
 import math
+import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, TrainerControl, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_callback import PrinterCallback
 
 from finetune.core import interrupts
@@ -20,14 +28,25 @@ from finetune.methods import registry
 from finetune.modeling import precision
 from finetune.modeling.footprint import checkpointed
 from finetune.modeling.head import head_at
-from finetune.training import hardware, state
+from finetune.training import evaluations, hardware, state
+from finetune.training.advice import advise
 from finetune.training.budget import Budget
-from finetune.training.callbacks import EvaluationSchedule, Heartbeat, ProgressBar
+from finetune.training.callbacks import (
+    EarlyStopping,
+    EvaluationSchedule,
+    Heartbeat,
+    ProgressBar,
+    RunningLoss,
+)
 from finetune.training.checkpoints import ResumableTrainer, Resume
 from finetune.training.dropout import DropoutKeys
+from finetune.training.evaluations import Evaluation
 from finetune.training.examples import Example, Step, num_target_tokens, optimizer_steps
 from finetune.training.losses import Loss
+from finetune.training.meter import Meter
 from finetune.training.micro_batches import MicroBatch, micro_batches
+
+log = logging.getLogger(__name__)
 
 # Points of the training-loss curve: enough to see its shape, few enough for a readable diff.
 LOGGED_POINTS = 100
@@ -35,11 +54,13 @@ LOGGED_POINTS = 100
 LOSS_TOLERANCE = 1e-3
 # A loss scaler starts too high and halves at every overflow: more in a row have another cause.
 MAX_SKIPPED_STEPS = 32
+# What the Trainer knows the best evaluation by: that of the larger one is better.
+BEST_STEP = "eval_best_step"
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """The result of a run.
+    """The result of a run; the best adapter is in its model.
 
     metrics: what does not depend on the machine; history: the Trainer's log by steps; hardware:
     times, memory and device.
@@ -50,11 +71,24 @@ class TrainingResult:
     hardware: dict[str, Any]
 
 
+class ScoreOf(Protocol):
+    """What adapters are chosen by in place of the validation loss; see `training.selection`."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way is good."""
+
+    def __call__(self, model: PreTrainedModel, step: int) -> float | None:
+        """The score of a model after so many steps; None where it has none."""
+
+
 @dataclass(frozen=True)
 class Setup:
-    """The model of a run, how it computes, and how its steps are split.
+    """The model of a run, how it computes, how its steps are split, and what it is chosen by.
 
-    dtype: the compute type; budget: of a micro-batch; dropout_keys: from `use_row_dropout`.
+    dtype: the compute type; budget: of a micro-batch; dropout_keys: from `use_row_dropout`; score:
+    of validation rows, where it chooses and not their loss; keep: is given the step of each
+    evaluation, to keep the adapter of that moment.
     """
 
     model: PreTrainedModel
@@ -63,6 +97,13 @@ class Setup:
     loss: Loss
     budget: Budget
     dropout_keys: DropoutKeys
+    score: ScoreOf | None = None
+    keep: Callable[[int], None] | None = None
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Which way the score is better; of no meaning without one."""
+        return self.score is None or self.score.higher_is_better
 
 
 class StepTrainer(ResumableTrainer):
@@ -71,9 +112,21 @@ class StepTrainer(ResumableTrainer):
     control: TrainerControl
 
     def __init__(
-        self, setup: Setup, train: Sequence[Example], validation: Sequence[Example], **rest: Any
+        self,
+        setup: Setup,
+        train: Sequence[Example],
+        validation: Sequence[Example],
+        meter: Meter,
+        callbacks: Sequence[TrainerCallback],
+        **rest: Any,
     ) -> None:
-        super().__init__(model=setup.model, data_collator=_single_item, **rest)
+        self.running_loss, self.meter = RunningLoss(), meter
+        super().__init__(
+            model=setup.model,
+            data_collator=_single_item,
+            callbacks=[self.running_loss, meter, *callbacks],
+            **rest,
+        )
         self.setup, self.examples, self.validation = setup, train, validation
         self.skipped = 0
 
@@ -97,12 +150,40 @@ class StepTrainer(ResumableTrainer):
             total += loss.detach()
         if not math.isfinite(total.item()):
             raise _not_finite("loss", step)
+        self.running_loss.add(total.item())
         trim_heap()  # steps of many shapes would fragment the heap more than any one of them
         return total
 
-    @torch.no_grad()
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log values of this step; with the training loss, what the machine took for it."""
+        if "loss" in logs:
+            logs["loss"] = self.running_loss.take("log")
+            logs |= self.meter.point(self.state.log_history)
+        super().log(logs, start_time)
+
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """The validation loss: the mean over all target tokens.
+        """Log the validation loss, and the score where that chooses; say which is the best step."""
+        step, setup = self.state.global_step, self.setup
+        logged = {
+            evaluations.LOSS: self.validation_loss(),
+            evaluations.TRAIN_LOSS: self.running_loss.take("evaluation"),
+        }
+        score = setup.score(self.model, step) if setup.score else None
+        if score is not None:
+            logged[evaluations.SCORE] = score
+        if setup.keep:
+            setup.keep(step)
+        self.log(logged)
+        done = evaluations.of_history(self.state.log_history)
+        metrics = {**logged, BEST_STEP: evaluations.best(done, setup.higher_is_better).step}
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    @torch.no_grad()
+    def validation_loss(self) -> float:
+        """The mean over all target tokens of validation, in nats; switches to evaluation mode.
 
         A mean of the batches' means would depend on the token budget.
         """
@@ -114,12 +195,7 @@ class StepTrainer(ResumableTrainer):
         loss = math.fsum(sums) / max(1, sum(map(num_target_tokens, self.validation)))
         if not math.isfinite(loss):
             raise _not_finite("validation loss", Step(self.state.global_step, ()))
-        metrics = {"eval_loss": loss}
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
-        return metrics
+        return loss
 
     def _micro_batches(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], MicroBatch]]:
         for indices, batch in micro_batches(examples, self.setup.budget.tokens, self.setup.pad_id):
@@ -165,34 +241,42 @@ def train(
     validation: Sequence[Example],
     run_state: Path,
     desc: str,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> TrainingResult:
-    """Train the adapter in place; it ends as the one of the best validation loss.
+    """Train the adapter in place; it ends as the best one on validation rows.
 
     A killed run resumes from its last checkpoint under `run_state`, with the same order of rows,
-    optimizer and random state, to the same adapter. `desc` is the title of the progress bar.
+    optimizer and random state, to the same adapter; one that had stopped early stays stopped.
+    `desc` is the title of the progress bar, `callbacks` are further ones.
 
     Raises:
         ModelError: a loss or gradient norm is not finite, or the best checkpoint, when loaded
             again, does not have the validation loss that it was chosen for.
     """
     count, rows = num_steps_and_rows(options, len(examples))
-    steps = optimizer_steps(examples, rows, options.batch_size, options.seed)
+    schedule = optimizer_steps(examples, rows, options.batch_size, options.seed)
+    patience = EarlyStopping(options.patience, setup.higher_is_better)
+    checkpoint = state.last_checkpoint(run_state)
+    resumed_at = state.step_of(checkpoint) if checkpoint else 0
+    is_over = checkpoint is not None and _stopped(checkpoint, patience)
+    steps = schedule[:resumed_at] if is_over else schedule
     trainer = StepTrainer(
         setup,
         examples,
         validation,
-        args=_arguments(options, run_options, count, run_state, setup.dtype),
-        train_dataset=steps,  # in one long epoch, which the Trainer does not shuffle
-        eval_dataset=list(validation),
-        callbacks=[
+        Meter(steps, examples, run_options.usd_per_hour),
+        [
             EvaluationSchedule(count, options.num_evals, run_options.save_minutes),
+            patience,
             ProgressBar(desc),
             Heartbeat(),
+            *callbacks,
         ],
+        args=_arguments(options, run_options, count, len(steps), run_state, setup.dtype),
+        train_dataset=steps,  # in one long epoch, which the Trainer does not shuffle
+        eval_dataset=list(validation),
     )
     trainer.remove_callback(PrinterCallback)  # the progress bar shows the losses
-    checkpoint = state.last_checkpoint(run_state)
-    resumed_at = state.step_of(checkpoint) if checkpoint else 0
     started = time.monotonic()
     with (
         interrupts.deferred("a checkpoint is saved after this step") as interruption,
@@ -202,17 +286,24 @@ def train(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - started
     history = list(trainer.state.log_history)
-    best = _checked_best_loss(trainer)
-    tokens = sum(len(examples[row]["input_ids"]) for s in steps[resumed_at:] for row in s.rows)
+    last = trainer.state.global_step
+    done = evaluations.of_history(history)
+    best = evaluations.best(done, setup.higher_is_better)
+    _check_loss(trainer, best)
+    steps_here = schedule[resumed_at:last]
+    tokens = sum(len(examples[row]["input_ids"]) for step in steps_here for row in step.rows)
+    rows_seen = sum(len(step.rows) for step in schedule[:last])
     return TrainingResult(
         metrics={
             "rows": len(examples),
             "validation_rows": len(validation),
             "steps": count,
-            "epochs": round(rows / len(examples), 2),
-            "best_step": trainer.state.best_global_step,
-            "validation_loss": round(best, 4),
-            "train_loss": round([e["loss"] for e in history if "loss" in e][-1], 4),
+            "epochs": round(rows_seen / len(examples), 2),
+            "stopped_early": last < count,
+            **({"stopped_at_step": last} if last < count else {}),
+            **_choice(setup, best),
+            "train_loss": round(done[-1].train_loss, 4),
+            **_advice(done, count),
             "trainable_parameters": registry.trainable_parameters(setup.model),
         },
         history=history,
@@ -220,20 +311,46 @@ def train(
     )
 
 
-def _checked_best_loss(trainer: StepTrainer) -> float:
-    """The best validation loss, after a check that the loaded adapter has it.
+def _stopped(checkpoint: Path, patience: EarlyStopping) -> bool:
+    """Whether the run of a checkpoint had stopped early there."""
+    saved = TrainerState.load_from_json(str(checkpoint / "trainer_state.json"))
+    return patience.is_over(saved)
+
+
+def _choice(setup: Setup, best: Evaluation) -> dict[str, Any]:
+    """The kept adapter's step, losses and score, and what chose it, for `train.json`."""
+    by_score = setup.score is not None and best.score is not None
+    if setup.score is not None and not by_score:
+        log.warning(
+            "no evaluation gave a score, as too many validation rows had no answer "
+            "(score.max_no_answer): the adapter of the lowest validation loss is kept"
+        )
+    return {
+        "best_step": best.step,
+        "selected_by": "score" if by_score else "loss",
+        "validation_loss": round(best.loss, 4),
+        **({"validation_score": round(best.score, 4)} if best.score is not None else {}),
+    }
+
+
+def _advice(done: Sequence[Evaluation], steps: int) -> dict[str, Any]:
+    """Whether the run overfitted, and what to do about its length, for `train.json`."""
+    advice = advise(done, steps)
+    return {"overfit": advice.overfit, **({"advice": advice.text} if advice.text else {})}
+
+
+def _check_loss(trainer: StepTrainer, best: Evaluation) -> None:
+    """Check that the loaded adapter has the validation loss of the best evaluation.
 
     Raises:
         ModelError: it has another one.
     """
-    best = trainer.state.best_metric
-    reloaded = trainer.evaluate()["eval_loss"]
-    if best is None or abs(reloaded - best) > LOSS_TOLERANCE * max(1.0, abs(best)):
+    reloaded = trainer.validation_loss()
+    if abs(reloaded - best.loss) > LOSS_TOLERANCE * max(1.0, abs(best.loss)):
         raise ModelError(
-            f"the best adapter had validation loss {best}, but gives {reloaded:.4f} now that it is "
-            "loaded again; nothing was written"
+            f"the best adapter had validation loss {best.loss:.4f}, but gives {reloaded:.4f} now "
+            "that it is loaded again; nothing was written"
         )
-    return best
 
 
 def _hardware(seconds: float, tokens: int, resumed_at: int) -> dict[str, Any]:
@@ -256,11 +373,13 @@ def num_steps_and_rows(options: Train, examples: int) -> tuple[int, int]:
 
 
 def _arguments(
-    options: Train, run: Run, steps: int, run_state: Path, dtype: torch.dtype
+    options: Train, run: Run, steps: int, last: int, run_state: Path, dtype: torch.dtype
 ) -> TrainingArguments:
+    """The Trainer's arguments for a schedule of so many steps, of which `last` is the last."""
     arguments = TrainingArguments(
-        output_dir=str(run_state),
-        max_steps=steps,
+        # Trackers log it: not an absolute path, which may hold a user's name.
+        output_dir=os.path.relpath(run_state),
+        max_steps=last,
         per_device_train_batch_size=1,  # an item is a whole optimizer step
         gradient_accumulation_steps=1,
         train_sampling_strategy="sequential",
@@ -280,11 +399,11 @@ def _arguments(
         save_steps=10**9,
         save_total_limit=None,  # ResumableTrainer rotates checkpoints, when the new one is sealed
         load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model=BEST_STEP,
+        greater_is_better=True,
         prediction_loss_only=True,
         remove_unused_columns=False,
-        report_to="none",
+        report_to="none",  # `training.tracking` adds trackers, one by one
         disable_tqdm=True,
         dataloader_pin_memory=False,  # its items are row numbers
         # The rows are in memory: workers would only cost their start.

@@ -1,0 +1,42 @@
+import pytest
+
+from finetune.training.advice import Advice, advise
+from finetune.training.evaluations import Evaluation
+
+
+def run(validation: list[float], train: list[float]) -> list[Evaluation]:
+    pairs = zip(validation, train, strict=True)
+    return [Evaluation(10 * n, loss, of_train) for n, (loss, of_train) in enumerate(pairs, 1)]
+
+
+def test_validation_loss_that_rises_while_training_loss_falls_is_overfitting():
+    advice = advise(run([1.5, 1.2, 1.41], [1.6, 1.1, 0.6]), steps=40)
+    assert advice.overfit
+    assert advice.text == (
+        "Validation loss was lowest at step 20 of 40 (1.200) and ended at 1.410 while training "
+        "loss fell from 1.100 to 0.600: overfitting; fewer epochs, dropout, a lower learning rate "
+        "or train.patience may help."
+    )
+
+
+def test_a_validation_loss_that_still_falls_asks_for_more():
+    advice = advise(run([1.5, 1.3, 1.2], [1.6, 1.3, 1.2]), steps=30)
+    assert not advice.overfit
+    assert advice.text == (
+        "Validation loss was still falling at the end, from 1.300 at step 20 to 1.200 at step 30 "
+        "of 30: more epochs may help."
+    )
+
+
+@pytest.mark.parametrize(
+    ("validation", "train"),
+    [
+        ([1.5, 1.2, 1.205], [1.6, 1.1, 0.9]),  # within noise
+        ([1.5, 1.2, 1.195], [1.6, 1.1, 0.9]),  # a plateau
+        ([1.5, 1.2, 1.9], [1.6, 1.1, 2.0]),  # it diverges: training loss rises too
+        ([1.5], [1.6]),  # measured once
+        ([], []),
+    ],
+)
+def test_otherwise_there_is_nothing_to_say(validation, train):
+    assert advise(run(validation, train), steps=30) == Advice()
