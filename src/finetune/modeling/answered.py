@@ -188,8 +188,8 @@ def _plain(value: Any) -> dict[str, Any]:
     if isinstance(value, np.ndarray):
         data = base64.b64encode(value.tobytes()).decode()
         return {TYPE: ARRAY, "dtype": value.dtype.str, "shape": value.shape, "data": data}
-    cls: Any = type(value)
-    if _storable.get(cls.__name__) is not cls:
+    cls = type(value)
+    if cls not in _storable.values():
         raise TypeError(f"{cls.__name__}: mark it with `answered.storable` to store it")
     return {TYPE: cls.__name__} | {f.name: getattr(value, f.name) for f in dataclasses.fields(cls)}
 

@@ -68,11 +68,17 @@ def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
     fetched = sources.fetch(
         data.source, data.root, data.embedded, options.source, type(options).fields
     )
-    rules = Rules(data.max_bad_rate, data.test_fraction, data.validation_fraction, data.seed)
+    rules = Rules(
+        data.max_bad_rate,
+        data.near_duplicates,
+        data.test_fraction,
+        data.validation_fraction,
+        data.seed,
+    )
     names = {split: f"{task}/{split}" for split in fetched.splits}
     splits = preparation.prepare(
-        fetched.splits, names, registry.rows(options.kind), type(options).fields.input, rules
-    )
+        fetched.splits, names, registry.rows(options.kind), type(options).fields.input, rules, task
+    ).splits
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)

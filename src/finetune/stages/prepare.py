@@ -41,9 +41,9 @@ def run(params: StageParams, task: str) -> None:
         write_json(folder / "clusters.json", prepared.near.clusters)
     counts = {split: splits[split].counts for split in (ALL,) if split in splits}
     for split in paths.SPLITS:
-        rows = splits[split].rows
-        in_prompt = sum(row.answer_in_input for row in rows)
-        counts[split] = {**splits[split].counts, "answer_in_prompt": in_prompt, "kept": len(rows)}
+        kept = splits[split].rows
+        in_prompt = sum(row.answer_in_input for row in kept)
+        counts[split] = {**splits[split].counts, "answer_in_prompt": in_prompt, "kept": len(kept)}
     write_json(paths.metrics(task, "data"), {task: {"data": counts}})
 
 

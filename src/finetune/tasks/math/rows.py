@@ -37,8 +37,8 @@ class Row(TaskRow):
     @property
     def answer_in_input(self) -> bool:
         """Whether the final answer is one of the question's numbers."""
-        *_, answer = _numbers(last_line(self.answer)) or [None]
-        return answer in _numbers(self.question)
+        answer = _numbers(last_line(self.answer))[-1:]
+        return bool(answer) and answer[0] in _numbers(self.question)
 
     def for_prompt(self, prompt: Prompt) -> Self:
         """The row, its answer without the solution where `prompt.completion` is `answer`."""
