@@ -20,7 +20,8 @@ from finetune.training.budget import Budget
 from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
 from finetune.training.losses import cross_entropy
-from finetune.training.trainer import Setup, num_steps_and_rows, train
+from finetune.training.step_trainer import Setup
+from finetune.training.trainer import num_steps_and_rows, train
 
 OPTIONS = Train(
     epochs=2.0,

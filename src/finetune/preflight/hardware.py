@@ -21,7 +21,8 @@ from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.training.budget import Budget
 from finetune.training.dropout import use_row_dropout
 from finetune.training.losses import cross_entropy
-from finetune.training.trainer import Setup, train
+from finetune.training.step_trainer import Setup
+from finetune.training.trainer import train
 
 SETUP_GPU = "install torch's CUDA build: pip install --force-reinstall torch==VERSION"
 ROWS = 10

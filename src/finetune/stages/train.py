@@ -25,7 +25,8 @@ from finetune.training import budget, curves, tracking
 from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
 from finetune.training.examples import Examples, encode
-from finetune.training.trainer import ScoreOf, Setup, train
+from finetune.training.step_trainer import ScoreOf, Setup
+from finetune.training.trainer import train
 
 KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
