@@ -166,7 +166,8 @@ def test_nested_rows_with_several_references_become_a_summary_task(init, nested_
     assert counts["train"]["set_aside"] == 4
     assert counts["test"] == {
         "rows": 20, "found_stray_blanks_around_summary": 20, "found_several_references": 20,
-        "found_blank_references": 20, "found_repeated_inputs": 0, "set_aside": 0, "kept": 20,
+        "found_blank_references": 20, "found_repeated_inputs": 0, "set_aside": 0,
+        "found_near_duplicates": 0, "near_duplicate_clusters": 0, "answer_in_prompt": 0, "kept": 20,
     }  # fmt: skip
     assert rows_of("test")[0]["references"] == ["Tom says 101.", "It is 101."]
     assert rows_of("test")[0]["summary"] == "Tom says 101."

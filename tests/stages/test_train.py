@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import pytest
@@ -99,3 +100,41 @@ def test_a_tracker_that_is_not_installed_is_told_before_the_model_is_loaded(decl
     monkeypatch.setattr(train.base_model, "load", lambda *_: pytest.fail("was loaded"))
     with pytest.raises(ParamsError, match="pip install swanlab"):
         train.run(declared(report_to=["swanlab"]), "samsum")
+
+
+def test_a_run_that_ends_before_its_metrics_are_written_resumes(declared, monkeypatch):
+    options = {"max_steps": 2, "num_evals": 2, "batch_size": 3, "keep_checkpoints": True}
+    with monkeypatch.context() as patch:
+        patch.setattr(train.methods, "written", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train.run(declared(options), "samsum")
+    train.run(declared(options), "samsum")
+    metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    assert metrics["run"]["resumed_at_step"] == 2
+    kept = paths.adapter("samsum") / paths.CHECKPOINTS
+    assert sorted(folder.name for folder in kept.iterdir()) == ["1", "2"]
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_what_training_saves_is_pushed_while_it_goes_on(declared, tmp_path, monkeypatch):
+    # Under DVC the run state is absolute; the Trainer is told a relative path.
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text(
+        "[core]\n    remote = store\n['remote \"store\"']\n    url = ../remote\n"
+    )
+    options = {"max_steps": 2, "num_evals": 1, "batch_size": 3}
+    with monkeypatch.context() as patch:
+        patch.setattr(train.methods, "written", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train.run(declared(options, push_state=True), "samsum")
+    pushed = {file.parent.name for file in (tmp_path / "remote").rglob("manifest.json")}
+    assert pushed == {"checkpoint-2"}
+    shutil.rmtree(tmp_path / ".runstate")  # the machine is gone
+    train.run(declared(options, push_state=True), "samsum")
+    metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    assert metrics["run"]["resumed_at_step"] == 2
+    assert not list((tmp_path / "remote").rglob("manifest.json"))

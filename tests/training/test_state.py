@@ -75,3 +75,13 @@ def test_rotation_keeps_the_last_two_and_the_best(tmp_path):
         checkpoint(tmp_path, step)
     state.rotate(tmp_path, best_step=9)
     assert [state.step_of(path) for path in state.checkpoints(tmp_path)] == [9, 15, 20]
+
+
+def test_rotation_keeps_the_best_that_a_kept_checkpoint_refers_to(tmp_path, caplog):
+    checkpoint(tmp_path, 20, best=20)
+    whole = checkpoint(tmp_path, 30, best=20)
+    last = checkpoint(tmp_path, 40, best=40)
+    state.rotate(tmp_path, best_step=40)
+    assert [state.step_of(path) for path in state.checkpoints(tmp_path)] == [20, 30, 40]
+    (last / "optimizer.pt").write_bytes(b"")
+    assert state.last_checkpoint(tmp_path) == whole

@@ -316,6 +316,17 @@ def test_curves_are_written_while_training_goes_on_and_end_as_the_whole_log(fit,
     assert file() == grown
 
 
+def test_the_time_of_a_run_is_that_of_all_its_processes(fit, tmp_path, monkeypatch):
+    now = iter(range(0, 100_000_000, 60))
+    monkeypatch.setattr("finetune.training.callbacks.time.monotonic", lambda: next(now))
+    whole, _ = fit(tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", die_at=7)
+    resumed, _ = fit(tmp_path / "killed")
+    assert resumed.hardware["resumed_at_step"] == 6
+    assert resumed.hardware["minutes"] > 0.6 * whole.hardware["minutes"]
+
+
 def test_ctrl_c_saves_after_the_step_and_the_same_command_resumes_there(fit, tmp_path):
     whole, weights = fit(tmp_path / "whole")
     with pytest.raises(Interrupted, match="saved after step 5 of 9; the same command resumes"):

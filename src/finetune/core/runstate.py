@@ -48,12 +48,12 @@ def locked(state: Path, push: bool = False) -> Iterator[None]:
     with FileLock(state.with_suffix(".lock")):
         remote = RemoteState(state) if push else None
         if remote:
-            _remotes[state] = remote
+            _remotes[state.resolve()] = remote
             remote.pull()
         try:
             yield
         finally:
-            _remotes.pop(state, None)
+            _remotes.pop(state.resolve(), None)
         shutil.rmtree(state, ignore_errors=True)
         if remote:
             remote.remove()
@@ -61,8 +61,9 @@ def locked(state: Path, push: bool = False) -> Iterator[None]:
 
 def saved(state: Path) -> None:
     """To be called when a run state was saved: copies it, where `locked` was asked to."""
-    if state in _remotes:
-        _remotes[state].push()
+    # The Trainer knows the folder by a relative path, `locked` by that of DVC_ROOT.
+    if remote := _remotes.get(state.resolve()):
+        remote.push()
 
 
 def identity(

@@ -16,11 +16,15 @@ from finetune.core.progress import progress
 from finetune.core.rows import TaskRow
 from finetune.core.schema import NearDuplicates
 
+# Scripts that are written without blanks: each of their characters counts as a word.
+_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 # Symbols count as words: without them, 3 + 4 and 3 - 4 would be the same.
-WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
 # Texts whose shingles are kept at hand: candidates of one text are often those of the next.
 CACHED_TEXTS = 4096
 SHOWN_CHARACTERS = 300
+# Of a row that has many near-duplicates, as a template has, only the nearest are listed.
+LISTED_PAIRS = 10
 
 Shingles = frozenset[bytes]
 
@@ -100,10 +104,10 @@ Placed = tuple[str, TaskRow]
 class Found:
     """The near-duplicates of a task's rows.
 
-    pairs: as `near_duplicates.jsonl` has them. near: for each split and each one that it must not
-    share rows with the ids of its rows that are near one of the other's. repeated: for each split
-    the ids of rows that are near an earlier one of it. clusters: for each split but train the ids
-    of its rows that are linked, over any number of pairs.
+    pairs: as `near_duplicates.jsonl` has them, at most `LISTED_PAIRS` a row. near: for each split
+    and each one that it must not share rows with the ids of its rows that are near one of the
+    other's. repeated: for each split the ids of rows that are near an earlier one of it. clusters:
+    for each split but train the ids of its rows that are linked, over any number of pairs.
     """
 
     pairs: list[dict[str, Any]] = field(default_factory=list)
@@ -143,7 +147,7 @@ def find(splits: Mapping[str, Sequence[TaskRow]], options: NearDuplicates, task:
             pairs = index.pairs(i)
             own += _recorded(found, rows, pairs)
             leaves = name == "train" or any(rows[pair.near][0] in others for pair in pairs)
-            found.pairs += [_readable(rows, pair, leaves) for pair in pairs]
+            found.pairs += [_readable(rows, pair, leaves) for pair in pairs[:LISTED_PAIRS]]
             if not (pairs and leaves):
                 index.insert(i)
         if name != "train":

@@ -7,11 +7,14 @@ import torch
 from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.core.errors import ModelError, is_out_of_memory, squeezed
 from finetune.core.files import mode, read_json, write_json
+from finetune.core.schema import Method, Model
+from finetune.modeling import base as base_model
 from finetune.modeling import integrity, precision
+from finetune.modeling.base import Base
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
@@ -39,7 +42,7 @@ def attach(model: PreTrainedModel, config: PeftConfig, key: str) -> PeftModel:
     return attached
 
 
-def save(model: PeftModel, folder: Path) -> None:
+def save(model: PeftModel, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
     """Write the adapter to a folder, and check that the file's tensors are bitwise those in memory.
 
     Raises:
@@ -90,6 +93,16 @@ def load(model: PreTrainedModel, folder: Path) -> PeftModel:
     integrity.check_adapter(str(folder), saved, _adapter_tensors(loaded))
     precision.disable_input_cast(loaded, dtype)
     return loaded.eval()
+
+
+def load_on_base(options: Model, method: Method, folder: Path) -> Base:
+    """The base with the folder's adapter attached, for inference.
+
+    Raises:
+        ModelError: the base cannot be loaded, or the adapter does not fit it.
+    """
+    base = base_model.load(options, method, for_inference=True)
+    return base.with_model(load(base.model, folder))
 
 
 def _adapter_tensors(model: PeftModel) -> dict[str, torch.Tensor]:

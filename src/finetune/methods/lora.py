@@ -5,20 +5,17 @@
 loading such an adapter computes the same change again, from the same base.
 """
 
-from pathlib import Path
-
 from peft import LoraConfig, PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from finetune.core.errors import ModelError
-from finetune.core.schema import Lora, Method, Model
+from finetune.core.schema import Lora, Method
 from finetune.methods import adapters
-from finetune.modeling import base as base_model
-from finetune.modeling.base import Base
 
 WEIGHTS = adapters.WEIGHTS
 HASH = "adapter_hash"
 CAN_CHECKPOINT = True
+save, load = adapters.save, adapters.load_on_base
 
 
 def attach(model: PreTrainedModel, options: Lora, method: Method | None = None) -> PeftModel:
@@ -52,22 +49,3 @@ def _config(options: Lora) -> LoraConfig:
         bias=options.bias,
         task_type="CAUSAL_LM",
     )
-
-
-def save(model: PeftModel, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
-    """Write the adapter to a folder, and check what was written.
-
-    Raises:
-        ModelError: it is not what is in memory.
-    """
-    adapters.save(model, folder)
-
-
-def load(options: Model, method: Method, folder: Path) -> Base:
-    """The base with the folder's adapter attached, for inference.
-
-    Raises:
-        ModelError: the base cannot be loaded, or the adapter does not fit it.
-    """
-    base = base_model.load(options, method, for_inference=True)
-    return base.with_model(adapters.load(base.model, folder))

@@ -5,22 +5,19 @@ at inference they are what a KV cache begins with (`inference.kv_cache`). They t
 model's context: a prompt begins behind them.
 """
 
-from pathlib import Path
-
 from peft import PeftModel, PrefixTuningConfig
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicSlidingWindowLayer
 
 from finetune.core.errors import ModelError
-from finetune.core.schema import Lora, Method, Model
+from finetune.core.schema import Lora, Method
 from finetune.methods import adapters
-from finetune.modeling import base as base_model
-from finetune.modeling.base import Base
 
 WEIGHTS = adapters.WEIGHTS
 HASH = "adapter_hash"
 # A layer that is computed again in the backward pass is given no past keys and values.
 CAN_CHECKPOINT = False
+save, load = adapters.save, adapters.load_on_base
 
 
 def attach(model: PreTrainedModel, options: Lora, method: Method) -> PeftModel:
@@ -48,22 +45,3 @@ def _window(model: PreTrainedModel) -> int | None:
         return None
     context = getattr(config, "max_position_embeddings", None)
     return None if context and config.sliding_window >= context else config.sliding_window
-
-
-def save(model: PeftModel, folder: Path, tokenizer: PreTrainedTokenizerBase | None = None) -> None:
-    """Write the prefix to a folder, and check what was written.
-
-    Raises:
-        ModelError: it is not what is in memory.
-    """
-    adapters.save(model, folder)
-
-
-def load(options: Model, method: Method, folder: Path) -> Base:
-    """The base with the folder's prefix, for inference.
-
-    Raises:
-        ModelError: the base cannot be loaded, or the prefix does not fit it.
-    """
-    base = base_model.load(options, method, for_inference=True)
-    return base.with_model(adapters.load(base.model, folder))

@@ -121,8 +121,6 @@ def training(train: Metrics, usd_per_hour: float | None) -> Facts:
         cost = "unknown: set run.usd_per_hour"
     else:
         cost = usd(usd_per_hour * minutes / 60)
-        if run.get("resumed_at_step"):
-            cost += f", from step {run['resumed_at_step']} on, where the run was resumed"
     return [*facts, ("cost of training", cost)]
 
 

@@ -102,12 +102,12 @@ def run(params: StageParams, task: str) -> None:
         with replaced_folder(paths.adapter(task)) as folder:
             tuner.save(model, folder, base.tokenizer)
             if kept.is_dir():
-                shutil.move(kept, folder / paths.CHECKPOINTS)
-    curves.write(done.history, folders)
-    written = methods.written(params.method, paths.adapter(task))
-    metrics = {**done.metrics, **_counts(examples), **written}
-    machine = {**done.hardware, **budget.as_metrics(chosen)}
-    write_json(paths.metrics(task, "train"), {task: {"train": {**metrics, "run": machine}}})
+                shutil.copytree(kept, folder / paths.CHECKPOINTS)
+        curves.write(done.history, folders)
+        written = methods.written(params.method, paths.adapter(task))
+        metrics = {**done.metrics, **_counts(examples), **written}
+        machine = {**done.hardware, **budget.as_metrics(chosen)}
+        write_json(paths.metrics(task, "train"), {task: {"train": {**metrics, "run": machine}}})
 
 
 def _score(

@@ -95,6 +95,30 @@ class RunningLoss(TrainerCallback, ExportableState):
         return {"args": {}, "attributes": attributes}
 
 
+class Clock(TrainerCallback, ExportableState):
+    """The seconds that a run has trained for, over all processes that it was resumed in.
+
+    Part of the checkpoints: what a killed process did after its last one is not counted.
+    """
+
+    def __init__(self) -> None:
+        self.before, self.began = 0.0, time.monotonic()
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        saved = state.stateful_callbacks.get(type(self).__name__)
+        self.before = saved["attributes"]["seconds"] if saved else 0.0
+
+    def seconds(self) -> float:
+        """So far, the current process included."""
+        return self.before + time.monotonic() - self.began
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"args": {}, "attributes": {"seconds": self.seconds()}}
+
+
 class LiveCurves(TrainerCallback):
     """Writes the curves while a run goes on; what a killed run wrote after its checkpoint goes."""
 

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoint-"
 DAMAGED = "damaged-"
 MANIFEST = "manifest.json"
-# The best one is kept besides.
+# The best ones are kept besides: of the run, and of each of these when it was saved.
 RECENT = 2
 
 
@@ -107,9 +107,15 @@ def last_checkpoint(state: Path) -> Path | None:
 
 
 def rotate(state: Path, best_step: int | None) -> None:
-    """Remove all but the latest checkpoints and the best one; call it when the last is sealed."""
-    for checkpoint in checkpoints(state)[:-RECENT]:
-        if step_of(checkpoint) != best_step:
+    """Remove all but the latest checkpoints and the best ones; call it when the last is sealed.
+
+    One that another refers to as its best stays with it: without, that one could not be used.
+    """
+    *earlier, _ = found = checkpoints(state)
+    kept = {step_of(checkpoint) for checkpoint in found[-RECENT:]} | {best_step}
+    kept |= {step_of(best) for checkpoint in found[-RECENT:] if (best := _best(checkpoint))}
+    for checkpoint in earlier:
+        if step_of(checkpoint) not in kept:
             # Without its manifest, what a kill leaves of it is incomplete, not damaged.
             (checkpoint / MANIFEST).unlink(missing_ok=True)
             shutil.rmtree(checkpoint, ignore_errors=True)

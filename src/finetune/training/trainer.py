@@ -2,7 +2,6 @@
 
 import logging
 import os
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from finetune.modeling.footprint import checkpointed
 from finetune.training import evaluations, hardware, state
 from finetune.training.advice import advise
 from finetune.training.callbacks import (
+    Clock,
     EarlyStopping,
     EvaluationSchedule,
     Heartbeat,
@@ -79,7 +79,7 @@ def train(
     """
     count, rows = num_steps_and_rows(options, len(examples))
     schedule = optimizer_steps(examples, rows, options.batch_size, options.seed)
-    patience = EarlyStopping(options.patience, setup.higher_is_better)
+    patience, clock = EarlyStopping(options.patience, setup.higher_is_better), Clock()
     checkpoint = state.last_checkpoint(run_state)
     resumed_at = state.step_of(checkpoint) if checkpoint else 0
     is_over = checkpoint is not None and _stopped(checkpoint, patience)
@@ -92,6 +92,7 @@ def train(
         [
             EvaluationSchedule(count, options.num_evals, run_options.save_minutes),
             patience,
+            clock,
             ProgressBar(desc),
             Heartbeat(),
             *callbacks,
@@ -101,21 +102,19 @@ def train(
         eval_dataset=list(validation),
     )
     trainer.remove_callback(PrinterCallback)  # the progress bar shows the losses
-    started = time.monotonic()
     with (
         interrupts.deferred("a checkpoint is saved after this step") as interruption,
         checkpointed(setup.model, setup.budget.gradient_checkpointing),
     ):
         trainer.add_callback(Resume(trainer.restore_position, interruption))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    seconds = time.monotonic() - started
+    seconds = clock.seconds()
     history = list(trainer.state.log_history)
     last = trainer.state.global_step
     done = evaluations.of_history(history)
     best = evaluations.best(done, setup.higher_is_better)
     _check_loss(trainer, best)
-    steps_here = schedule[resumed_at:last]
-    tokens = sum(len(examples[row]["input_ids"]) for step in steps_here for row in step.rows)
+    tokens = sum(len(examples[row]["input_ids"]) for step in schedule[:last] for row in step.rows)
     rows_seen = sum(len(step.rows) for step in schedule[:last])
     return TrainingResult(
         metrics={
@@ -178,7 +177,10 @@ def _check_loss(trainer: StepTrainer, best: Evaluation) -> None:
 
 
 def _hardware(seconds: float, tokens: int, resumed_at: int) -> dict[str, Any]:
-    """Device, time, speed and peak memory of training, for `train.json`."""
+    """Device, time, speed and peak memory of training, for `train.json`.
+
+    Time and speed are of the whole run, memory of the process that ended it.
+    """
     return {
         "device": hardware.device_name(),
         "minutes": round(seconds / 60, 2),
