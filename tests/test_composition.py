@@ -129,7 +129,7 @@ def test_the_rate_of_a_method_gives_way_to_an_experiment_and_to_an_override():
         return flat(compose(ROOT, ["method=full", *overrides]))["tasks.price.train.learning_rate"]
 
     assert rate() < flat(compose(ROOT, []))["train.learning_rate"] == 0.002
-    assert rate("experiment=samsum-llama-1b") == 0.0002
+    assert rate("experiment=t4") == 0.0002
     assert rate("train.learning_rate=0.1") == 0.1
 
 
