@@ -68,7 +68,7 @@ def test_the_kernel_says_whether_memory_ran_out(root, monkeypatch, before, now, 
     (line,) = killed.messages()
     assert said in line
     assert ("run.token_budget" in line) == (before != now or now is None)
-    assert line.endswith("the same command resumes it from its last checkpoint")
+    assert line.endswith("the same command resumes it from its last checkpoint, if any")
 
 
 def test_stages_that_predict_name_their_own_budgets(root, monkeypatch):

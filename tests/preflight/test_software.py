@@ -77,3 +77,10 @@ def test_a_remote_that_does_not_answer_fails(project):
     assert state == "fail"
     assert "\n" not in line
     assert "dvc-s3" in line
+
+
+def test_a_tracker_that_is_not_installed_is_found_before_the_run():
+    ((state, line),) = states(software.trackers(["swanlab"]))
+    assert state == "fail"
+    assert "pip install swanlab" in line
+    assert not list(software.trackers([]))

@@ -134,7 +134,9 @@ def _message(note: dict[str, Any]) -> str:
         remedy = f"; set {keys} lower, or run.memory_gb to what it may use"
     where = f" in step {note['step']} of {note['steps']}" if "step" in note else ""
     budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""
-    resumes = "; the same command resumes it from its last checkpoint" if "step" in note else ""
+    resumes = (
+        "; the same command resumes it from its last checkpoint, if any" if "step" in note else ""
+    )
     if "answered" in note:
         where = f" after {note['answered']} answered rows"
         resumes = "; the same command resumes there"

@@ -33,6 +33,8 @@ def _findings(root: Path, settings: Params) -> Iterator[Finding]:
     yield from software.remote(root)
     yield from access.files(settings)
     yield from access.of_hub(settings)
+    if settings.run.report_to:
+        yield from software.trackers(settings.run.report_to)
     # Imported here: these take seconds.
     from finetune.planning import machines, plan, skeleton
     from finetune.preflight import hardware

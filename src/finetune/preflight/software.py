@@ -3,13 +3,14 @@
 import platform
 import subprocess
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from finetune.core.errors import ParamsError
 from finetune.preflight.finding import Finding, fail, ok, warning
 
 SETUP = "run `make setup`, or pip install -r requirements.txt"
@@ -73,6 +74,19 @@ def _git(root: Path, *arguments: str) -> str:
     command = ["git", *arguments]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     return done.stdout.rstrip()
+
+
+def trackers(names: Sequence[str]) -> Iterator[Finding]:
+    """Whether the trackers of `run.report_to` can be used: a run finds out in its train stage."""
+    from finetune.training import tracking  # imports transformers
+
+    try:
+        tracking.check(names)
+    except ParamsError as error:
+        yield fail(str(error), "or leave it out of run.report_to")
+    else:
+        if names:
+            yield ok(f"trackers: {', '.join(names)}")
 
 
 def remote(root: Path) -> Iterator[Finding]:

@@ -82,6 +82,8 @@ def train(
     patience, clock = EarlyStopping(options.patience, setup.higher_is_better), Clock()
     checkpoint = state.last_checkpoint(run_state)
     resumed_at = state.step_of(checkpoint) if checkpoint else 0
+    if resumed_at:
+        log.info(f"resumes from step {resumed_at} of {count}")
     is_over = checkpoint is not None and _stopped(checkpoint, patience)
     steps = schedule[:resumed_at] if is_over else schedule
     trainer = StepTrainer(
