@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from finetune.core.files import replaced_folder
-from finetune.doctor import command, leftovers, processes, queue, repository
+from finetune.doctor import command, leftovers, locks, processes, queue, repository
 
 DVC = [sys.executable, "-m", "dvc"]
 PIPELINE = """
@@ -173,6 +173,42 @@ def test_a_stale_lock_of_a_pid_that_another_program_has_now(scratch, capsys):
     assert command.run(scratch.root, fix=True, days=30) == 0
     assert "fixed .dvc/tmp/rwlock: damaged" in capsys.readouterr().out
     scratch.dvc("status")
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        [sys.executable, "-u", "-m", "dvc", "repro"],
+        [sys.executable, "-X", "utf8", "-I", "-m", "dvc", "repro"],
+        [sys.executable, "-c", "from dvc.repo import Repo; Repo().reproduce()"],
+        [sys.executable, "pipeline.py"],
+    ],
+    ids=["-u -m dvc", "-X -I -m dvc", "-c API", "API"],
+)
+def test_a_stage_whose_dvc_lives_is_left_alone(scratch, capsys, program):
+    (scratch.root / "pipeline.py").write_text("from dvc.repo import Repo; Repo().reproduce()")
+    with subprocess.Popen(program, cwd=scratch.root, stdout=subprocess.DEVNULL) as running:
+        scratch.wait_for_stage()
+        lock = (scratch.root / ".dvc/tmp/rwlock").read_text()
+        assert command.run(scratch.root, fix=True, days=30) == 0
+        assert f"DVC is running here (PID {running.pid})" in capsys.readouterr().out
+        assert scratch.stages()
+        assert (scratch.root / ".dvc/tmp/rwlock").read_text() == lock
+        running.kill()
+        running.wait()
+        assert [orphan.stage for orphan in processes.orphans(scratch.root)] == ["sleep"]
+
+
+def test_a_lock_of_another_users_dvc_is_kept(scratch, monkeypatch):
+    def denied(process):
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "cmdline", denied)
+    entry = {"pid": os.getpid(), "cmd": "dvc repro"}
+    text = json.dumps({"read": {}, "write": {"out": entry}})
+    (scratch.root / ".dvc/tmp/rwlock").write_text(text)
+    assert locks.find(scratch.root) == []
+    assert locks.running_dvc(scratch.root) == [os.getpid()]
 
 
 def test_a_checkout_that_a_process_works_in_is_not_removed(scratch):

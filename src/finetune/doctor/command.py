@@ -23,7 +23,7 @@ def run(root: Path, fix: bool, days: float) -> int:
         leftovers.find_partial,
         partial(leftovers.old_run_states, days=days),
     ]
-    if running := processes.running_dvc(root):
+    if running := locks.running_dvc(root):
         print(f"DVC is running here (PID {running[0]}): what may be its own is left alone.")
     found = left = 0
     for check in checks:

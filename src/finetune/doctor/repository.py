@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from finetune.core.errors import squeezed
-from finetune.doctor import processes
+from finetune.doctor import locks
 from finetune.doctor.finding import Finding, NotFixed
 
 # DVC sets it while an experiment runs in the workspace.
@@ -21,7 +21,7 @@ def find(root: Path) -> list[Finding]:
     moves = re.compile(r"^checkout: moving from (.+) to [0-9a-f]{40}$", re.MULTILINE)
     came = moves.search(_git(root, "reflog", "--max-count=20", "--format=%gs", "HEAD"))
     is_dvcs = bool(_git(root, "rev-parse", "--quiet", "--verify", MARK))
-    if not came or not is_dvcs or processes.running_dvc(root):
+    if not came or not is_dvcs or locks.running_dvc(root):
         return []
     branch = came[1]
     if not _git(root, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"):
