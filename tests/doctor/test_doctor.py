@@ -120,6 +120,7 @@ def test_after_a_killed_experiment_the_branch_is_back_and_nothing_is_lost(scratc
     assert (scratch.root / "params.yaml").read_text() == "p: 1\n"
     assert "+mine, not committed" in scratch.git("stash", "show", "-p")
     assert "p: 2" in scratch.git("stash", "show", "-p")
+    assert repository.MARK not in scratch.git("for-each-ref")
     assert command.run(scratch.root, fix=False, days=30) == 0
 
 
@@ -143,13 +144,27 @@ def test_a_dead_task_of_the_queue_is_failed_and_its_folder_removed(scratch, caps
 
 
 def test_a_head_that_a_person_detached_is_left_alone(scratch):
+    scratch.git("tag", "v1")
     scratch.git("switch", "--quiet", "--detach")
     assert repository.find(scratch.root) == []
+    scratch.git("switch", "--quiet", "main")
+    # As after a killed `dvc exp run` that was mended by hand.
+    detach_as_dvc(scratch)
+    scratch.git("switch", "--quiet", "main")
+    for words in (["--detach", "v1"], ["--detach", "main"]):
+        scratch.git("switch", "--quiet", *words)
+        (scratch.root / "notes").write_text("mine, not committed\n")
+        assert repository.find(scratch.root) == []
+
+
+def detach_as_dvc(scratch) -> None:
+    for name in (repository.MARK, repository.DETACHED_AT):
+        scratch.git("update-ref", name, "HEAD")
+    scratch.git("checkout", "--quiet", scratch.git("rev-parse", "HEAD"))
 
 
 def test_commits_that_the_branch_lacks_stay_on_one_of_their_own(scratch):
-    scratch.git("checkout", "--quiet", scratch.git("rev-parse", "HEAD"))
-    scratch.git("update-ref", repository.MARK, "HEAD")
+    detach_as_dvc(scratch)
     scratch.git("update-ref", "--no-deref", "HEAD", commit(scratch))
     (finding,) = repository.find(scratch.root)
     remark = finding.fix()
