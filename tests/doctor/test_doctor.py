@@ -248,6 +248,14 @@ def test_what_a_killed_write_left_is_swept_and_a_renamed_folder_put_back(scratch
     assert sorted(path.name for path in models.iterdir()) == ["busy", "samsum"]
 
 
+@pytest.mark.parametrize("folder", ["hardware/price", "results"])
+def test_every_folder_that_outs_are_written_to_is_swept(scratch, folder):
+    left = scratch.root / folder / ".out.abc.partial"
+    left.mkdir(parents=True)
+    assert command.run(scratch.root, fix=True, days=30) == 0
+    assert not left.exists()
+
+
 def test_young_run_states_are_kept_and_old_ones_go(scratch, capsys):
     young, old = (scratch.root / f".runstate/{n}-price-{'0' * 16}" for n in ("train", "base"))
     for folder in (young / "checkpoint-7", old):

@@ -15,7 +15,7 @@ from finetune.modeling.answered import FILE as ANSWERS
 from finetune.training import state
 
 # Where stages write.
-FOLDERS = ("data", "models", "predictions", "metrics", "reports")
+FOLDERS = ("data", "models", "predictions", "metrics", "reports", "hardware", "results")
 RUN_STATE = re.compile(r"(.+)-[0-9a-f]{16}")
 DAY = 86_400
 
