@@ -256,11 +256,18 @@ def test_every_folder_that_outs_are_written_to_is_swept(scratch, folder):
     assert not left.exists()
 
 
-def test_young_run_states_are_kept_and_old_ones_go(scratch, capsys):
+def test_run_states_are_kept_and_old_ones_go_if_days_are_given(scratch, capsys):
     young, old = (scratch.root / f".runstate/{n}-price-{'0' * 16}" for n in ("train", "base"))
     for folder in (young / "checkpoint-7", old):
         folder.mkdir(parents=True)
     os.utime(old, (1, 1))
+    assert command.run(scratch.root, fix=True, days=None) == 0
+    said = capsys.readouterr().out
+    assert said.count("kept  .runstate/") == 2
+    assert said.count("; `finetune doctor --fix --days 30` removes it") == 1
+    assert old.exists()
+    assert command.run(scratch.root, fix=False, days=30) == 1
+    assert "run states of more days than --days are not" in capsys.readouterr().out
     assert command.run(scratch.root, fix=True, days=30) == 0
     said = capsys.readouterr().out
     assert "kept  .runstate/train-price-0000000000000000: checkpoint of step 7" in said
