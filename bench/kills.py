@@ -4,12 +4,15 @@
 
 In a clone of the working tree with one task and a few rows, through `dvc repro`, `dvc exp run` and
 the queue. Each kill is a `kill -9` of the stage, of DVC, or of both; half of a training's fall into
-a save. The outs must equal those of a run that was not killed, bit for bit; what a metric file says
-under `run` is the machine's. Exit code 1 unless all are equal.
+a save, others into the writing of its outs. The stage must resume from what it had saved, and its
+outs must equal those of a run that was not killed, bit for bit; hardware/ and what a metric file
+says under `run` are the machine's. A kill that found nothing saved, or nothing to kill, is shown, but
+another is drawn for it. Exit code 1 unless all resumed and are equal.
 """
 
 import argparse
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +59,8 @@ class Kill:
     """Which stage is killed, through what, whom, and when.
 
     at: a checkpoint's step, or a number of answered batches; in_save: while that is being saved,
-    else `delay` seconds after it.
+    else `delay` seconds after it; in_outs: while the adapter's folder is written,
+    after the last checkpoint.
     """
 
     stage: str
@@ -64,30 +69,55 @@ class Kill:
     at: int
     in_save: bool
     delay: float
+    in_outs: bool = False
+
+    @property
+    def moment(self) -> str:
+        """As the table has it."""
+        if self.in_outs:
+            return "its outs being written"
+        unit = "step" if self.stage == "train" else "batch"
+        return f"{unit} {self.at}{', in its save' if self.in_save else ''}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a killed run ended: the units it resumed from, and what differs."""
+    """How a killed run ended: the units it resumed from, and what differs.
+
+    missed: why it is no test of resuming, such as that nothing had been saved; or "".
+    """
 
     resumed: int
     differing: list[str]
+    missed: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """`yes`, `no: …`, or `not counted: …`."""
+        if self.differing:
+            return f"no: {', '.join(self.differing)}"
+        if self.missed:
+            return f"not counted: {self.missed}"
+        return "yes" if self.resumed else "no: it started anew"
 
 
 def draw(count: int, seed: int) -> list[Kill]:
     """So many kills: every stage through everything, the moments at random."""
+    return list(itertools.islice(draws(seed), count))
+
+
+def draws(seed: int) -> Iterator[Kill]:
+    """Kills without end."""
     generator = random.Random(seed)
     stages = ("train", "train", "base", "predict")
-    kills = []
-    for i in range(count):
+    for i in itertools.count():
         stage = stages[i % len(stages)]
         at = generator.randint(1, STEPS - 2) if stage == "train" else generator.randint(1, 6)
         in_save = stage == "train" and i % 2 == 0
         through = THROUGH[(i // len(stages)) % len(THROUGH)]
-        kills.append(
-            Kill(stage, through, generator.choice(VICTIMS), at, in_save, generator.random() / 2)
-        )
-    return kills
+        in_outs = i % (2 * len(stages)) == 1
+        victim, delay = generator.choice(VICTIMS), generator.random() / 2
+        yield Kill(stage, through, victim, at, in_save, delay, in_outs)
 
 
 class Repository:
@@ -121,10 +151,12 @@ class Repository:
         arguments = self._arguments(kill, name)
         running = self._start(*arguments)
         try:
-            self._wait(kill, running)
-            self._kill(kill)
+            victims = self._wait(kill, running)
+            saved = self._saved(kill.stage)
+            killed = self._kill(victims)
         finally:
             self._settle(running)
+        missed = self._missed(kill.stage, killed, saved)
         self._check(sys.executable, "-m", "finetune.cli", "doctor", "--fix")
         if kill.through == "queue":
             with contextlib.suppress(subprocess.CalledProcessError):
@@ -141,7 +173,7 @@ class Repository:
         ]
         if kill.through != "repro":
             self._check("git", "checkout", "--quiet", "--", ".")
-        return Outcome(outs["resumed"], sorted(differing))
+        return Outcome(outs["resumed"] or 0, sorted(differing), missed)
 
     def outs(self, stage: str, rev: str | None = None) -> dict[str, Any]:
         """What a stage gave: hashes of its outs, its metrics, and from where it resumed."""
@@ -149,6 +181,8 @@ class Repository:
         values: dict[str, Any] = {}
         resumed = 0
         for out in entry["outs"]:
+            if out["path"].startswith("hardware/"):
+                continue
             if not out["path"].endswith(".json"):
                 values[out["path"]] = out["md5"]
                 continue
@@ -175,21 +209,50 @@ class Repository:
         self.dvc("exp", "run", "--queue", "--name", name, *target)
         return ("exp", "run", "--run-all")
 
-    def _wait(self, kill: Kill, running: "subprocess.Popen[bytes]") -> None:
-        """Until the moment of the kill.
+    def _wait(self, kill: Kill, running: "subprocess.Popen[bytes]") -> list[int]:
+        """Until the moment of the kill; the PIDs to kill, looked up before, since that takes long.
 
         Raises:
             RuntimeError: the run ended before.
         """
         deadline = time.monotonic() + SECONDS
+        victims: list[int] = []
         while not self._has_come(kill):
             if running.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{kill}: the run ended before it was killed")
+            if not victims and self._has_begun(kill.stage):
+                victims = self._victims(kill)
             time.sleep(0.0005)
-        if not kill.in_save:
+        if not kill.in_save and not kill.in_outs:
             time.sleep(kill.delay)
+        return victims or self._victims(kill)
+
+    def _has_begun(self, stage: str) -> bool:
+        return any((self.folder / ".runstate").glob(f"{stage}-{TASK}-*/"))
+
+    def _saved(self, stage: str) -> int:
+        """How many whole checkpoints or answered batches a run state has."""
+        saved = 0
+        for state in (self.folder / ".runstate").glob(f"{stage}-{TASK}-*/"):
+            saved += len(list(state.glob("checkpoint-*/manifest.json")))
+            with contextlib.suppress(OSError):
+                saved += (state / "answers.jsonl").read_bytes().count(b"\n")
+        return saved
+
+    def _missed(self, stage: str, killed: int, saved: int) -> str:
+        """Why a kill is no test of resuming, or ""; `saved` is what there was just before it."""
+        if not killed:
+            return "after the end"
+        if self._saved(stage):
+            return ""
+        # A stage whose DVC died may still come to its end.
+        return "before the first save" if not saved else "the stage ended well"
 
     def _has_come(self, kill: Kill) -> bool:
+        if kill.in_outs:
+            exps = self.folder / ".dvc/tmp/exps"
+            checkouts = (self.folder, *exps.glob("tmp*"), *exps.glob("standalone/tmp*"))
+            return any(any((each / "models").glob(f".{TASK}.*.partial")) for each in checkouts)
         for state in (self.folder / ".runstate").glob(f"{kill.stage}-{TASK}-*/"):
             if kill.stage != "train":
                 with contextlib.suppress(OSError):
@@ -207,22 +270,28 @@ class Repository:
             )
         return False
 
-    def _kill(self, kill: Kill) -> None:
+    def _victims(self, kill: Kill) -> list[int]:
         stages = [seen.process.pid for seen in self._stages()]
         dvc = processes.running_dvc(self.folder)
-        victims = {"stage": stages, "dvc": dvc, "both": [*dvc, *stages]}[kill.victim]
+        return {"stage": stages, "dvc": dvc, "both": [*dvc, *stages]}[kill.victim]
+
+    def _kill(self, victims: list[int]) -> int:
+        """How many of them it killed."""
+        killed = 0
         for pid in victims:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+                killed += 1
+        return killed
 
     def _settle(self, running: "subprocess.Popen[bytes]") -> None:
         """Wait for what was not killed: a stage ends by itself when its DVC is dead."""
         deadline = time.monotonic() + SECONDS
-        while self._stages() or processes.running_dvc(self.folder):
+        # poll() reaps it: a stage sees a DVC that is a zombie as alive.
+        while running.poll() is None or self._stages() or processes.running_dvc(self.folder):
             if time.monotonic() > deadline:
                 raise RuntimeError("a process does not end")
-            time.sleep(0.2)
-        running.wait()
+            time.sleep(0.05)
 
     def _stages(self) -> list[processes.Seen]:
         return [
@@ -262,28 +331,31 @@ class Repository:
 
 
 def main() -> None:
-    """Print a line for each kill; exit 1 unless all give what the whole run gave."""
+    """Print a line for each kill; exit 1 unless all resume, and give what the whole run gave."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    equal = 0
+    equal = counted = 0
     with tempfile.TemporaryDirectory() as folder:
         repository = Repository(Path(folder) / "clone", ("train", "base", "predict"))
-        print("| stage | through | killed | at | resumed from | equal |\n|---|---|---|---|---|---|")
-        for kill in draw(options.count, options.seed):
-            unit = "step" if kill.stage == "train" else "batch"
-            moment = f"{unit} {kill.at}{', in its save' if kill.in_save else ''}"
+        print("| stage | through | killed | at | resumed from | resumed and equal |")
+        print("|---|---|---|---|---|---|")
+        # Not without end: a stage that never saves must not be drawn for ever.
+        for kill in itertools.islice(draws(options.seed), 2 * options.count):
+            if counted == options.count:
+                break
             try:
                 outcome = repository.run(kill)
-                verdict = "yes" if not outcome.differing else f"no: {', '.join(outcome.differing)}"
+                verdict = outcome.verdict
                 resumed = f"{'step' if kill.stage == 'train' else 'row'} {outcome.resumed}"
             except RuntimeError as error:
                 verdict, resumed = f"no: {str(error)[-300:]}", "-"
             equal += verdict == "yes"
-            row = (kill.stage, kill.through, kill.victim, moment, resumed, verdict)
+            counted += not verdict.startswith("not counted")
+            row = (kill.stage, kill.through, kill.victim, kill.moment, resumed, verdict)
             print(f"| {' | '.join(row)} |", flush=True)
-    print(f"\n{equal} of {options.count} equal")
+    print(f"\n{equal} of {options.count} resumed and equal")
     sys.exit(equal != options.count)
 
 

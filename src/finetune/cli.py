@@ -399,8 +399,8 @@ def _add_doctor_options(command: argparse.ArgumentParser) -> None:
         "--days",
         metavar="N",
         type=float,
-        default=30,
-        help="run states that were not touched for so long go with --fix (default: 30)",
+        help="with --fix, also remove run states that were not written to for so long (default: "
+        "keep and list them all)",
     )
 
 

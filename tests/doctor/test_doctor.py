@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from finetune.core.files import replaced_folder
-from finetune.doctor import command, leftovers, processes, queue, repository
+from finetune.doctor import command, leftovers, locks, processes, queue, repository
 
 DVC = [sys.executable, "-m", "dvc"]
 PIPELINE = """
@@ -120,6 +120,7 @@ def test_after_a_killed_experiment_the_branch_is_back_and_nothing_is_lost(scratc
     assert (scratch.root / "params.yaml").read_text() == "p: 1\n"
     assert "+mine, not committed" in scratch.git("stash", "show", "-p")
     assert "p: 2" in scratch.git("stash", "show", "-p")
+    assert repository.MARK not in scratch.git("for-each-ref")
     assert command.run(scratch.root, fix=False, days=30) == 0
 
 
@@ -143,13 +144,27 @@ def test_a_dead_task_of_the_queue_is_failed_and_its_folder_removed(scratch, caps
 
 
 def test_a_head_that_a_person_detached_is_left_alone(scratch):
+    scratch.git("tag", "v1")
     scratch.git("switch", "--quiet", "--detach")
     assert repository.find(scratch.root) == []
+    scratch.git("switch", "--quiet", "main")
+    # As after a killed `dvc exp run` that was mended by hand.
+    detach_as_dvc(scratch)
+    scratch.git("switch", "--quiet", "main")
+    for words in (["--detach", "v1"], ["--detach", "main"]):
+        scratch.git("switch", "--quiet", *words)
+        (scratch.root / "notes").write_text("mine, not committed\n")
+        assert repository.find(scratch.root) == []
+
+
+def detach_as_dvc(scratch) -> None:
+    for name in (repository.MARK, repository.DETACHED_AT):
+        scratch.git("update-ref", name, "HEAD")
+    scratch.git("checkout", "--quiet", scratch.git("rev-parse", "HEAD"))
 
 
 def test_commits_that_the_branch_lacks_stay_on_one_of_their_own(scratch):
-    scratch.git("checkout", "--quiet", scratch.git("rev-parse", "HEAD"))
-    scratch.git("update-ref", repository.MARK, "HEAD")
+    detach_as_dvc(scratch)
     scratch.git("update-ref", "--no-deref", "HEAD", commit(scratch))
     (finding,) = repository.find(scratch.root)
     remark = finding.fix()
@@ -175,6 +190,42 @@ def test_a_stale_lock_of_a_pid_that_another_program_has_now(scratch, capsys):
     scratch.dvc("status")
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        [sys.executable, "-u", "-m", "dvc", "repro"],
+        [sys.executable, "-X", "utf8", "-I", "-m", "dvc", "repro"],
+        [sys.executable, "-c", "from dvc.repo import Repo; Repo().reproduce()"],
+        [sys.executable, "pipeline.py"],
+    ],
+    ids=["-u -m dvc", "-X -I -m dvc", "-c API", "API"],
+)
+def test_a_stage_whose_dvc_lives_is_left_alone(scratch, capsys, program):
+    (scratch.root / "pipeline.py").write_text("from dvc.repo import Repo; Repo().reproduce()")
+    with subprocess.Popen(program, cwd=scratch.root, stdout=subprocess.DEVNULL) as running:
+        scratch.wait_for_stage()
+        lock = (scratch.root / ".dvc/tmp/rwlock").read_text()
+        assert command.run(scratch.root, fix=True, days=30) == 0
+        assert f"DVC is running here (PID {running.pid})" in capsys.readouterr().out
+        assert scratch.stages()
+        assert (scratch.root / ".dvc/tmp/rwlock").read_text() == lock
+        running.kill()
+        running.wait()
+        assert [orphan.stage for orphan in processes.orphans(scratch.root)] == ["sleep"]
+
+
+def test_a_lock_of_another_users_dvc_is_kept(scratch, monkeypatch):
+    def denied(process):
+        raise psutil.AccessDenied(process.pid)
+
+    monkeypatch.setattr(psutil.Process, "cmdline", denied)
+    entry = {"pid": os.getpid(), "cmd": "dvc repro"}
+    text = json.dumps({"read": {}, "write": {"out": entry}})
+    (scratch.root / ".dvc/tmp/rwlock").write_text(text)
+    assert locks.find(scratch.root) == []
+    assert locks.running_dvc(scratch.root) == [os.getpid()]
+
+
 def test_a_checkout_that_a_process_works_in_is_not_removed(scratch):
     folder = scratch.root / ".dvc/tmp/exps/standalone/tmpabc"
     folder.mkdir(parents=True)
@@ -197,11 +248,26 @@ def test_what_a_killed_write_left_is_swept_and_a_renamed_folder_put_back(scratch
     assert sorted(path.name for path in models.iterdir()) == ["busy", "samsum"]
 
 
-def test_young_run_states_are_kept_and_old_ones_go(scratch, capsys):
+@pytest.mark.parametrize("folder", ["hardware/price", "results"])
+def test_every_folder_that_outs_are_written_to_is_swept(scratch, folder):
+    left = scratch.root / folder / ".out.abc.partial"
+    left.mkdir(parents=True)
+    assert command.run(scratch.root, fix=True, days=30) == 0
+    assert not left.exists()
+
+
+def test_run_states_are_kept_and_old_ones_go_if_days_are_given(scratch, capsys):
     young, old = (scratch.root / f".runstate/{n}-price-{'0' * 16}" for n in ("train", "base"))
     for folder in (young / "checkpoint-7", old):
         folder.mkdir(parents=True)
     os.utime(old, (1, 1))
+    assert command.run(scratch.root, fix=True, days=None) == 0
+    said = capsys.readouterr().out
+    assert said.count("kept  .runstate/") == 2
+    assert said.count("; `finetune doctor --fix --days 30` removes it") == 1
+    assert old.exists()
+    assert command.run(scratch.root, fix=False, days=30) == 1
+    assert "run states of more days than --days are not" in capsys.readouterr().out
     assert command.run(scratch.root, fix=True, days=30) == 0
     said = capsys.readouterr().out
     assert "kept  .runstate/train-price-0000000000000000: checkpoint of step 7" in said

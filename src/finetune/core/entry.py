@@ -57,19 +57,43 @@ def end_by_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores SIGHUP, and may
             signal.signal(number, _end)
-    if "DVC_STAGE" in os.environ and (dvc := _dvc()):
+    if "DVC_STAGE" in os.environ and (dvc := dvc_above(psutil.Process())):
         threading.Thread(target=_end_with, args=(dvc,), daemon=True).start()
 
 
-def _dvc() -> psutil.Process | None:
-    """The DVC that runs this stage: not always its parent, since `sh` may stand between."""
-    for process in psutil.Process().parents():
+def dvc_above(process: psutil.Process) -> psutil.Process | None:
+    """The DVC that runs a process of a stage: the first above it without DVC_STAGE, by any name.
+
+    It is not always the parent, since `sh` may stand between. None if DVC has ended.
+
+    Raises:
+        psutil.NoSuchProcess: the process itself has ended.
+    """
+    for above in process.parents():
         try:
-            if "DVC_STAGE" not in process.environ():
-                return process
-        except psutil.Error:  # ended, or another user's
-            return None
+            if "DVC_STAGE" in above.environ():
+                continue
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:  # another user's, such as `sudo`: it lives
+            pass
+        return None if _adopts(above, process) else above
     return None
+
+
+def _adopts(above: psutil.Process, process: psutil.Process) -> bool:
+    """Whether it got an orphan, as init and `systemd --user` do: not DVC, and in another session.
+
+    In a container DVC itself may be PID 1.
+    """
+    try:
+        if any("dvc" in word for word in above.cmdline()):
+            return False
+        return above.pid == 1 or os.getsid(above.pid) != os.getsid(process.pid)
+    except (psutil.AccessDenied, PermissionError):
+        return above.pid == 1
+    except (psutil.NoSuchProcess, ProcessLookupError):
+        return True
 
 
 def _end_with(dvc: psutil.Process) -> None:

@@ -11,8 +11,11 @@ from finetune.doctor.finding import Finding, NotFixed
 Check = Callable[[Path], list[Finding]]
 
 
-def run(root: Path, fix: bool, days: float) -> int:
-    """The exit code: 1 if something is left that was not mended."""
+def run(root: Path, fix: bool, days: float | None) -> int:
+    """The exit code: 1 if something is left that was not mended.
+
+    days: run states that are older are removed; None keeps all.
+    """
     # In the order in which they are mended: a stage that runs holds much of the rest.
     checks: list[Check] = [
         processes.find,
@@ -23,7 +26,7 @@ def run(root: Path, fix: bool, days: float) -> int:
         leftovers.find_partial,
         partial(leftovers.old_run_states, days=days),
     ]
-    if running := processes.running_dvc(root):
+    if running := locks.running_dvc(root):
         print(f"DVC is running here (PID {running[0]}): what may be its own is left alone.")
     found = left = 0
     for check in checks:
@@ -35,7 +38,10 @@ def run(root: Path, fix: bool, days: float) -> int:
     if not found:
         print("Nothing was left behind.")
     elif left and not fix:
-        print("\n`finetune doctor --fix` runs these commands; it loses nothing uncommitted.")
+        print(
+            "\nThe same command with --fix runs these; uncommitted work is kept"
+            f"{'' if days is None else ', run states of more days than --days are not'}."
+        )
     return int(left > 0)
 
 

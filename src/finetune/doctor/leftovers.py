@@ -15,9 +15,11 @@ from finetune.modeling.answered import FILE as ANSWERS
 from finetune.training import state
 
 # Where stages write.
-FOLDERS = ("data", "models", "predictions", "metrics", "reports")
+FOLDERS = ("data", "models", "predictions", "metrics", "reports", "hardware", "results")
 RUN_STATE = re.compile(r"(.+)-[0-9a-f]{16}")
 DAY = 86_400
+# From when on a run state may be forgotten; only a person can know.
+OLD_DAYS = 30
 
 
 def find_partial(root: Path) -> list[Finding]:
@@ -39,8 +41,10 @@ def _sweep(target: Path) -> str:
     return f"{target} was put back" if target.exists() and not existed else ""
 
 
-def old_run_states(root: Path, days: float) -> list[Finding]:
-    """Run states that nothing has resumed from for so many days."""
+def old_run_states(root: Path, days: float | None) -> list[Finding]:
+    """Run states that nothing has resumed from for so many days; none if no number was given."""
+    if days is None:
+        return []
     return [
         Finding(
             f"{folder.relative_to(root)}: not resumed from for {_age(folder) / DAY:.0f} days",
@@ -52,14 +56,23 @@ def old_run_states(root: Path, days: float) -> list[Finding]:
     ]
 
 
-def notes(root: Path, days: float) -> list[str]:
-    """A line for each run state that is kept: what it belongs to, its age and size."""
+def notes(root: Path, days: float | None) -> list[str]:
+    """A line for each run state that is kept: what it belongs to, its age and size.
+
+    Without a number of days all are kept, and of the old ones it says what removes them.
+    """
     return [
         f"{folder.relative_to(root)}: {_progress(folder)}, {_age(folder) / 3600:.1f} hours old, "
         f"{_size(folder) / GB:.3f} GB; the same command resumes from it"
+        f"{_hint(folder) if days is None else ''}"
         for folder in _run_states(root)
-        if _age(folder) <= days * DAY
+        if days is None or _age(folder) <= days * DAY
     ]
+
+
+def _hint(folder: Path) -> str:
+    is_old = _age(folder) > OLD_DAYS * DAY
+    return f"; `finetune doctor --fix --days {OLD_DAYS}` removes it" if is_old else ""
 
 
 def _run_states(root: Path) -> list[Path]:

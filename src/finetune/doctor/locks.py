@@ -20,7 +20,9 @@ def find(root: Path) -> list[Finding]:
             continue
         holders = _holders(file)
         stale = {
-            pid: command for pid, command in holders.items() if pid < 0 or not processes.is_dvc(pid)
+            pid: command
+            for pid, command in holders.items()
+            if pid < 0 or not processes.is_alive(pid, command)
         }
         for pid, command in stale.items():
             what = f"{file.relative_to(root)}: locked by PID {pid} ({command}), which has ended"
@@ -28,6 +30,18 @@ def find(root: Path) -> list[Finding]:
                 what = f"{file.relative_to(root)}: {command}"
             findings.append(Finding(what, (f"rm {file}",), partial(_remove, root, file)))
     return findings
+
+
+def running_dvc(root: Path) -> list[int]:
+    """The PIDs of DVC here: ours, and by its locks one that is another user's or has no stage."""
+    holders = [
+        pid
+        for name in FILES
+        if (root / name).is_file()
+        for pid, command in _holders(root / name).items()
+        if pid >= 0 and processes.is_alive(pid, command)
+    ]
+    return list(dict.fromkeys([*processes.running_dvc(root), *holders]))
 
 
 def _holders(file: Path) -> dict[int, str]:
@@ -42,7 +56,7 @@ def _holders(file: Path) -> dict[int, str]:
 
 
 def _remove(root: Path, file: Path) -> str:
-    if running := processes.running_dvc(root):
+    if running := running_dvc(root):
         raise NotFixed(f"DVC is running (PID {running[0]}); try again when it has ended")
     write_text(file, "{}")
     return ""

@@ -1,11 +1,13 @@
 """The processes of one repository: DVC's, and stages that outlived theirs."""
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import psutil
 
+from finetune.core.entry import dvc_above
 from finetune.doctor.finding import Finding, NotFixed
 
 # A stage that trains saves first, after its optimizer step.
@@ -24,28 +26,46 @@ class Seen:
 
     @property
     def is_dvc(self) -> bool:
-        """Whether it is DVC itself: `dvc …`, `python …/dvc …` or `python -m dvc …`."""
-        names = [Path(word).name for word in self.command[:3]]
-        return "dvc" in names[:2] or (names[1:] == ["-m", "dvc"])
+        """Whether it is DVC itself, whatever options of Python stand before: `python -u -m dvc`."""
+        return any(Path(word).name == "dvc" for word in self.command)
 
 
 def running_dvc(root: Path) -> list[int]:
-    """The PIDs of DVC in this repository, or in a temporary checkout under it."""
+    """The PIDs of DVC in this repository, or in a temporary checkout under it.
+
+    By their command lines, and those above a stage of this repository, which may be programs that
+    use DVC's Python API.
+    """
     root = root.resolve()
-    return [
+    processes = every()
+    named = [
         seen.process.pid
-        for seen in every()
+        for seen in processes
         if seen.is_dvc and (seen.folder == root or root in seen.folder.parents)
     ]
+    above = [dvc.pid for stage in _first_of_stages(processes, root) if (dvc := _dvc_of(stage))]
+    return list(dict.fromkeys([*named, *above]))
 
 
-def is_dvc(pid: int) -> bool:
-    """Whether a PID is that of a running DVC, not of a dead one or of another program."""
-    try:
-        found = seen(psutil.Process(pid))
-    except psutil.Error:
+def is_alive(pid: int, command: str = "") -> bool:
+    """Whether a PID is still that of the DVC that wrote it down, with its command if it is known.
+
+    Another user's counts as alive, where its command line cannot be read.
+    """
+    if not psutil.pid_exists(pid):
         return False
-    return found is not None and found.is_dvc
+    try:
+        process = psutil.Process(pid)
+        words = process.cmdline()
+        # A program that uses DVC's Python API has no "dvc" in it, but what it wrote down.
+        said = bool(command) and command in " ".join(words)
+        return process.status() != psutil.STATUS_ZOMBIE and (
+            said or any("dvc" in word for word in words)
+        )
+    except psutil.AccessDenied:
+        return True
+    except psutil.NoSuchProcess:
+        return False
 
 
 def find(root: Path) -> list[Finding]:
@@ -62,23 +82,33 @@ def find(root: Path) -> list[Finding]:
 
 def orphans(root: Path) -> list[Seen]:
     """Stages of this repository without a DVC above them; of each the process that it began as."""
-    root = root.resolve()
-    by_pid = {seen.process.pid: seen for seen in every()}
+    return [
+        stage
+        for stage in _first_of_stages(every(), root.resolve())
+        if not _dvc_of(stage) and stage.process.is_running()
+    ]
+
+
+def _first_of_stages(processes: list[Seen], root: Path) -> list[Seen]:
+    """Of each stage of this repository that runs the process that it began as."""
     stages = {
-        pid: seen
-        for pid, seen in by_pid.items()
+        seen.process.pid: seen
+        for seen in processes
         if seen.stage and seen.dvc_root and Path(seen.dvc_root).resolve() == root
     }
-    left = []
-    for pid, seen in stages.items():
-        try:
-            above = [parent.pid for parent in seen.process.parents()]
-        except psutil.Error:  # ended since
-            continue
-        has_dvc = any(by_pid[parent].is_dvc for parent in above if parent in by_pid)
-        if not has_dvc and not any(parent in stages for parent in above):
-            left.append(stages[pid])
-    return left
+    first = []
+    for stage in stages.values():
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended since
+            if not any(parent.pid in stages for parent in stage.process.parents()):
+                first.append(stage)
+    return first
+
+
+def _dvc_of(stage: Seen) -> psutil.Process | None:
+    try:
+        return dvc_above(stage.process)
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _end(process: psutil.Process) -> str:

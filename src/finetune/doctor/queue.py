@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from finetune.core.errors import squeezed
-from finetune.doctor import processes
+from finetune.doctor import locks, processes
 from finetune.doctor.finding import Finding, NotFixed
 
 EXPS = Path(".dvc/tmp/exps")
@@ -40,7 +40,7 @@ def find(root: Path) -> list[Finding]:
 def _is_dead(file: Path) -> bool:
     try:
         info = json.loads(file.read_text(encoding="utf-8"))
-        return info["returncode"] is None and not processes.is_dvc(info["pid"])
+        return info["returncode"] is None and not processes.is_alive(info["pid"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -69,7 +69,7 @@ def find_folders(root: Path) -> list[Finding]:
         for folder in sorted(parent.glob("tmp*"))
         if folder.is_dir()
     ]
-    if not folders or processes.running_dvc(root):
+    if not folders or locks.running_dvc(root):
         return []
     used = _folders_in_use()
     return [

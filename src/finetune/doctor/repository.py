@@ -6,24 +6,22 @@ from functools import partial
 from pathlib import Path
 
 from finetune.core.errors import squeezed
-from finetune.doctor import processes
+from finetune.doctor import locks
 from finetune.doctor.finding import Finding, NotFixed
 
-# DVC sets it while an experiment runs in the workspace.
+# DVC sets it while an experiment runs in the workspace, and then checks out EXEC_HEAD.
 MARK = "refs/exps/exec/EXEC_BASELINE"
+DETACHED_AT = "refs/exps/exec/EXEC_HEAD"
 STASH = "finetune doctor: what a killed dvc exp run left"
 
 
 def find(root: Path) -> list[Finding]:
-    """A detached HEAD, if DVC detached it and no DVC runs."""
+    """A detached HEAD, if the last checkout of all was DVC's, and no DVC runs."""
     if _git(root, "symbolic-ref", "--quiet", "HEAD") or not _git(root, "rev-parse", "HEAD"):
         return []
-    moves = re.compile(r"^checkout: moving from (.+) to [0-9a-f]{40}$", re.MULTILINE)
-    came = moves.search(_git(root, "reflog", "--max-count=20", "--format=%gs", "HEAD"))
-    is_dvcs = bool(_git(root, "rev-parse", "--quiet", "--verify", MARK))
-    if not came or not is_dvcs or processes.running_dvc(root):
+    branch = _left_by_dvc(root)
+    if not branch or locks.running_dvc(root):
         return []
-    branch = came[1]
     if not _git(root, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"):
         return []
     changed = _git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
@@ -33,10 +31,21 @@ def find(root: Path) -> list[Finding]:
         Finding(
             f"HEAD is detached by a killed `dvc exp run`: it was on {branch}"
             f"{files if changed else ''}",
-            (*saves, f"git switch {branch}"),
+            (*saves, f"git switch {branch}", f"git update-ref -d {MARK}"),
             partial(_return_to, root, branch),
         )
     ]
+
+
+def _left_by_dvc(root: Path) -> str:
+    """What was checked out before DVC detached HEAD; empty if somebody else detached it."""
+    head = _git(root, "rev-parse", "--quiet", "--verify", DETACHED_AT)
+    if not head or not _git(root, "rev-parse", "--quiet", "--verify", MARK):
+        return ""
+    checkout = ("--grep-reflog=^checkout: ", "--max-count=1")
+    newest = _git(root, "log", "--walk-reflogs", *checkout, "--format=%gs", "HEAD")
+    came = re.fullmatch(rf"checkout: moving from (.+) to {head}", newest)
+    return came[1] if came else ""
 
 
 def _return_to(root: Path, branch: str) -> str:
@@ -53,6 +62,8 @@ def _return_to(root: Path, branch: str) -> str:
             "experiment's, `git stash pop` to have it back"
         )
     _run(root, "switch", branch)
+    # Else a HEAD that a person detaches later would look like DVC's.
+    _run(root, "update-ref", "-d", MARK)
     return "; ".join(remarks)
 
 
