@@ -202,7 +202,7 @@ def _task(by_split: Mapping[runs.Split, Run], source: Source, task: str) -> abou
         data_prepared=origin.md5(lock, f"prepare@{task}", "outs", paths.prepared(task).as_posix()),
         model=origin.md5(lock, f"train@{task}", "deps", str(params.get("model.watch"))),
         adapter=origin.md5(lock, f"train@{task}", "outs", paths.adapter(task).as_posix()),
-        device=device if isinstance(device, str) else None,
+        device=device if public.is_device(device) else None,
         minutes=minutes,
         usd={stage: _usd(each, rate) for stage, each in minutes.items()},
         digests={split: each.digest(task) for split, each in by_split.items()},
