@@ -10,6 +10,7 @@ import pytest
 import yaml
 from shelved_runs import ELSEWHERE, WORDS, files_of, save
 
+from finetune.comparing.sources import Source
 from finetune.core.errors import UserError
 from finetune.shelf import about, origin, reading, writing
 
@@ -88,6 +89,15 @@ def test_a_command_without_such_paths_edits_nothing(repository):
     assert "sed" not in origin.command(repository, folder, None, inside)
     odd = origin.command(repository, folder, None, {"a": ["…/a.b|c&d"]})
     assert r"sed -i -e 's|…/a\.b\|c&d$|DIR/a.b\|c\&d|' params.yaml && dvc repro" in odd
+
+
+def test_folders_of_one_name_outside_the_repository_are_all_kept():
+    named = ["/a/model", "data/raw", "/b/model", "../model"]
+    deps = [{"path": path, "md5": str(n)} for n, path in enumerate(named)]
+    lock = yaml.safe_dump({"stages": {"train": {"deps": deps}}})
+    stage = origin.stages(Source(lambda _: lock, lambda _: []), "x")["train"]
+    expected = {"…/model": "0", "data/raw": "1", "…/model (2)": "2", "…/model (3)": "3"}
+    assert stage.deps == expected
 
 
 def test_the_same_run_gives_the_same_files(repository):

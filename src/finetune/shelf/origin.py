@@ -1,6 +1,7 @@
 """Where a run comes from: its code, packages, hashes, and the command that makes it again."""
 
 import hashlib
+import itertools
 import platform
 import re
 import shlex
@@ -149,7 +150,16 @@ def stages(source: Source, shown: str) -> dict[str, Stage]:
 
 
 def _by_path(entries: list[dict[str, Any]]) -> dict[str, str]:
-    return {paths.without_folders(each["path"]): str(each.get("md5")) for each in entries}
+    """Hashes by published path; of outside paths of one name the k-th is called `NAME (k)`."""
+    hashes: dict[str, str] = {}
+    for each in entries:
+        name = paths.without_folders(each["path"])
+        count = itertools.count(2)
+        key = name
+        while key in hashes:
+            key = f"{name} ({next(count)})"
+        hashes[key] = str(each.get("md5"))
+    return hashes
 
 
 def md5(lock: dict[str, Any], stage: str, which: str, path: str) -> str | None:
