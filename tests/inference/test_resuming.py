@@ -57,6 +57,7 @@ def declared_run(monkeypatch):
             "cache_gb": "auto",
             "save_minutes": 1e-9,
             "push_state": False,
+            "report_to": [],
         }
         return Run(**{k: v for k, v in (values | options).items() if k in Run.model_fields})
 
@@ -69,7 +70,28 @@ def test_the_budgets_of_the_killed_run_are_used_again(run, free):
     free(32)
     again = run()
     assert again.budgets == Budgets(64, 2**20)
-    assert again.metrics() == {"prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2}
+    metrics = again.metrics()
+    assert metrics.pop("minutes") >= 0
+    assert metrics == {"prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2}
+
+
+def test_minutes_are_of_all_processes_of_the_run(run, free, monkeypatch, tmp_path):
+    now = [1000.0]
+    monkeypatch.setattr("finetune.inference.resuming.time.monotonic", lambda: now[0])
+    store = answered.Store.add
+
+    def slow(self, *args):
+        now[0] += 90
+        store(self, *args)
+
+    monkeypatch.setattr(answered.Store, "add", slow)
+    with pytest.raises(Killed):
+        run(Killed())
+    assert read_json(tmp_path / "base-x-1/seconds.json") == {"seconds": 180.0}
+    now[0] = 0.0  # of another process, maybe after a reboot
+    monkeypatch.setattr(killed, "ran_out_of_memory", lambda: True)  # all is answered anew
+    assert run().metrics()["minutes"] == 6.0
+    assert not (tmp_path / "base-x-1").exists()
 
 
 def test_the_state_is_removed_at_the_end(run, free, tmp_path):

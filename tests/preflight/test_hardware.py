@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from finetune.core import params
+from finetune.core.errors import ModelError
 from finetune.preflight import hardware
 from finetune.training.budget import Budget
 
@@ -29,6 +30,25 @@ def test_a_step_is_run_with_the_code_of_the_run(known, methods, name):
     assert found.state == "ok", str(found)
     words = methods[name].label
     assert f"a step of 10 rows with a base in float32 ({words}) on cpu" in found.what
+
+
+@pytest.mark.parametrize("bias", ["all", "lora_only"])
+def test_a_step_needs_no_biases_of_the_embedded_base(known, methods, bias):
+    lora = known.lora.model_copy(update={"bias": bias})
+    asked = known.model_copy(update={"method": methods["lora"], "lora": lora})
+    ((found),) = hardware.step(ROOT, asked)
+    assert found.state == "ok", str(found)
+
+
+def test_an_error_of_the_model_is_not_put_down_to_the_driver(known, monkeypatch):
+    def broken(*_):
+        raise ModelError("lora: does not fit")
+
+    monkeypatch.setattr(hardware, "train", broken)
+    ((found),) = hardware.step(ROOT, known)
+    assert found.state == "fail"
+    assert "lora: does not fit" in str(found)
+    assert "driver" not in str(found)
 
 
 def test_a_step_that_fails_is_one_line(known, monkeypatch):

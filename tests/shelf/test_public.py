@@ -65,3 +65,28 @@ def test_a_curve_is_of_numbers(text):
     public.check_curve("step\tloss\n1\t2.5\n2\t\n", "x")
     with pytest.raises(UserError, match="x: holds something that is no number"):
         public.check_curve(text, "x")
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "text", "is_kept"),
+    [
+        ("protocol", "sentences", "pysbd 0.3.4", True),
+        ("protocol", "target", "log price", True),
+        ("protocol", "covers", "250 of 2000 rows", True),
+        ("protocol", "source", "Jarmila brings the marzipan", False),
+        ("protocol", "source", "two\nlines", False),
+        ("protocol", "decode", "x" * 33, False),
+        ("draws", "of", "examples and samples", True),
+        ("draws", "of", "marzipan", False),
+        ("scores", "of", "examples", False),
+        ("run", "device", "CPU (AMD EPYC), 2 threads", True),
+        ("run", "device", "x" * 101, False),
+        ("run", "device", "CPU\nJarmila", False),
+        ("scores", "device", "CPU", False),
+    ],
+)
+def test_texts_have_the_form_of_what_the_pipeline_writes(section, key, text, is_kept):
+    metrics = {"samsum": {section: {key: text}}}
+    left_out = [] if is_kept else [f"samsum.{section}.{key}"]
+    kept = metrics if is_kept else {"samsum": {section: {}}}
+    assert public.metrics(metrics) == (kept, left_out)

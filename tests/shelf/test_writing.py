@@ -3,14 +3,16 @@
 import json
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 from shelved_runs import ELSEWHERE, WORDS, files_of, save
 
+from finetune.comparing.sources import Source
 from finetune.core.errors import UserError
-from finetune.shelf import about, reading, writing
+from finetune.shelf import about, origin, reading, writing
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -68,6 +70,34 @@ def test_what_is_shelved_of_a_run(shelved):
     assert described.command.startswith("git worktree add ../first ")
     assert described.code.commit[:12] in described.command
     reading.check(folder, "results/first")
+
+
+def test_the_command_gives_paths_their_folders_again(shelved, tmp_path):
+    folder = shelved / "results/first"
+    command = about.read(folder, "results/first").command
+    edit = next(part for part in command.split(" && ") if part.startswith("sed "))
+    shutil.copy(folder / "params.yaml", tmp_path)
+    subprocess.run(edit.replace("DIR", "/mine"), shell=True, check=True, cwd=tmp_path)
+    params = yaml.safe_load((tmp_path / "params.yaml").read_text())
+    assert params["data"]["root"] == "/mine/private"
+    assert params["model"]["name"] == "/mine/smollm2"
+
+
+def test_a_command_without_such_paths_edits_nothing(repository):
+    folder = repository / "results/x"
+    inside = {"model": {"name": "models/embedded"}, "baselines": ["lead3", None, 2]}
+    assert "sed" not in origin.command(repository, folder, None, inside)
+    odd = origin.command(repository, folder, None, {"a": ["…/a.b|c&d"]})
+    assert r"sed -i -e 's|…/a\.b\|c&d$|DIR/a.b\|c\&d|' params.yaml && dvc repro" in odd
+
+
+def test_folders_of_one_name_outside_the_repository_are_all_kept():
+    named = ["/a/model", "data/raw", "/b/model", "../model"]
+    deps = [{"path": path, "md5": str(n)} for n, path in enumerate(named)]
+    lock = yaml.safe_dump({"stages": {"train": {"deps": deps}}})
+    stage = origin.stages(Source(lambda _: lock, lambda _: []), "x")["train"]
+    expected = {"…/model": "0", "data/raw": "1", "…/model (2)": "2", "…/model (3)": "3"}
+    assert stage.deps == expected
 
 
 def test_the_same_run_gives_the_same_files(repository):

@@ -1,7 +1,8 @@
-"""Inference that resumes after a kill: the budgets that it began with, and its answers so far."""
+"""Inference that resumes after a kill: its budgets, its answers and its time so far."""
 
 import contextlib
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,18 +21,46 @@ from finetune.modeling import answered
 log = logging.getLogger(__name__)
 
 FILE = "budgets.json"
+SECONDS = "seconds.json"
+
+
+class Clock:
+    """How long a run takes: this process, and those before it as far as they saved their time."""
+
+    def __init__(self, run_state: Path) -> None:
+        self._file = run_state / SECONDS
+        self._before = read_json(self._file)["seconds"] if self._file.is_file() else 0.0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """The time of all processes of the run so far."""
+        return self._before + time.monotonic() - self._started
+
+    def save(self) -> None:
+        """Keep the time so far for a process that resumes the run."""
+        write_json(self._file, {"seconds": self.seconds})
 
 
 @dataclass(frozen=True)
 class Resumed:
-    """The budgets of a run, and the store of its answers."""
+    """The budgets of a run, the store of its answers, and its time."""
 
     budgets: Budgets
     store: answered.Store
+    clock: Clock
 
     def metrics(self) -> dict[str, float]:
-        """What depends on the machine, as the metric files have it under `run`."""
-        return {**self.budgets.metrics(), "resumed_rows": self.store.resumed_rows}
+        """What depends on the machine, as the metric files have it under `run`.
+
+        `minutes` are without loading the model; a process that was killed outright, not by Ctrl-C
+        or an error, counts up to when it last saved, `run.save_minutes` before at most.
+        """
+        return {
+            **self.budgets.metrics(),
+            "minutes": round(self.clock.seconds / 60, 2),
+            "resumed_rows": self.store.resumed_rows,
+        }
 
 
 @contextlib.contextmanager
@@ -42,10 +71,15 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
     shrink, since memory ran out, or where the parameters ask for others, all rows are answered
     anew, and a line says so.
     """
-    with (
-        runstate.locked(run_state, run.push_state),
-        answered.kept(run_state, run.save_minutes, lambda: runstate.saved(run_state)) as store,
-    ):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(runstate.locked(run_state, run.push_state))
+        clock = Clock(run_state)
+
+        def saved_time() -> None:
+            clock.save()
+            runstate.saved(run_state)
+
+        store = stack.enter_context(answered.kept(run_state, run.save_minutes, saved_time))
         file = run_state / FILE
         device = model.device.type
         chosen = budgets.resolve(run, model)
@@ -62,7 +96,7 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
             store.clear()
         _save(file, device, chosen)
         try:
-            yield Resumed(chosen, store)
+            yield Resumed(chosen, store, clock)
         except (RuntimeError, MemoryError) as error:
             half = halved(chosen, run)
             if is_out_of_memory(error) and half != chosen:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from transformers import set_seed
 
-from finetune.core.errors import UserError, squeezed
+from finetune.core.errors import ModelError, UserError, squeezed
 from finetune.core.memory import GB
 from finetune.core.schema import Model, Params
 from finetune.methods import registry
@@ -73,7 +73,8 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
     started = time.monotonic()
     try:
         base = base_model.load(embedded, params.method)
-        lora = params.lora.model_copy(update={"target_modules": "all-linear"})
+        # The embedded base has other modules than the run's, and no biases.
+        lora = params.lora.model_copy(update={"target_modules": "all-linear", "bias": "none"})
         set_seed(params.train.seed)
         model = registry.of(params.method).attach(base.model, lora, params.method)
         setup = Setup(
@@ -89,6 +90,9 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
         options = params.train.model_copy(update={"max_steps": 1, "batch_size": ROWS})
         with tempfile.TemporaryDirectory() as state:
             train(setup, options, params.run, [row] * ROWS, [row], Path(state), "preflight")
+    except ModelError as error:  # says itself what to do
+        yield fail(f"a training step failed: {squeezed(error)}", "")
+        return
     except (UserError, RuntimeError, OSError, ValueError, ImportError) as error:
         yield fail(f"a training step failed: {squeezed(error)}", "see bitsandbytes and the driver")
         return

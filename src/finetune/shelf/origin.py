@@ -1,7 +1,10 @@
 """Where a run comes from: its code, packages, hashes, and the command that makes it again."""
 
 import hashlib
+import itertools
 import platform
+import re
+import shlex
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -60,21 +63,43 @@ def _hash(blobs: dict[str, str]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def command(root: Path, folder: Path, commit: str | None) -> str:
+def command(root: Path, folder: Path, commit: str | None, params: Any) -> str:
     """What runs it again, in a checkout of its own beside this one, from the shelved parameters.
 
     An experiment is a commit that no clone has. Where its code is its parent's, that is named.
+    `params` are those that are shelved. Where these lack the folders of a path, such as of
+    `data.root`, DIR in the command stands for them. `-S data.root=DIR` would not do: DVC composes
+    params.yaml from conf/ then, without what was copied.
     """
     named = _git(root, "rev-parse", commit or "HEAD").strip()
     if not _git(root, "branch", "--all", "--contains", named).strip():
         parent = _git(root, "rev-parse", f"{named}^").strip()
         if _blobs(root, parent) == _blobs(root, named):
             named = parent
-    params = f"{paths.shelf() / folder.name}/params.yaml"
+    file = f"{paths.shelf() / folder.name}/params.yaml"
+    edits = [f"-e {shlex.quote(_with_folders(each))}" for each in sorted(_reduced(params))]
+    edit = f"sed -i {' '.join(edits)} params.yaml && " if edits else ""
     return (
-        f"git worktree add ../{folder.name} {named[:12]} && cp {params} ../{folder.name}/ && "
-        f"cd ../{folder.name} && dvc repro"
+        f"git worktree add ../{folder.name} {named[:12]} && cp {file} ../{folder.name}/ && "
+        f"cd ../{folder.name} && {edit}dvc repro"
     )
+
+
+def _reduced(node: Any) -> set[str]:
+    """The values of parameters that are the last part of a path outside the repository."""
+    if isinstance(node, dict):
+        return {each for value in node.values() for each in _reduced(value)}
+    if isinstance(node, list):
+        return {each for value in node for each in _reduced(value)}
+    is_reduced = isinstance(node, str) and node.startswith(paths.ELSEWHERE) and "\n" not in node
+    return {node} if is_reduced else set()
+
+
+def _with_folders(name: str) -> str:
+    """sed's command that gives a reduced path at the end of a line its folders."""
+    pattern = re.sub(r"([].[*^$\\|])", r"\\\1", name)
+    given = re.sub(r"([&\\|])", r"\\\1", name.replace(paths.ELSEWHERE, "DIR/", 1))
+    return f"s|{pattern}$|{given}|"
 
 
 def packages(source: Source) -> Packages:
@@ -125,7 +150,16 @@ def stages(source: Source, shown: str) -> dict[str, Stage]:
 
 
 def _by_path(entries: list[dict[str, Any]]) -> dict[str, str]:
-    return {paths.without_folders(each["path"]): str(each.get("md5")) for each in entries}
+    """Hashes by published path; of outside paths of one name the k-th is called `NAME (k)`."""
+    hashes: dict[str, str] = {}
+    for each in entries:
+        name = paths.without_folders(each["path"])
+        count = itertools.count(2)
+        key = name
+        while key in hashes:
+            key = f"{name} ({next(count)})"
+        hashes[key] = str(each.get("md5"))
+    return hashes
 
 
 def md5(lock: dict[str, Any], stage: str, which: str, path: str) -> str | None:

@@ -11,10 +11,12 @@ DATA_ROOT = "data.root"
 # Names of metrics and options. A label or a category that holds blanks is none.
 _KEY = re.compile(r"[\w.@+-]{1,64}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{8,64}")
-# Texts that stand in metric files and come from parameters and code, never from rows.
-_SECTIONS = ("protocol",)
-_TEXTS = ("device", "of")
-_MAX_CHARACTERS = 200
+# Values of a protocol: options, names with a version, and how many rows a baseline covers. Longer
+# texts, such as where somebody's own answers come from, are left out.
+_OPTION = re.compile(r"[\w.+-]{1,32}(?: [\w.+-]{1,32}){0,2}|\d+ of \d+ rows", re.ASCII)
+# What `scoring.draws` draws anew.
+_DRAWN = ("examples", "samples", "examples and samples")
+_MAX_DEVICE = 100
 
 
 def params(node: Any, path: str = "") -> Any:
@@ -74,12 +76,20 @@ def metrics(node: Any, path: str = "") -> tuple[Any, list[str]]:
 _GONE: Any = object()
 
 
+def is_device(text: object) -> bool:
+    """Whether this may be the name of a GPU or CPU: short, and in one line."""
+    return isinstance(text, str) and text.isprintable() and len(text) <= _MAX_DEVICE
+
+
 def _is_describing(text: str, keys: list[str]) -> bool:
-    """Whether a text is a hash, or stands where code and parameters write and rows do not."""
+    """Whether a text has the form of what the pipeline writes under such keys."""
     if keys[-1].endswith("_hash"):
         return bool(_HEX.fullmatch(text))
-    named = keys[-1] in _TEXTS or any(section in keys[:-1] for section in _SECTIONS)
-    return named and text.isprintable() and len(text) <= _MAX_CHARACTERS
+    if keys[-2:] == ["run", "device"]:
+        return is_device(text)
+    if keys[-2:] == ["draws", "of"]:
+        return text in _DRAWN
+    return "protocol" in keys[:-1] and bool(_OPTION.fullmatch(text))
 
 
 def check_curve(text: str, where: str) -> None:

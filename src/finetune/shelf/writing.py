@@ -55,10 +55,8 @@ def shelve(
     run = by_split["test"]
     source = _verified(runs.source_of(root, revision), revision)
     shelved = _Shelved()
-    raw = read_yaml(source.text("params.yaml"), "params.yaml")
-    shelved.files["params.yaml"] = yaml.safe_dump(
-        public.params(raw), sort_keys=False, allow_unicode=True
-    )
+    params = public.params(read_yaml(source.text("params.yaml"), "params.yaml"))
+    shelved.files["params.yaml"] = yaml.safe_dump(params, sort_keys=False, allow_unicode=True)
     for task, kind in run.kinds.items():
         _metrics(shelved, source, revision, task)
         _curves(shelved, source, revision, task)
@@ -67,7 +65,7 @@ def shelve(
         format=about.FORMAT,
         note=note,
         code=origin.code(root, source.commit),
-        command=origin.command(root, folder, source.commit),
+        command=origin.command(root, folder, source.commit, params),
         tasks={task: _task(by_split, source, task) for task in run.kinds},
         packages=origin.packages(source),
         stages=origin.stages(source, revision),
@@ -202,7 +200,7 @@ def _task(by_split: Mapping[runs.Split, Run], source: Source, task: str) -> abou
         data_prepared=origin.md5(lock, f"prepare@{task}", "outs", paths.prepared(task).as_posix()),
         model=origin.md5(lock, f"train@{task}", "deps", str(params.get("model.watch"))),
         adapter=origin.md5(lock, f"train@{task}", "outs", paths.adapter(task).as_posix()),
-        device=device if isinstance(device, str) else None,
+        device=device if public.is_device(device) else None,
         minutes=minutes,
         usd={stage: _usd(each, rate) for stage, each in minutes.items()},
         digests={split: each.digest(task) for split, each in by_split.items()},

@@ -128,7 +128,7 @@ def train(
             **({"stopped_at_step": last} if last < count else {}),
             **_choice(setup, best),
             "train_loss": round(done[-1].train_loss, 4),
-            **_advice(done, count),
+            **_advice(setup, done, count),
             "trainable_parameters": registry.trainable_parameters(setup.model),
         },
         history=history,
@@ -158,9 +158,10 @@ def _choice(setup: Setup, best: Evaluation) -> dict[str, Any]:
     }
 
 
-def _advice(done: Sequence[Evaluation], steps: int) -> dict[str, Any]:
+def _advice(setup: Setup, done: Sequence[Evaluation], steps: int) -> dict[str, Any]:
     """Whether the run overfitted, and what to do about its length, for `train.json`."""
-    advice = advise(done, steps)
+    stopped_early = done[-1].step < steps
+    advice = advise(done, steps, setup.higher_is_better, stopped_early)
     return {"overfit": advice.overfit, **({"advice": advice.text} if advice.text else {})}
 
 
