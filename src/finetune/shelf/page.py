@@ -36,6 +36,9 @@ This page is written by `finetune shelf`, and `make check` fails where it is out
 """
 EMPTY = "Nothing is shelved yet."
 MISSING = "–"
+# What is said of a method only where it is not this.
+UNUSUAL_LORA = {"dora": False, "rslora": False, "init": "kaiming", "bias": "none", "dropout": 0.0}
+UNUSUAL_TRAIN = {"epochs": 1.0, "patience": None, "select_by": "loss"}
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,15 @@ def _method(of: dict[str, object], task: str) -> str:
     quantization = of.get("method.quantization", "none")
     precision = "" if quantization == "none" else f", {quantization}"
     rate = of.get(f"tasks.{task}.train.learning_rate")
-    return f"{tuner}{rank}{precision}{'' if rate is None else f', rate {rate}'}"
+    keys = {key: f"lora.{key}" for key in UNUSUAL_LORA} if tuner == "lora" else {}
+    keys |= {key: f"tasks.{task}.train.{key}" for key in UNUSUAL_TRAIN}
+    usual = UNUSUAL_LORA | UNUSUAL_TRAIN
+    unusual = [
+        f", {key} {of[name]}"
+        for key, name in keys.items()
+        if of.get(name, usual[key]) != usual[key]
+    ]
+    return f"{tuner}{rank}{precision}{'' if rate is None else f', rate {rate}'}{''.join(unusual)}"
 
 
 def _score(scores: dict[str, Any], metric: Metric) -> str:
