@@ -86,7 +86,7 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
         saved = _load(file, device)
         if saved:
             began = halved(saved, run) if killed.ran_out_of_memory() else saved
-            chosen = _requested(run, chosen, began)
+            chosen = requested(run, chosen, began)
         if saved != chosen:
             if saved:
                 log.warning(
@@ -115,7 +115,7 @@ def halved(chosen: Budgets, run: Run) -> Budgets:
     return Budgets(tokens, cache_bytes)
 
 
-def _requested(run: Run, now: Budgets, began: Budgets) -> Budgets:
+def requested(run: Run, now: Budgets, began: Budgets) -> Budgets:
     """The budgets that a run began with, but those that the parameters set."""
     if run.eval_token_budget != "auto":
         began = replace(began, prompt_tokens=now.prompt_tokens)

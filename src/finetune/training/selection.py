@@ -20,6 +20,7 @@ from finetune.core.schema import Eval, Prompt, Run, Score
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
 from finetune.inference.predict import EvalSpec, Prediction, predict
+from finetune.inference.resuming import halved, requested
 from finetune.modeling.base import Base
 from finetune.scoring.metrics import Metric, answered
 from finetune.scoring.summary import is_silent
@@ -93,9 +94,10 @@ class ValidationScore:
             try:
                 what = f"{self.what}, step {step}"
                 predictions = self.scored.predictions(self.base, model, limits, what)
-            except RuntimeError as error:
-                if is_out_of_memory(error):
-                    self._save(Budgets(max(1, limits.prompt_tokens // 2), limits.cache_bytes // 2))
+            except (RuntimeError, MemoryError) as error:
+                half = halved(limits, self.run)
+                if is_out_of_memory(error) and half != limits:
+                    self._save(half)
                     log.warning("the same command resumes with half the batch to predict with")
                 raise
         metric = self.scored.metrics[0]
@@ -110,15 +112,16 @@ class ValidationScore:
         return metric.score(predictions)
 
     def _budgets(self, model: PreTrainedModel) -> Budgets:
-        """The run's budgets, at most those that it began with: a resumed run rounds alike."""
+        """The run's budgets; `auto` is at most what it began with: a resumed run rounds alike."""
         limits = budgets.resolve(self.run, model)
         file = self.run_state / BUDGETS
         if file.is_file():
             began = Budgets(**read_json(file))
-            limits = Budgets(
+            lower = Budgets(
                 min(limits.prompt_tokens, began.prompt_tokens),
                 min(limits.cache_bytes, began.cache_bytes),
             )
+            limits = requested(self.run, limits, lower)
         self._save(limits)
         return limits
 
