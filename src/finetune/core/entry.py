@@ -26,8 +26,6 @@ def main(run: Callable[..., None], name: str | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # It asks for a package that would load kernels from the hub, also where nothing is quantized.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)
     stage = name or Path(sys.argv[0]).stem

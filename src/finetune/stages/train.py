@@ -4,9 +4,9 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import transformers
-from transformers import PreTrainedModel, TrainerCallback
 
 from finetune.core import entry, killed, paths, runstate
 from finetune.core.errors import UserError
@@ -27,6 +27,10 @@ from finetune.training.dropout import use_row_dropout
 from finetune.training.examples import Examples, encode
 from finetune.training.step_trainer import ScoreOf, Setup
 from finetune.training.trainer import train
+
+if TYPE_CHECKING:
+    # Importing the callbacks imports bitsandbytes, which finetune.modeling sets up before.
+    from transformers import PreTrainedModel, TrainerCallback
 
 KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
@@ -137,7 +141,7 @@ def _score(
 
 
 def _keeper(
-    tuner: Tuner, model: PreTrainedModel, base: Base, folder: Path
+    tuner: Tuner, model: "PreTrainedModel", base: Base, folder: Path
 ) -> Callable[[int], None]:
     """Saves what was trained until an evaluated step."""
 
@@ -148,7 +152,7 @@ def _keeper(
     return keep
 
 
-def _trackers(run: Run, task: str, run_state: Path) -> list[TrainerCallback]:
+def _trackers(run: Run, task: str, run_state: Path) -> "list[TrainerCallback]":
     if not run.report_to:
         return []
     return [tracking.Trackers(run.report_to, tracking.run_name(task), run_state)]
