@@ -6,8 +6,8 @@ In a clone of the working tree with one task and a few rows, through `dvc repro`
 the queue. Each kill is a `kill -9` of the stage, of DVC, or of both; half of a training's fall into
 a save, others into the writing of its outs. The stage must resume from what it had saved, and its
 outs must equal those of a run that was not killed, bit for bit; hardware/ and what a metric file
-says under `run` are the machine's. A kill that found nothing saved, or nothing to kill, is shown, but
-another is drawn for it. Exit code 1 unless all resumed and are equal.
+says under `run` are the machine's. A kill that found nothing saved, or nothing to kill, is shown,
+but another is drawn for it. Exit code 1 unless all resumed and are equal.
 """
 
 import argparse
