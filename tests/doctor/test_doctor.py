@@ -110,16 +110,22 @@ def test_after_a_killed_experiment_the_branch_is_back_and_nothing_is_lost(scratc
     assert f"      $ kill {pid}\n" in said
     assert f".dvc/tmp/rwlock: locked by PID {running.pid}" in said
     assert "HEAD is detached by a killed `dvc exp run`: it was on main, 2 changed files" in said
+    assert "2 changed files, your own notes among them" in said
     assert "      $ git stash push --message" in said
     assert "      $ git switch main\n" in said
 
     assert command.run(scratch.root, fix=True, days=30) == 0
-    assert "what was not committed is in `git stash show -p`" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "what was not committed is in `git stash show -p`" in said
+    assert "`git checkout stash@{0} -- notes` brings back your own" in said
     assert not scratch.stages()
     assert scratch.git("branch", "--show-current") == "main"
     assert (scratch.root / "params.yaml").read_text() == "p: 1\n"
     assert "+mine, not committed" in scratch.git("stash", "show", "-p")
     assert "p: 2" in scratch.git("stash", "show", "-p")
+    scratch.git("checkout", "stash@{0}", "--", "notes")
+    assert (scratch.root / "notes").read_text() == "mine, not committed\n"
+    scratch.git("checkout", "HEAD", "--", "notes")
     assert repository.MARK not in scratch.git("for-each-ref")
     assert command.run(scratch.root, fix=False, days=30) == 0
 

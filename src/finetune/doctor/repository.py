@@ -13,6 +13,11 @@ from finetune.doctor.finding import Finding, NotFixed
 MARK = "refs/exps/exec/EXEC_BASELINE"
 DETACHED_AT = "refs/exps/exec/EXEC_HEAD"
 STASH = "finetune doctor: what a killed dvc exp run left"
+# What `dvc exp run` changes; anything else is a person's own work.
+OF_EXPERIMENTS = (
+    "data/", "dvc.lock", "hardware/", "metrics/", "models/", "params.yaml", "predictions/",
+    "reports/",
+)  # fmt: skip
 
 
 def find(root: Path) -> list[Finding]:
@@ -24,9 +29,10 @@ def find(root: Path) -> list[Finding]:
         return []
     if not _git(root, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"):
         return []
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no").splitlines()
+    changed, own = _changed(root), _own(root)
     saves = (f'git stash push --message "{STASH}"',) if changed else ()
-    files = f", {len(changed)} changed files (parameters and outs of the experiment)"
+    files = f", {len(changed)} changed files"
+    files += f", your own {_listed(own)} among them" if own else " (parameters and outs)"
     return [
         Finding(
             f"HEAD is detached by a killed `dvc exp run`: it was on {branch}"
@@ -55,16 +61,36 @@ def _return_to(root: Path, branch: str) -> str:
         name = f"recovered-{_git(root, 'rev-parse', '--short', 'HEAD')}"
         _run(root, "branch", "--force", name, "HEAD")
         remarks.append(f"commits that {branch} lacks are on {name}")
-    if _git(root, "status", "--porcelain", "--untracked-files=no"):
+    if _changed(root):
+        own = _own(root)
         _run(root, "stash", "push", "--message", STASH)
         remarks.append(
-            "what was not committed is in `git stash show -p`; `git stash drop` if it was only the "
-            "experiment's, `git stash pop` to have it back"
+            "what was not committed is in `git stash show -p`: "
+            + (
+                f"`git checkout stash@{{0}} -- {' '.join(own)}` brings back your own"
+                if own
+                else "the experiment's alone, so `git stash drop` loses nothing of yours"
+            )
         )
     _run(root, "switch", branch)
     # Else a HEAD that a person detaches later would look like DVC's.
     _run(root, "update-ref", "-d", MARK)
     return "; ".join(remarks)
+
+
+def _changed(root: Path) -> list[str]:
+    """Tracked files that differ from HEAD."""
+    return [name for name in _git(root, "diff", "--name-only", "-z", "HEAD").split("\0") if name]
+
+
+def _own(root: Path) -> list[str]:
+    """Those of them that no experiment changes."""
+    return [name for name in _changed(root) if not name.startswith(OF_EXPERIMENTS)]
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def _run(root: Path, *arguments: str) -> None:
