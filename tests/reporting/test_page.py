@@ -75,9 +75,13 @@ def test_what_became_of_general_text_is_told_of_every_task(html):
     assert said.count("To the tuned model a page of general text became less likely") == 2
 
 
-def test_training_says_what_the_curve_shows(html):
-    said = text(html)
-    assert "rose from 1.500 at step 20 to 1.900 at step 40: overfitting" in said
+def test_training_says_what_the_run_was_advised(run_folder, render):
+    file = run_folder / "metrics/price/train.json"
+    metrics = read_json(file)
+    metrics["price"]["train"]["advice"] = "Validation loss was lowest at step 20: fewer epochs."
+    write_json(file, metrics)
+    said = text(render(run_folder, ("price",)))
+    assert "Validation loss was lowest at step 20: fewer epochs." in said
     assert "unknown: set run.usd_per_hour" in said
 
 
@@ -97,7 +101,7 @@ def test_hashes_and_versions_are_given(html):
         ("metrics/price/base.json", "have not been measured yet"),
         ("metrics/price/groups.tsv", "No groups.tsv was written"),
         ("metrics/price/train.json", "No training run has written"),
-        ("metrics/price/curves", "No curve of the validation loss"),
+        ("metrics/price/curves", "No curves of the losses"),
         ("metrics/price/data.json", "No counts of the data"),
         ("metrics/price", "No scores were written yet"),
         ("predictions/price/scored/few_shot.jsonl", "with examples in its prompt"),

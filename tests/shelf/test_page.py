@@ -34,7 +34,7 @@ def test_a_table_for_each_task_with_a_row_for_each_run(text):
     assert cells == [
         "[better](better/)",
         "…/smollm2",
-        "lora r 64, nf4, rate 0.002",
+        "lora r 64, nf4, rate 0.002, epochs 2.0",
         "600, 60, 120",
         "embedded",
         "1",

@@ -19,8 +19,10 @@ def from_files(folder: Path, *overrides: str) -> dict[str, list]:
     task = known.tasks["instructions"]
     fields = type(task).fields
     raw = sources.fetch("files", str(folder), known.data.embedded, task.source, fields).splits
-    rules = Rules(max_bad_rate=0.1, test_fraction=0.2, validation_fraction=0.2, seed=1)
-    splits = preparation.prepare(raw, {name: name for name in raw}, rows, fields.input, rules)
+    near = known.data.near_duplicates.model_copy(update={"threshold": None})
+    rules = Rules(0.1, near, test_fraction=0.2, validation_fraction=0.2, seed=1)
+    files = {name: name for name in raw}
+    splits = preparation.prepare(raw, files, rows, fields.input, rules, "mine").splits
     return {name: split.rows for name, split in splits.items()}
 
 
