@@ -1,7 +1,9 @@
 """Tiny models, made on the spot: one like the embedded base, one that splits numbers."""
 
+import contextlib
 import itertools
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,14 @@ ROOT = Path(__file__).parent.parent
 # of two processes that wait for each other on the same cores take many times as long.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# In the background, or under nohup, these are ignored, also by the stages that tests start.
+with contextlib.suppress(ValueError):  # not of the main thread
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
