@@ -88,13 +88,13 @@ def test_of_near_duplicates_train_keeps_none_that_others_have_and_one_of_its_own
         "test": [row("t", one), row("u", other), row("x", edited(other, 3, 1))],
     }
     found = near_duplicates.find(splits, OPTIONS, "samsum")
-    assert found.near == {
+    assert found.cross_split == {
         "test": {},
         "validation": {"test": {"v"}},
         "train": {"validation": set(), "test": {"a"}},
     }
     # d is near b, the one that stays; c left.
-    assert found.repeated == {"test": {"x"}, "validation": set(), "train": {"c", "d"}}
+    assert found.within_split == {"test": {"x"}, "validation": set(), "train": {"c", "d"}}
     assert found.clusters == {"test": [["u", "x"]], "validation": []}
     listed = {
         (p["split"], p["id"], p["near_split"], p["near_id"], p["dropped"]) for p in found.pairs

@@ -7,7 +7,7 @@ from typing import Any
 
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
-from finetune.data.near_duplicates import Found
+from finetune.data.near_duplicates import NearDuplicateRows
 from finetune.tasks.registry import RawRow, Rows
 
 
@@ -105,17 +105,17 @@ def remove_leakage(splits: dict[str, Split]) -> None:
         split.rows = kept
 
 
-def remove_near_duplicates(splits: dict[str, Split], found: Found) -> None:
+def remove_near_duplicates(splits: dict[str, Split], found: NearDuplicateRows) -> None:
     """Drop near-duplicates: of validation and test from train, of test from validation.
 
     Within train the first one stays, within validation and test all do. What was dropped before, as
     an exact copy, is not counted again.
     """
-    for name in found.near:
+    for name in found.cross_split:
         splits[name].counts |= found.counts(name)
     for name in ("train", "validation"):
-        _drop(splits[name], found.leaks(name), "dropped_near_leaks")
-    _drop(splits["train"], found.repeated["train"], "dropped_near_duplicates")
+        _drop(splits[name], found.leaked_ids(name), "dropped_near_leaks")
+    _drop(splits["train"], found.within_split["train"], "dropped_near_duplicates")
 
 
 def _drop(split: Split, ids: set[str], count: str) -> None:

@@ -101,46 +101,49 @@ Placed = tuple[str, TaskRow]
 
 
 @dataclass
-class Found:
+class NearDuplicateRows:
     """The near-duplicates of a task's rows.
 
-    pairs: as `near_duplicates.jsonl` has them, at most `LISTED_PAIRS` a row. near: for each split
-    and each one that it must not share rows with the ids of its rows that are near one of the
-    other's. repeated: for each split the ids of rows that are near an earlier one of it. clusters:
-    for each split but train the ids of its rows that are linked, over any number of pairs.
+    pairs: as `near_duplicates.jsonl` has them, at most `LISTED_PAIRS` a row. cross_split: for each
+    split and each one that it must not share rows with the ids of its rows that are near one of the
+    other's. within_split: for each split the ids of rows that are near an earlier one of it.
+    clusters: for each split but train the ids of its rows that are linked, over any number of
+    pairs.
     """
 
     pairs: list[dict[str, Any]] = field(default_factory=list)
-    near: dict[str, dict[str, set[str]]] = field(default_factory=dict)
-    repeated: dict[str, set[str]] = field(default_factory=dict)
+    cross_split: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    within_split: dict[str, set[str]] = field(default_factory=dict)
     clusters: dict[str, list[list[str]]] = field(default_factory=dict)
 
-    def leaks(self, split: str) -> set[str]:
+    def leaked_ids(self, split: str) -> set[str]:
         """The ids of a split's rows that are near one that it must not share."""
-        return set().union(*self.near.get(split, {}).values())
+        return set().union(*self.cross_split.get(split, {}).values())
 
     def counts(self, split: str) -> dict[str, int]:
         """The counts of a split, as `data.json` has them."""
-        counts = {f"found_near_{other}": len(ids) for other, ids in self.near[split].items()}
-        counts["found_near_duplicates"] = len(self.repeated[split])
+        counts = {f"found_near_{other}": len(ids) for other, ids in self.cross_split[split].items()}
+        counts["found_near_duplicates"] = len(self.within_split[split])
         if split in self.clusters:
             counts["near_duplicate_clusters"] = len(self.clusters[split])
         return counts
 
 
-def find(splits: Mapping[str, Sequence[TaskRow]], options: NearDuplicates, task: str) -> Found:
+def find(
+    splits: Mapping[str, Sequence[TaskRow]], options: NearDuplicates, task: str
+) -> NearDuplicateRows:
     """The near-duplicates within train, validation and test, and between them.
 
     A row of train is compared with those of validation and test, and with the rows of train before
     it that stay: of many that are alike the first one does.
     """
-    found = Found()
+    found = NearDuplicateRows()
     rows: list[Placed] = [(name, row) for name in YIELDS_TO for row in splits[name]]
     index = Index([row.input for _, row in rows], options)
     start = 0
     for name, others in YIELDS_TO.items():
-        found.near[name] = {other: set() for other in others}
-        found.repeated[name] = set()
+        found.cross_split[name] = {other: set() for other in others}
+        found.within_split[name] = set()
         own: list[Pair] = []
         stop = start + len(splits[name])
         for i in progress(range(start, stop), f"near-duplicates {task} {name}", "row"):
@@ -156,16 +159,18 @@ def find(splits: Mapping[str, Sequence[TaskRow]], options: NearDuplicates, task:
     return found
 
 
-def _recorded(found: Found, rows: Sequence[Placed], pairs: Sequence[Pair]) -> list[Pair]:
+def _recorded(
+    found: NearDuplicateRows, rows: Sequence[Placed], pairs: Sequence[Pair]
+) -> list[Pair]:
     """Note down the row of these pairs; those that are within its split."""
     own = []
     for pair in pairs:
         (split, row), (other, _) = rows[pair.index], rows[pair.near]
         if other == split:
-            found.repeated[split].add(row.id)
+            found.within_split[split].add(row.id)
             own.append(pair)
         else:
-            found.near[split][other].add(row.id)
+            found.cross_split[split][other].add(row.id)
     return own
 
 

@@ -8,7 +8,7 @@ from finetune.core.errors import DataError
 from finetune.core.schema import ALL, NearDuplicates
 from finetune.data import cleaning, near_duplicates, splitting
 from finetune.data.cleaning import Split
-from finetune.data.near_duplicates import Found
+from finetune.data.near_duplicates import NearDuplicateRows
 from finetune.tasks.registry import RawRow, Rows
 
 
@@ -28,7 +28,7 @@ class Prepared:
     """The splits, and what is nearly the same in them."""
 
     splits: dict[str, Split]
-    near: Found
+    near: NearDuplicateRows
 
 
 def prepare(
@@ -41,9 +41,9 @@ def prepare(
 ) -> Prepared:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
 
-    `files` names each raw split in messages, `input_field` the field that the model reads, `task`
-    the progress bar. A split
-    that was drawn has no peculiarities of its own: those are counted in `all`, which then is empty.
+    `files` names each raw split in messages, `task` the progress bar; `input_field` is what the
+    model reads. A split that was drawn has no peculiarities of its own: those are counted in `all`,
+    which then is empty.
 
     Raises:
         DataError: too many rows of a split are bad, two have one id, or train is too small.
@@ -65,7 +65,7 @@ def prepare(
         splitting.split_off_validation(splits, rules.validation_fraction, rules.seed)
     if rules.near_duplicates.threshold is None:
         cleaning.remove_leakage(splits)
-        return Prepared(splits, Found())
+        return Prepared(splits, NearDuplicateRows())
     # Before exact copies leave, so that the list of pairs has them too.
     rows = {name: splits[name].rows for name in paths.SPLITS}
     near = near_duplicates.find(rows, rules.near_duplicates, task)
