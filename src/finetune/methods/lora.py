@@ -15,6 +15,7 @@ from finetune.methods import adapters
 WEIGHTS = adapters.WEIGHTS
 HASH = "adapter_hash"
 CAN_CHECKPOINT = True
+TAKES_MASKS = True
 save, load = adapters.save, adapters.load_on_base
 
 

@@ -17,12 +17,14 @@ class Tuner(Protocol):
     """What a tuner's module has.
 
     WEIGHTS: the file of what was trained; HASH: the key of its hash in `train.json`;
-    CAN_CHECKPOINT: whether it goes with gradient checkpointing.
+    CAN_CHECKPOINT: whether it goes with gradient checkpointing; TAKES_MASKS: whether attention
+    masks reach the model as they are.
     """
 
     WEIGHTS: str
     HASH: str
     CAN_CHECKPOINT: bool
+    TAKES_MASKS: bool
 
     def attach(self, model: PreTrainedModel, options: Lora, method: Method) -> PreTrainedModel:
         """The model to train; what is trainable requires gradients.

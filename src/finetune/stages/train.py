@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import transformers
 
 from finetune.core import entry, killed, paths, runstate
-from finetune.core.errors import UserError
+from finetune.core.errors import ModelError, UserError
 from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt, Run, Train
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
+from finetune.modeling import attention, precision
 from finetune.modeling import base as base_model
-from finetune.modeling import precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     # Importing the callbacks imports bitsandbytes, which finetune.modeling sets up before.
     from transformers import PreTrainedModel, TrainerCallback
 
+NO_TREES = (
+    "tasks.….train.number_loss_form: prices needs attention masks that are trees, which this model "
+    "or method does not take: set it to digits"
+)
 KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
 
@@ -58,18 +62,20 @@ def run(params: StageParams, task: str) -> None:
         transformers.set_seed(params.task.train.seed)  # an adapter's first weights
         model = tuner.attach(base.model, params.lora, params.method)
         dropout_keys = use_row_dropout(model)
+        loss = registry.loss(params.task.kind).loss(encoder, params.task.train)
+        if loss.paths and not (tuner.TAKES_MASKS and attention.takes_tree_masks(model)):
+            raise ModelError(NO_TREES)
         all_examples = [*examples.examples, *validation.examples]
         chosen = budget.resolve(
             run_state,
             params.run.token_budget,
             lambda: budget.estimate(
-                params.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT
+                params.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT, len(loss.paths)
             ),
             ran_out_of_memory=killed.ran_out_of_memory(),
             can_checkpoint=tuner.CAN_CHECKPOINT,
         )
         killed.note(tokens=chosen.tokens)
-        loss = registry.loss(params.task.kind).loss(base.tokenizer, params.task.train)
         score = _score(
             task, params.task.kind, params.task.prompt, params.task.train, params.run,
             base, rows, run_state,

@@ -31,9 +31,20 @@ def num_target_tokens(example: Example) -> int:
     return sum(label != IGNORE_INDEX for label in example["labels"][1:])
 
 
-def max_target_rate(examples: Sequence[Example]) -> float:
-    """The largest fraction of an example's tokens that are targets, whose logits are computed."""
-    return max(num_target_tokens(example) / len(example["input_ids"]) for example in examples)
+def completion(example: Example) -> list[int]:
+    """The ids of an example's completion."""
+    return [label for label in example["labels"] if label != IGNORE_INDEX]
+
+
+def max_target_rate(examples: Sequence[Example], branches: int = 0) -> float:
+    """The largest fraction of an example's tokens whose logits are computed.
+
+    They are its targets, and so many `branches` (`losses.Branches`), which are tokens beside them.
+    """
+    return max(
+        (num_target_tokens(example) + branches) / (len(example["input_ids"]) + branches)
+        for example in examples
+    )
 
 
 @dataclass(frozen=True)

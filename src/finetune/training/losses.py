@@ -1,11 +1,42 @@
-"""The loss that every kind of task starts from."""
+"""What training minimizes: the cross-entropy that every kind starts from, and what is added."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
-# Logits (tokens, vocabulary) and targets (tokens,) → the loss summed over the tokens.
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+TokenPath = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Branches:
+    """A loss of what a model would answer, not only of what it should.
+
+    paths: token ids that are tried after each prompt, in the same forward pass as its completion;
+    each non-empty prefix of a path is itself one of them.
+    loss: of logits (rows, 1 + paths, vocabulary), those after the prompt and after each path, and
+    of the ids of the rows' completions; summed over the rows.
+    """
+
+    paths: tuple[TokenPath, ...]
+    loss: Callable[[torch.Tensor, Sequence[Sequence[int]]], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a micro-batch.
+
+    of_targets: of logits (tokens, vocabulary) and targets (tokens,), summed over the tokens.
+    branches: what is added to it, if anything is.
+    """
+
+    of_targets: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    branches: Branches | None = None
+
+    @property
+    def paths(self) -> tuple[TokenPath, ...]:
+        """The token ids that are tried after each prompt."""
+        return self.branches.paths if self.branches else ()
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -12,13 +12,14 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl
 from finetune.core.errors import ModelError
 from finetune.core.memory import trim_heap
 from finetune.modeling import precision
+from finetune.modeling.attention import tree_mask
 from finetune.modeling.head import head_at
 from finetune.training import evaluations
 from finetune.training.budget import Budget
 from finetune.training.callbacks import RunningLoss
 from finetune.training.checkpoints import ResumableTrainer
 from finetune.training.dropout import DropoutKeys
-from finetune.training.examples import Example, Step, num_target_tokens
+from finetune.training.examples import Example, Step, completion, num_target_tokens
 from finetune.training.losses import Loss
 from finetune.training.meter import Meter
 from finetune.training.micro_batches import MicroBatch, micro_batches
@@ -99,11 +100,12 @@ class StepTrainer(ResumableTrainer):
         step, dropout_keys = inputs["step"], self.setup.dropout_keys
         examples = [self.examples[row] for row in step.rows]
         num_targets = max(1, sum(map(num_target_tokens, examples)))
-        total = torch.zeros((), device=self.args.device)
+        total, paths = torch.zeros((), device=self.args.device), self.setup.loss.paths
         for indices, batch in self._micro_batches(examples):
             dropout_keys.by_row = [(self.args.seed, step.number, step.rows[i]) for i in indices]
-            dropout_keys.lengths = [len(examples[i]["input_ids"]) for i in indices]
-            loss = self._summed_loss(model, batch) / num_targets
+            dropout_keys.lengths = [len(examples[i]["input_ids"]) + len(paths) for i in indices]
+            chosen = [examples[i] for i in indices]
+            loss = self._summed_loss(model, batch, chosen) / num_targets
             self.accelerator.backward(loss)
             total += loss.detach()
         if not math.isfinite(total.item()):
@@ -147,8 +149,8 @@ class StepTrainer(ResumableTrainer):
         """
         self.model.eval()
         sums = [
-            self._summed_loss(self.model, batch).item()
-            for _, batch in self._micro_batches(self.validation)
+            self._summed_loss(self.model, batch, [self.validation[i] for i in indices]).item()
+            for indices, batch in self._micro_batches(self.validation)
         ]
         loss = math.fsum(sums) / max(1, sum(map(num_target_tokens, self.validation)))
         if not math.isfinite(loss):
@@ -156,16 +158,30 @@ class StepTrainer(ResumableTrainer):
         return loss
 
     def _micro_batches(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], MicroBatch]]:
-        for indices, batch in micro_batches(examples, self.setup.budget.tokens, self.setup.pad_id):
+        setup = self.setup
+        for indices, batch in micro_batches(
+            examples, setup.budget.tokens, setup.pad_id, setup.loss.paths
+        ):
             yield indices, self._prepare_inputs(batch)
 
-    def _summed_loss(self, model: nn.Module, batch: MicroBatch) -> torch.Tensor:
+    def _summed_loss(
+        self, model: nn.Module, batch: MicroBatch, examples: Sequence[Example]
+    ) -> torch.Tensor:
         """The loss summed over the target tokens of a micro-batch, a scalar."""
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids")}
-        positions = batch["target_positions"]
-        with precision.autocast(model, self.setup.dtype), head_at(model, positions):
+        loss, targets = self.setup.loss, batch["targets"]
+        if loss.paths:
+            inputs["attention_mask"] = tree_mask(inputs["attention_mask"], self.setup.model)
+        with (
+            precision.autocast(model, self.setup.dtype),
+            head_at(model, batch["target_positions"]),
+        ):
             logits = model(**inputs, use_cache=False).logits
-        return self.setup.loss(logits, batch["targets"])
+        total = loss.of_targets(logits[: len(targets)], targets)
+        if loss.branches:
+            after = logits[len(targets) :].unflatten(0, (len(examples), -1))
+            total = total + loss.branches.loss(after, [completion(each) for each in examples])
+        return total
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
         norm = super()._clip_grad_norm(model)

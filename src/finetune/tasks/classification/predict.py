@@ -9,6 +9,7 @@ from finetune.core.errors import DataError
 from finetune.inference import choices
 from finetune.inference.choices import Distribution
 from finetune.inference.predict import Prediction, Request
+from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.classification.options import LabelEval
 from finetune.tasks.classification.rows import Row
 
@@ -20,7 +21,7 @@ def answers(request: Request[Row, LabelEval]) -> list[Prediction]:
         DataError: a row has a label that cannot be predicted.
     """
     labels = label_set(request.rows, request.train, request.eval.labels)
-    tree = choices.choice_tree(request.encoder, labels, "label")
+    tree = choice_tree(request.encoder, labels, "label")
     predicted = choices.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],

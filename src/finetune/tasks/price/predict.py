@@ -12,6 +12,7 @@ from finetune.inference import choices, distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import longer_numbers
 from finetune.inference.predict import Prediction, Request
+from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.price.options import PriceEval
 from finetune.tasks.price.rows import PRICES, Row, nearest_dollar
 
@@ -21,7 +22,7 @@ CONTINUES = 0.5
 
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     """The point estimate in USD that `eval.estimate` names, and how good the distribution is."""
-    tree = choices.choice_tree(request.encoder, [str(price) for price in PRICES], "price")
+    tree = choice_tree(request.encoder, [str(price) for price in PRICES], "price")
     predicted = choices.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
