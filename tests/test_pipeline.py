@@ -41,8 +41,8 @@ def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
         "lead1", "lead3", "longest3", "lexrank", "oracle3",
     }  # fmt: skip
     assert set(clone.metrics("price", "baselines")["baselines"]) == {
-        "mean", "median", "category_median", "ridge", "ridge_log", "svr", "random_forest",
-        "boosting", "neighbours",
+        "mean", "median", "category_median", "basic_features", "ridge", "ridge_log", "svr",
+        "random_forest", "boosting", "neighbours",
     }  # fmt: skip
     for task in ("samsum", "price"):
         assert set(clone.metrics(task, "base")) == {"base", "few_shot"}
