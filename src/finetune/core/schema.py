@@ -336,8 +336,13 @@ class Method(Precision):
     `virtual_tokens` is the length of a trained prefix, and belongs to the tuner `prefix` alone.
     """
 
-    tuner: Literal["lora", "prefix", "full"] = "lora"
+    tuner: Literal["lora", "prefix", "full", "regression_head"] = "lora"
     virtual_tokens: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+    @property
+    def has_lora(self) -> bool:
+        """Whether an adapter of the section `lora` is trained."""
+        return self.tuner in ("lora", "regression_head")
 
     @property
     def num_virtual_tokens(self) -> int:
@@ -366,7 +371,7 @@ INDEPENDENT_INITS = ("kaiming", "gaussian")
 
 
 class Lora(Section):
-    """The adapter of the tuner `lora`.
+    """The adapter of the tuners `lora` and `regression_head`.
 
     `alpha_ratio`, where it is set, stands above `alpha`: alpha is that ratio of `r`.
     """
@@ -566,8 +571,11 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _init_fits_precision(self) -> Self:
-        is_lora = self.method.tuner == "lora"
-        if is_lora and self.method.is_quantized and self.lora.init not in INDEPENDENT_INITS:
+        if (
+            self.method.has_lora
+            and self.method.is_quantized
+            and self.lora.init not in INDEPENDENT_INITS
+        ):
             raise ValueError(
                 f"lora.init: is {self.lora.init}, which needs an unquantized base: -S method=lora, "
                 f"or -S lora.init={INDEPENDENT_INITS[-1]}"

@@ -19,6 +19,7 @@ HASH = "adapter_hash"
 CAN_CHECKPOINT = False
 # PEFT puts the prefix before masks of two dimensions only.
 TAKES_MASKS = False
+ANSWERS_NUMBERS = False
 save, load = adapters.save, adapters.load_on_base
 
 

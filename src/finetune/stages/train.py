@@ -1,5 +1,6 @@
 """train: an adapter or a model on the prompt–completion pairs, the best one on validation rows."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt, Run, Train
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
-from finetune.modeling import attention, precision
+from finetune.modeling import attention, number_head, precision
 from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
@@ -24,7 +25,9 @@ from finetune.tasks import registry
 from finetune.training import budget, curves, tracking
 from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
-from finetune.training.examples import Examples, encode
+from finetune.training.examples import Examples, encode_numbers
+from finetune.training.examples import encode as encode_texts
+from finetune.training.losses import Loss, number_likelihood
 from finetune.training.step_trainer import ScoreOf, Setup
 from finetune.training.trainer import train
 
@@ -52,17 +55,23 @@ def run(params: StageParams, task: str) -> None:
     encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
     kind = registry.rows(params.task.kind)
     rows = [[kind.Row(**row) for row in read_jsonl(file)] for file in files]
+    encode = encode_numbers if tuner.ANSWERS_NUMBERS else encode_texts
     examples, validation = (encode(split, encoder) for split in rows)
     sections = (params.task.prompt, params.model, params.method, params.lora, params.task.train)
     identity = runstate.identity(
         "train", params.task.kind, sections, files, params.model.name, params.task.train.selection
     )
     run_state = runstate.folder("train", task, identity)
-    with runstate.locked(run_state, params.run.push_state):
+    with runstate.locked(run_state, params.run.push_state), contextlib.ExitStack() as stack:
         transformers.set_seed(params.task.train.seed)  # an adapter's first weights
         model = tuner.attach(base.model, params.lora, params.method)
+        stack.enter_context(number_head.answering(model))
         dropout_keys = use_row_dropout(model)
-        loss = registry.loss(params.task.kind).loss(encoder, params.task.train)
+        if tuner.ANSWERS_NUMBERS:
+            number_head.start(model, [row.number for row in rows[0]])
+            loss = Loss(number_likelihood)
+        else:
+            loss = registry.loss(params.task.kind).loss(encoder, params.task.train)
         if loss.paths and not (tuner.TAKES_MASKS and attention.takes_tree_masks(model)):
             raise ModelError(NO_TREES)
         all_examples = [*examples.examples, *validation.examples]
@@ -116,6 +125,8 @@ def run(params: StageParams, task: str) -> None:
         curves.write(done.history, folders)
         written = methods.written(params.method, paths.adapter(task))
         metrics = {**done.metrics, **_counts(examples), **written}
+        if tuner.ANSWERS_NUMBERS:
+            metrics["head"] = "number"
         machine = {**done.hardware, **budget.as_metrics(chosen)}
         write_json(paths.metrics(task, "train"), {task: {"train": {**metrics, "run": machine}}})
 

@@ -1,9 +1,12 @@
 """What training minimizes: the cross-entropy that every kind starts from, and what is added."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+
+from finetune.modeling.number_head import LEAST_SCALE
 
 TokenPath = tuple[int, ...]
 
@@ -45,3 +48,15 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     A sum, not a mean: a step is cut into micro-batches, and its mean is over all of them.
     """
     return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+
+
+def number_likelihood(outputs: torch.Tensor, cents: torch.Tensor) -> torch.Tensor:
+    """Negative log-likelihood of log(1 + number) under Laplace distributions, summed, in nats.
+
+    `outputs` (rows, 2) are those of `modeling.number_head`; `cents` (rows,) are the numbers in
+    hundredths.
+    """
+    location, log_scale = outputs.float().unbind(-1)
+    log_scale = log_scale.clamp(min=math.log(LEAST_SCALE))
+    error = (torch.log1p(cents / 100) - location).abs()
+    return (error / log_scale.exp() + log_scale + math.log(2)).sum()

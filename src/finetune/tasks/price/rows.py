@@ -41,6 +41,11 @@ class Row(TaskRow):
         return str(nearest_dollar(self.price))
 
     @property
+    def number(self) -> float:
+        """The price."""
+        return self.price
+
+    @property
     def answer_in_input(self) -> bool:
         """Whether a price in the description is the row's, to the nearest dollar."""
         written = (price.lstrip("$ ").replace(",", "") for price in _PRICE.findall(self.text))
