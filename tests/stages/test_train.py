@@ -40,6 +40,22 @@ def test_what_any_method_trains_is_written_and_predicts(declared, method):
     assert nll / tokens == pytest.approx(metrics["validation_loss"], rel=1e-3)
 
 
+def test_a_number_head_answers_with_prices_and_is_refused_for_texts(declared):
+    method = {"tuner": "regression_head"}
+    train.run(declared(method=method, name="price"), "price")
+    metrics = read_json(paths.metrics("price", "train"))["price"]["train"]
+    assert metrics["head"] == "number"
+    predict.run(declared(method=method, name="price"), "price")
+    rows = read_jsonl(paths.predictions("price", "tuned"))
+    assert len({row["prediction"] for row in rows}) > 1
+    assert {row["outside"] for row in rows} == {0.0}
+    assert {row["unparsable"] for row in rows} == {False}
+    # It still has its output layer, which general text is scored with.
+    assert read_jsonl(paths.general("price", "tuned"))
+    with pytest.raises(UserError, match=r"method\.tuner: is regression_head, .* -S method=qlora"):
+        train.run(declared(method=method), "samsum")
+
+
 def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declared, tmp_path):
     train.run(declared(), "samsum")
     assert (paths.adapter("samsum") / "adapter_model.safetensors").is_file()

@@ -33,7 +33,7 @@ def median(distribution: np.ndarray) -> float:
 
 
 def laplace(location: float, log_scale: float, count: int) -> np.ndarray:
-    """The probabilities of the prices 0 to `count` - 1, where log(1 + price) is Laplace distributed.
+    """Probabilities of the prices 0 to `count` - 1, where log(1 + price) is Laplace distributed.
 
     Each has the mass of what rounds to it; what is beyond the ends belongs to them.
     """

@@ -30,7 +30,8 @@ def attach(
 ) -> PeftModel:
     """The model with a new adapter attached and its own weights frozen, but for `lora.bias`.
 
-    `also_trained` are names of modules that are trained as a whole beside it. The adapter is initialized by torch's global random generator.
+    The adapter is initialized by torch's global random generator; `also_trained` are names of
+    modules that are trained as a whole beside it.
 
     Raises:
         ModelError: the adapter does not fit the model.

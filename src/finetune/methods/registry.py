@@ -18,8 +18,8 @@ class Tuner(Protocol):
 
     WEIGHTS: the file of what was trained; HASH: the key of its hash in `train.json`;
     CAN_CHECKPOINT: whether it goes with gradient checkpointing; TAKES_MASKS: whether attention
-    masks reach the model as they are; ANSWERS_NUMBERS: whether the tuned model answers with a number
-    in place of a text.
+    masks reach the model as they are; ANSWERS_NUMBERS: whether the tuned model answers with a
+    number in place of a text.
     """
 
     WEIGHTS: str
