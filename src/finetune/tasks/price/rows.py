@@ -113,5 +113,7 @@ def peculiarities(row: Mapping[str, Any]) -> Iterator[str]:
         yield "answer_in_text"
     if _PRICE.search(description(text)):
         yield "some_price_in_description"
+    if usd(row.get("price")) >= HIGHEST + 0.5:
+        yield f"price_above_{HIGHEST}"
     if not row.get("category"):
         yield "category_missing"
