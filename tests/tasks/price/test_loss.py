@@ -89,6 +89,11 @@ def test_where_each_price_is_a_token_no_form_asks_for_more(words):
         assert len(made.of_targets.tokens) == 1000
 
 
+def test_where_prices_are_split_auto_is_cross_entropy(digits):
+    made = loss(encoder(digits), options(2.0))
+    assert (made.of_targets, made.paths) == (cross_entropy, ())
+
+
 def test_digits_are_the_number_token_loss_of_its_authors(digits):
     """Against `ntloss` 0.3.2, NTLoss(tokenizer, reweigh=False), on the same logits: 19.3601."""
     made = loss(encoder(digits), options(1.0, "digits"))
@@ -104,7 +109,7 @@ def test_digits_of_a_tokenizer_that_has_none_are_refused_in_one_line(digits):
     base.tokenizer.add_tokens(["12"])
     with pytest.raises(ModelError, match=r"number_loss_form: is digits, but .* set it to prices"):
         loss(encoder(base), options(1.0, "digits"))
-    assert loss(encoder(base), options(1.0, "auto")).paths
+    assert loss(encoder(base), options(1.0, "prices")).paths
 
 
 @pytest.fixture

@@ -134,7 +134,9 @@ def test_what_cleaning_changes_is_found():
     assert not set(rows.peculiarities(row("A lamp for 5 dollars", category="Garden")))
 
 
-@pytest.mark.parametrize(("price", "is_above"), [(999.49, False), (999.5, True), ("$1,299.00", True)])
+@pytest.mark.parametrize(
+    ("price", "is_above"), [(999.49, False), (999.5, True), ("$1,299.00", True)]
+)
 def test_prices_above_what_the_model_can_say_are_counted(price, is_above):
     found = set(rows.peculiarities(row("A lamp", price, category="Garden")))
     assert ("price_above_999" in found) == is_above

@@ -29,7 +29,8 @@ def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
 
     Where each price is one token, the error is that of the token, in USD. Where a tokenizer splits
     prices, `train.number_loss_form` says whether it is that of each digit, from 0 to 9 (`digits`),
-    or that of whole prices in USD, from the probabilities of all of them (`prices`).
+    or that of whole prices in USD, from the probabilities of all of them (`prices`); with `auto`
+    it is cross-entropy alone, until one of them has been shown to be better on validation rows.
 
     Raises:
         ModelError: the tokenizer cannot write the prices, or the form is `digits` and it does not
@@ -38,13 +39,15 @@ def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
     if not train.number_loss:
         return Loss(cross_entropy)
     tree = choice_tree(encoder, [str(price) for price in PRICES], "price")
-    digits = _digits(tree)
     if set(tree.lengths) == {1}:
         values = {path[0]: price for price, (path, _) in enumerate(tree.endings)}
         return Loss(TokenError(values, train.number_loss / USD_SCALE))
-    if train.number_loss_form == "prices" or (train.number_loss_form == "auto" and not digits):
+    if train.number_loss_form == "auto":
+        return Loss(cross_entropy)
+    if train.number_loss_form == "prices":
         paths = tuple(node.path for nodes in tree.levels[1:] for node in nodes)
         return Loss(cross_entropy, Branches(paths, PriceError(tree, train.number_loss)))
+    digits = _digits(tree)
     if not digits:
         raise ModelError(
             "train.number_loss_form: is digits, but this model's tokenizer does not write prices "

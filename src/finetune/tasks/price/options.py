@@ -11,7 +11,7 @@ from finetune.core.schema import Count, RowFields
 class PriceTrain(schema.Train):
     """The optimization, with the weight and form of the expected error in the loss; see `loss.py`.
 
-    The form matters where a tokenizer splits prices; `auto` is the one that fits the tokenizer.
+    The form matters where a tokenizer splits prices; with `auto` there is no such error there.
     """
 
     number_loss: Annotated[float, Field(ge=0)]

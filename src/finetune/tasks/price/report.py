@@ -49,8 +49,8 @@ def _loss(train: Train) -> str:
     if not weight:
         return f"{loss}."
     return (
-        f"{loss}, plus {weight:g} times the expected error in 100 USD, or that of each digit in "
-        "tens where prices are several tokens (number_loss_form)."
+        f"{loss}; where prices are single tokens, plus {weight:g} times the expected error in "
+        "100 USD; where they are several, what number_loss_form says."
     )
 
 
