@@ -6,7 +6,7 @@ batches logits of tokens does so with it too; outside it the model writes text a
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -46,7 +46,7 @@ def add(model: PreTrainedModel) -> None:
 def of(model: PreTrainedModel) -> nn.Module | None:
     """The model's head, as PEFT may have wrapped it; None where it has none."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return cast(nn.Module | None, getattr(inner, NAME, None))
+    return getattr(inner, NAME, None)
 
 
 def start(model: PreTrainedModel, numbers: Sequence[float]) -> None:

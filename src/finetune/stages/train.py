@@ -25,7 +25,7 @@ from finetune.tasks import registry
 from finetune.training import budget, curves, tracking
 from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
-from finetune.training.examples import Examples, encode_numbers
+from finetune.training.examples import Examples, completion, encode_numbers
 from finetune.training.examples import encode as encode_texts
 from finetune.training.losses import Loss, number_likelihood
 from finetune.training.step_trainer import ScoreOf, Setup
@@ -68,7 +68,7 @@ def run(params: StageParams, task: str) -> None:
         stack.enter_context(number_head.answering(model))
         dropout_keys = use_row_dropout(model)
         if tuner.ANSWERS_NUMBERS:
-            number_head.start(model, [row.number for row in rows[0]])
+            number_head.start(model, [completion(each)[0] / 100 for each in examples.examples])
             loss = Loss(number_likelihood)
         else:
             loss = registry.loss(params.task.kind).loss(encoder, params.task.train)

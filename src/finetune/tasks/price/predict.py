@@ -58,8 +58,8 @@ def _from_head(request: Request[Row, PriceEval]) -> list[Distribution]:
         request.what,
     )
     return [
-        Distribution(distributions.laplace(*of_row, len(PRICES)), outside=0.0, mass=1.0)
-        for of_row in outputs
+        Distribution(distributions.laplace(location, log_scale, len(PRICES)), outside=0.0, mass=1.0)
+        for location, log_scale in outputs
     ]
 
 
