@@ -21,7 +21,7 @@ def answers(request: Request[Row, LabelEval]) -> list[Prediction]:
     """
     labels = label_set(request.rows, request.train, request.eval.labels)
     tree = choices.choice_tree(request.encoder, labels, "label")
-    predicted = choices.distributions(
+    predicted = request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
         tree,

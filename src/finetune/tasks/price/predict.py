@@ -22,7 +22,7 @@ CONTINUES = 0.5
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     """The point estimate in USD that `eval.estimate` names, and how good the distribution is."""
     tree = choices.choice_tree(request.encoder, [str(price) for price in PRICES], "price")
-    predicted = choices.distributions(
+    predicted = request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
         tree,
