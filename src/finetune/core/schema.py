@@ -501,6 +501,8 @@ class Bootstrap(Section):
 
 
 Auto = Literal["auto"]
+# Those of `inference.engines`, ours first.
+EngineName = Literal["builtin", "transformers", "vllm"]
 
 
 class Run(Section):
@@ -523,7 +525,7 @@ class Run(Section):
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
-    engine: Literal["builtin", "transformers", "vllm"] = "builtin"
+    engine: EngineName = "builtin"
     vllm_python: str | None = None
 
 
