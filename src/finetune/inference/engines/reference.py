@@ -214,7 +214,7 @@ def _following(
 
     `paths` are sorted by length: those of one length share passes, which so need no padding.
     """
-    following = {}
+    following: dict[Path, dict[int, float]] = {}
     for length, group in itertools.groupby(paths, key=len):
         alike = list(group)
         at_once = max(1, token_budget // (len(prompt) + length))
