@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from transformers import set_seed
 
+from finetune.composition import compose
 from finetune.core import params
 from finetune.core.schema import Embedded, Lora, Task, TextEval
 from finetune.data import sources
@@ -46,16 +47,23 @@ class TokenContext(GenerationContext):
         return Generated(json.dumps(ids[:end]), hit_length_cap=end is None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def task():
-    """A task of params.yaml by its name."""
-    return params.read(ROOT / "params.yaml").tasks.__getitem__
+    """A task of conf/ by its name; some are switched on."""
+    added = [f"+task@tasks.{name}={name}" for name in ("tickets", "instructions", "arithmetic")]
+    return params.validate_text(compose(ROOT, added), "conf").tasks.__getitem__
 
 
 def rows_of(task: Task, count: int) -> list:
     size = Embedded(rows={"train": 8, "validation": 8, "test": count}, seed=3)
     fetched = sources.fetch("embedded", None, size, task.source, type(task).fields)
     return [registry.rows(task.kind).clean(row) for row in fetched.splits["test"]]
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch):
+    """Where models are looked for."""
+    monkeypatch.chdir(ROOT)
 
 
 def adapted(base: Base, methods) -> Base:
@@ -225,7 +233,7 @@ def test_its_adapter_stays_beside_the_base(embedded):
         assert not torch.equal(weight, before)
 
 
-@pytest.mark.parametrize("name", ["samsum", "price"])
+@pytest.mark.parametrize("name", ["samsum", "price", "tickets", "instructions", "arithmetic"])
 def test_a_kind_asks_the_engine_that_the_spec_names(embedded, task, name):
     options = task(name)
     answers = registry.predict(options.kind).answers
