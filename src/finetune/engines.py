@@ -89,15 +89,15 @@ def _answers(
     tuned = methods.load(settings.model, settings.method, folder)
     limits = budgets.resolve(settings.run, tuned.model)
     asked = registry.predict(options.kind).answers
-    found = []
+    by_engine = []
     for name, engine in zip(names, chosen, strict=True):
         spec = EvalSpec(options.prompt, options.eval, asked, engine)
         started = time.monotonic()
         predictions = predict(tuned, tuned.model, spec, rows, train, f"{task} by {name}", limits)
         seconds = time.monotonic() - started
         dumped = [row.model_dump(mode="json") for row in rows]
-        found.append(Answers(name, scores.score(dumped, predictions, options.score), seconds))
-    return found
+        by_engine.append(Answers(name, scores.score(dumped, predictions, options.score), seconds))
+    return by_engine
 
 
 def differences(

@@ -26,9 +26,9 @@ from finetune.inference.generate import (
     consensus_of,
     uniform_numbers,
 )
+from finetune.inference.tree_attention import TokenPath
 from finetune.modeling.batches import in_batches
 
-Path = tuple[int, ...]
 # Arguments of `transformers.generate` beside the prompt and the number of new tokens.
 Settings = Mapping[str, Any]
 
@@ -48,8 +48,8 @@ def generate(
     if options.decode == "greedy":
         return greedy(context, prompts, references)
     if options.decode == "beam":
-        found = _answers(context, prompts, references, lambda _: [{"num_beams": options.beams}])
-        return [answer for (answer,) in found]
+        answers = _answers(context, prompts, references, lambda _: [{"num_beams": options.beams}])
+        return [answer for (answer,) in answers]
     count = options.samples if options.decode == "mbr" else 1
     return consensus_of(
         sample(context, prompts, count, options.temperature, options.seed, references)
@@ -60,8 +60,8 @@ def greedy(
     context: GenerationContext, prompts: Sequence[list[int]], references: References = None
 ) -> list[Generated]:
     """Greedy decoding, the default of `transformers.generate` with our generation config."""
-    found = _answers(context, prompts, references, lambda _: [{}])
-    return [answer for (answer,) in found]
+    answers = _answers(context, prompts, references, lambda _: [{}])
+    return [answer for (answer,) in answers]
 
 
 def sample(
@@ -206,15 +206,15 @@ def _probabilities(model: PreTrainedModel, rows: Sequence[list[int]]) -> np.ndar
 def _following(
     model: PreTrainedModel,
     prompt: list[int],
-    paths: Sequence[Path],
+    paths: Sequence[TokenPath],
     alphabet: list[int],
     token_budget: int,
-) -> dict[Path, dict[int, float]]:
+) -> dict[TokenPath, dict[int, float]]:
     """After the prompt and each path the probability of each token of the alphabet.
 
     `paths` are sorted by length: those of one length share passes, which so need no padding.
     """
-    following: dict[Path, dict[int, float]] = {}
+    following: dict[TokenPath, dict[int, float]] = {}
     for length, group in itertools.groupby(paths, key=len):
         alike = list(group)
         at_once = max(1, token_budget // (len(prompt) + length))
@@ -229,9 +229,9 @@ def _following(
 
 
 def _mass(
-    path: Path,
+    path: TokenPath,
     others: Sequence[int],
-    following: Mapping[Path, Mapping[int, float]],
+    following: Mapping[TokenPath, Mapping[int, float]],
     prune_below: float,
 ) -> float:
     """The probability of a choice; 0 where a beginning of it is less likely than `prune_below`.
@@ -253,7 +253,7 @@ def _mass(
 def _continuation(
     model: PreTrainedModel,
     prompt: list[int],
-    path: Path,
+    path: TokenPath,
     others: Sequence[int],
     longer: LongerNumbers,
 ) -> float:
