@@ -82,7 +82,7 @@ class Vllm:
         _refuse("sampled answers")
 
     def distributions(self, *_: object, **__: object) -> NoReturn:
-        """Not what it is asked for: of a request it scores at most 128 given tokens, and no tree."""
+        """Not what it is asked for: it scores at most 128 given tokens a request, no tree."""
         _refuse("distributions over prices or labels")
 
     likelihoods = staticmethod(builtin.likelihoods)
