@@ -506,6 +506,8 @@ class Bootstrap(Section):
 
 
 Auto = Literal["auto"]
+# Those of `inference.engines`, ours first.
+EngineName = Literal["builtin", "transformers", "vllm"]
 
 
 class Run(Section):
@@ -515,7 +517,8 @@ class Run(Section):
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
     kill may cost; with `push_state` what was saved is copied to DVC's remote too. `report_to` are
-    experiment trackers by the names that transformers has for them, beside DVCLive.
+    experiment trackers by the names that transformers has for them, beside DVCLive. `engine` is
+    who computes answers in base and predict; `vllm_python` the Python of vLLM's own environment.
     """
 
     token_budget: Auto | Count
@@ -527,6 +530,8 @@ class Run(Section):
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
+    engine: EngineName = "builtin"
+    vllm_python: str | None = None
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from finetune.core.errors import DataError
-from finetune.inference import choices
 from finetune.inference.choices import Distribution
 from finetune.inference.predict import Prediction, Request
 from finetune.modeling.choice_tree import choice_tree
@@ -22,7 +21,7 @@ def answers(request: Request[Row, LabelEval]) -> list[Prediction]:
     """
     labels = label_set(request.rows, request.train, request.eval.labels)
     tree = choice_tree(request.encoder, labels, "label")
-    predicted = choices.distributions(
+    predicted = request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
         tree,

@@ -8,7 +8,7 @@ import statistics
 
 import numpy as np
 
-from finetune.inference import choices, distributions
+from finetune.inference import distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import longer_numbers
 from finetune.inference.outputs import after_prompts
@@ -36,7 +36,7 @@ def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
 def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
     """The distributions of a model that writes prices."""
     tree = choice_tree(request.encoder, [str(price) for price in PRICES], "price")
-    return choices.distributions(
+    return request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
         tree,
