@@ -510,7 +510,9 @@ class Run(Section):
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
     kill may cost; with `push_state` what was saved is copied to DVC's remote too. `report_to` are
-    experiment trackers by the names that transformers has for them, beside DVCLive.
+    experiment trackers by the names that transformers has for them, beside DVCLive. `processes` is
+    how many train and predict split the rows of an optimizer step and of a file, each on a GPU of
+    its own; `accelerate` is a way to split the model too, by a file of `conf/accelerate`.
     """
 
     token_budget: Auto | Count
@@ -522,6 +524,8 @@ class Run(Section):
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
+    processes: Count = 1
+    accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one

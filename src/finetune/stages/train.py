@@ -1,6 +1,5 @@
 """train: an adapter or a model on the prompt–completion pairs, the best one on validation rows."""
 
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import transformers
 
-from finetune.core import entry, killed, paths, runstate
-from finetune.core.errors import UserError
+from finetune.core import entry, killed, launch, paths, processes, runstate
 from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
@@ -37,7 +35,7 @@ KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
 def run(params: StageParams, task: str) -> None:
     """Write what was trained, curves and `train.json`; a killed run resumes from its checkpoint."""
-    _check_one_process()
+    launch.check_launcher()
     tracking.check(params.run.report_to)
     if params.task.train.deterministic:
         precision.use_deterministic_kernels()
@@ -59,14 +57,16 @@ def run(params: StageParams, task: str) -> None:
         model = tuner.attach(base.model, params.lora, params.method)
         dropout_keys = use_row_dropout(model)
         all_examples = [*examples.examples, *validation.examples]
-        chosen = budget.resolve(
-            run_state,
-            params.run.token_budget,
-            lambda: budget.estimate(
-                params.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT
-            ),
-            ran_out_of_memory=killed.ran_out_of_memory(),
-            can_checkpoint=tuner.CAN_CHECKPOINT,
+        chosen = processes.from_main(
+            lambda: budget.resolve(
+                run_state,
+                params.run.token_budget,
+                lambda: budget.estimate(
+                    params.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT
+                ),
+                ran_out_of_memory=killed.ran_out_of_memory(),
+                can_checkpoint=tuner.CAN_CHECKPOINT,
+            )
         )
         killed.note(tokens=chosen.tokens)
         loss = registry.loss(params.task.kind).loss(base.tokenizer, params.task.train)
@@ -80,6 +80,8 @@ def run(params: StageParams, task: str) -> None:
             paths.curves(task): curves.QUALITY,
             paths.hardware_curves(task): curves.HARDWARE,
         }
+        if not processes.is_main():
+            folders = {}
         with (
             budget.halve_on_out_of_memory(run_state, chosen, tuner.CAN_CHECKPOINT),
             curves.writing(folders) as writer,
@@ -103,6 +105,8 @@ def run(params: StageParams, task: str) -> None:
                 f"train {task}",
                 [LiveCurves(writer), *_trackers(params.run, task, run_state)],
             )
+        if not processes.is_main():
+            return
         with replaced_folder(paths.adapter(task)) as folder:
             tuner.save(model, folder, base.tokenizer)
             if kept.is_dir():
@@ -153,7 +157,7 @@ def _keeper(
 
 
 def _trackers(run: Run, task: str, run_state: Path) -> "list[TrainerCallback]":
-    if not run.report_to:
+    if not run.report_to or not processes.is_main():
         return []
     return [tracking.Trackers(run.report_to, tracking.run_name(task), run_state)]
 
@@ -168,18 +172,5 @@ def _counts(examples: Examples) -> dict[str, float]:
     }
 
 
-def _check_one_process() -> None:
-    """See that this is the only process of the run.
-
-    Raises:
-        UserError: a launcher such as torchrun started several.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError(
-            "WORLD_SIZE is above 1: a run uses one process and one GPU; start it without torchrun, "
-            "and for several GPUs one queue worker each, with its own CUDA_VISIBLE_DEVICES"
-        )
-
-
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, in_processes=True)
