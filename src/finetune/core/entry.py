@@ -39,8 +39,7 @@ def main(run: Callable[..., None], name: str | None = None, in_processes: bool =
         end_by_signals()
         declared = params.for_stage(stage, task)
         if task and in_processes and launch.is_needed(declared.run):
-            count = declared.run.processes
-            launch.launch(f"finetune.stages.{stage}", task, count, name_in_messages)
+            launch.launch(stage, task, declared.run.processes, name_in_messages)
             return
         with killed.watched(stage, task):
             run(declared, task) if task else run(declared)

@@ -17,7 +17,7 @@ from types import FrameType
 import psutil
 
 from finetune.core import processes
-from finetune.core.errors import EXIT_CODE, INTERRUPTED, UserError, explained
+from finetune.core.errors import EXIT_CODE, INTERRUPTED, MEMORY_KEYS, UserError, explained
 from finetune.core.interrupts import SIGNALS, Interruption
 from finetune.core.schema import Run
 
@@ -28,7 +28,6 @@ RANK_DIED = 1
 # A rank that does not end when another has died, as in the midst of a GPU's communication, is
 # killed.
 SECONDS_TO_END = 10
-MEMORY_KEYS = "run.processes or run.token_budget (run.eval_token_budget and run.cache_gb)"
 
 
 def check_launcher() -> None:
@@ -61,8 +60,8 @@ def is_needed(run: Run) -> bool:
     return run.processes > 1 and processes.REPORTS not in os.environ
 
 
-def launch(module: str, task: str, count: int, who: str) -> None:
-    """Run a stage's module in so many processes; `who` is the prefix of what is printed.
+def launch(stage: str, task: str, count: int, who: str) -> None:
+    """Run a stage in so many processes; `who` is the prefix of what is printed.
 
     Raises:
         UserError: what a rank found wrong that the user can fix.
@@ -76,9 +75,11 @@ def launch(module: str, task: str, count: int, who: str) -> None:
     with tempfile.TemporaryDirectory() as folder, _environment(folder, gpus, count):
         reports = Path(folder)
         with _passed_on() as interruption:
-            exit_codes = _run(["finetune.core.rank", module, task], count, bool(gpus))
+            exit_codes = _run(
+                ["finetune.core.rank", f"finetune.stages.{stage}", task], count, bool(gpus)
+            )
         if exit_codes:
-            _end(exit_codes, reports, interruption, who)
+            _end(exit_codes, reports, interruption, stage, who)
 
 
 def _gpus(count: int) -> list[str]:
@@ -225,7 +226,7 @@ def _report(message: str) -> None:
 
 
 def _end(
-    exit_codes: Mapping[int, int], reports: Path, interruption: Interruption, who: str
+    exit_codes: Mapping[int, int], reports: Path, interruption: Interruption, stage: str, who: str
 ) -> None:
     """End as the ranks did: see `launch`."""
     # Those that ended since another did are not the reason.
@@ -238,15 +239,16 @@ def _end(
         raise UserError(message if rank == 0 else f"rank {rank}: {message}")
     if interruption.number is not None:
         interruption.end(message or "the same command runs it again")
-    print(f"{who}: {_how(rank, code)}", file=sys.stderr)
+    print(f"{who}: {_how(rank, code, stage)}", file=sys.stderr)
     sys.exit(RANK_DIED)
 
 
-def _how(rank: int, code: int) -> str:
-    others = "the others were ended too; the same command resumes from what was saved"
+def _how(rank: int, code: int, stage: str) -> str:
+    others = "the others were ended, and the same command resumes from what was saved"
     if code < 0:
         name = signal.Signals(-code).name
-        memory = f", as for want of memory (set {MEMORY_KEYS} lower)"
+        keys = MEMORY_KEYS.get(stage, "run.memory_gb")
+        memory = f"; if memory ran out, set run.processes lower, or {keys}"
         why = memory if -code == signal.SIGKILL else ""
-        return f"rank {rank} was killed by {name}{why}; {others}"
-    return f"rank {rank} ended with exit code {code}, its own message is above; {others}"
+        return f"rank {rank} was killed by {name}: {others}{why}"
+    return f"rank {rank} ended with exit code {code}, what it said is above: {others}"
