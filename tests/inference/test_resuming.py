@@ -72,7 +72,7 @@ def test_the_budgets_of_the_killed_run_are_used_again(run, free):
     assert again.budgets == Budgets(64, 2**20)
     metrics = again.metrics()
     assert metrics.pop("minutes") >= 0
-    assert metrics == {"prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2}
+    assert metrics == {"prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2, "processes": 1}
 
 
 def test_minutes_are_of_all_processes_of_the_run(run, free, monkeypatch, tmp_path):

@@ -60,6 +60,7 @@ class Resumed:
             **self.budgets.metrics(),
             "minutes": round(self.clock.seconds / 60, 2),
             "resumed_rows": self.store.resumed_rows,
+            "processes": processes.count(),
         }
 
 
