@@ -82,6 +82,7 @@ def test_a_rank_that_cannot_reach_another_ends_without_a_word(monkeypatch, capsy
         raise RuntimeError("Connection closed by peer")
 
     monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(processes.signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as ended:
         processes._connected(lost)
     assert ended.value.code == processes.LOST

@@ -9,6 +9,7 @@ so that they neither wrap the model nor shard its data, and `CUDA_VISIBLE_DEVICE
 """
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -158,4 +159,6 @@ def _connected(communicate: Callable[[Any], Any]) -> None:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
+        # The launcher is about to send it: what is put in order now is not to be cut short.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(LOST) from error

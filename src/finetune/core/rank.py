@@ -41,9 +41,13 @@ def main() -> None:
     sys.argv = sys.argv[1:]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
+        processes.disconnect()
     except KeyboardInterrupt:  # before the stage began
         sys.exit(INTERRUPTED)
-    processes.disconnect()
+    finally:
+        # What Python does at its end prints a traceback where a handler raises.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _become(environment: "os._Environ[str]") -> None:
