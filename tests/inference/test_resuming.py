@@ -58,6 +58,7 @@ def declared_run(monkeypatch):
             "save_minutes": 1e-9,
             "push_state": False,
             "report_to": [],
+            "processes": 1,
         }
         return Run(**{k: v for k, v in (values | options).items() if k in Run.model_fields})
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 
 from finetune.core import launch, params, paths
 from finetune.core.files import read_json, read_tsv, write_jsonl
+from finetune.core.schema import NOT_FOR_SELECTION, WATCHED
 from finetune.methods import adapters
 from finetune.stages import predict, train
 
@@ -56,6 +57,16 @@ class Folder:
         task["train"] |= {"max_steps": STEPS, "epochs": 5.0, "batch_size": 5, "num_evals": 2}
         # Small steps, as Adam's first ones have the size of the learning rate whatever a gradient.
         task["train"] |= {"learning_rate": 1e-3}
+        # Chosen by a score, for which both processes answer.
+        task["score"]["max_no_answer"] = 1.0
+        asked = {
+            name: value for name, value in task["eval"].items() if name not in NOT_FOR_SELECTION
+        }
+        task["train"]["select_by"] = "score"
+        task["train"]["selection"] = {
+            "watch": WATCHED["score"], "primary": task["primary"],
+            "eval": asked, "score": task["score"],
+        }  # fmt: skip
         self.values["lora"] |= {"dropout": 0.1}
 
     def write_parameters(self, **run: object) -> None:
@@ -163,6 +174,7 @@ def test_two_processes_give_what_one_gives_and_write_it_once(one, tmp_path, tiny
         for folder in (one, two)
     )
     assert of_two == of_one
+    assert of_one["selected_by"] == "score"
     assert said.count("micro-batches of") == 1
     assert "Traceback" not in said
     assert two.files() == {name for name in one.files() if "predict" not in name}

@@ -85,7 +85,7 @@ def from_main(make: Callable[[], Value]) -> Value:
 def copy_from_main(tensors: "Sequence[torch.Tensor]") -> None:
     """Set tensors in place to those of rank 0."""
     for tensor in tensors if count() > 1 else ():
-        _connected(lambda dist, tensor=tensor: dist.broadcast(tensor.detach(), src=0))
+        _broadcast(tensor.detach())
 
 
 def sum_gradients(parameters: "Sequence[torch.nn.Parameter]", loss: "torch.Tensor") -> None:
@@ -101,13 +101,13 @@ def sum_gradients(parameters: "Sequence[torch.nn.Parameter]", loss: "torch.Tenso
     parameters = [parameter for parameter in parameters if parameter.requires_grad]
     has_gradient = [float(parameter.grad is not None) for parameter in parameters]
     told = torch.tensor([float(loss), *has_gradient], dtype=torch.float32, device=loss.device)
-    _connected(lambda dist: dist.all_reduce(told))
+    _sum(told)
     loss.copy_(told[0])
     flags = told[1:].tolist()
     ours = [p for p, flag in zip(parameters, flags, strict=True) if flag > 0]
     for some in _buffers(ours):
         flat = torch.cat([_gradient(parameter).reshape(-1).float() for parameter in some])
-        _connected(lambda dist, flat=flat: dist.all_reduce(flat))
+        _sum(flat)
         for parameter, summed in zip(some, flat.split([p.numel() for p in some]), strict=True):
             gradient = _gradient(parameter)
             gradient.copy_(summed.view_as(gradient))
@@ -139,6 +139,14 @@ def _gradient(parameter: "torch.nn.Parameter") -> "torch.Tensor":
     import torch
 
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+
+def _broadcast(tensor: "torch.Tensor") -> None:
+    _connected(lambda dist: dist.broadcast(tensor, src=0))
+
+
+def _sum(tensor: "torch.Tensor") -> None:
+    _connected(lambda dist: dist.all_reduce(tensor))
 
 
 def _connected(communicate: Callable[[Any], Any]) -> None:
