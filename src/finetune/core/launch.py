@@ -27,7 +27,7 @@ WORLD_SIZE = "WORLD_SIZE"
 RANK_DIED = 1
 # A rank that does not end when another has died, as in the midst of a GPU's communication, is
 # killed.
-SECONDS_TO_END = 10
+SECONDS_TO_END = 5
 
 
 def check_launcher() -> None:
