@@ -60,7 +60,6 @@ def test_without_a_signal_nothing_happens():
 
 def test_one_process_of_several_saves_without_a_word(monkeypatch, capfd):
     monkeypatch.setattr(interrupts, "is_announced", False)
-    with pytest.raises(interrupts.Interrupted), interrupts.deferred("it is saved") as interruption:
+    with pytest.raises(interrupts.Interrupted), interrupts.deferred("it is saved"):
         os.kill(os.getpid(), signal.SIGINT)
-        interruption.end("saved")
     assert capfd.readouterr() == ("", "")
