@@ -59,6 +59,7 @@ def declared_run(monkeypatch):
             "push_state": False,
             "report_to": [],
             "engine": "builtin",
+            "processes": 1,
         }
         return Run(**{k: v for k, v in (values | options).items() if k in Run.model_fields})
 
@@ -75,6 +76,7 @@ def test_the_budgets_of_the_killed_run_are_used_again(run, free):
     assert metrics.pop("minutes") >= 0
     assert metrics == {
         "engine": "builtin", "prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2,
+        "processes": 1,
     }  # fmt: skip
 
 

@@ -23,6 +23,7 @@ def test_an_adapter_that_adds_nothing_predicts_as_the_untuned_model(declared, ad
     assert run.pop("minutes") >= 0
     assert run == {
         "engine": "builtin", "prompt_tokens": 128, "cache_gb": 0.5, "resumed_rows": 0,
+            "processes": 1,
     }  # fmt: skip
 
 

@@ -10,9 +10,9 @@ from finetune.methods import adapters
 from finetune.stages import predict, train
 
 
-def test_several_processes_of_one_run_are_refused(monkeypatch):
+def test_processes_that_another_launcher_started_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it
-    with pytest.raises(UserError, match=r"WORLD_SIZE is above 1: .* one queue worker each"):
+    with pytest.raises(UserError, match=r"WORLD_SIZE is above 1: .* run.processes: N"):
         train.run(None, "samsum")
 
 

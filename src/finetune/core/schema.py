@@ -519,6 +519,9 @@ class Run(Section):
     kill may cost; with `push_state` what was saved is copied to DVC's remote too. `report_to` are
     experiment trackers by the names that transformers has for them, beside DVCLive. `engine` is
     who computes answers in base and predict; `vllm_python` the Python of vLLM's own environment.
+    `processes` is how many train and predict split the rows of an optimizer step and of a file,
+    each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
+    `conf/accelerate`.
     """
 
     token_budget: Auto | Count
@@ -532,6 +535,8 @@ class Run(Section):
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
     engine: EngineName = "builtin"
     vllm_python: str | None = None
+    processes: Count = 1
+    accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from finetune.core import killed, runstate
+from finetune.core import killed, processes, runstate
 from finetune.core.errors import is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.schema import Run
@@ -62,6 +62,7 @@ class Resumed:
             **self.budgets.metrics(),
             "minutes": round(self.clock.seconds / 60, 2),
             "resumed_rows": self.store.resumed_rows,
+            "processes": processes.count(),
         }
 
 
@@ -78,25 +79,16 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
         clock = Clock(run_state)
 
         def saved_time() -> None:
-            clock.save()
-            runstate.saved(run_state)
+            if processes.is_main():
+                clock.save()
+                runstate.saved(run_state)
 
         store = stack.enter_context(answered.kept(run_state, run.save_minutes, saved_time))
         file = run_state / FILE
         device = model.device.type
-        chosen = budgets.resolve(run, model)
-        saved = _load(file, device, run.engine)
-        if saved:
-            began = halved(saved, run) if killed.ran_out_of_memory() else saved
-            chosen = requested(run, chosen, began)
-        if saved != chosen:
-            if saved:
-                log.warning(
-                    f"answers all rows anew: batches of {_sizes(chosen)} where it began with "
-                    f"{_sizes(saved)}"
-                )
+        chosen, is_anew = processes.from_main(lambda: _begin(file, device, run, model, store))
+        if is_anew:
             store.clear()
-        _save(file, device, run.engine, chosen)
         try:
             yield Resumed(run.engine, chosen, store, clock)
         except (RuntimeError, MemoryError) as error:
@@ -105,6 +97,26 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
                 _save(file, device, run.engine, half)
                 log.warning(f"the same command starts again with batches of {_sizes(half)}")
             raise
+
+
+def _begin(
+    file: Path, device: str, run: Run, model: PreTrainedModel, store: answered.Store
+) -> tuple[Budgets, bool]:
+    """The budgets to answer with, kept in a file, and whether the run began with others or none."""
+    chosen = budgets.resolve(run, model)
+    saved = _load(file, device, run.engine)
+    if saved:
+        began = halved(saved, run) if killed.ran_out_of_memory() else saved
+        chosen = requested(run, chosen, began)
+    if saved != chosen:
+        if saved:
+            log.warning(
+                f"answers all rows anew: batches of {_sizes(chosen)} where it began with "
+                f"{_sizes(saved)}"
+            )
+        store.clear()
+    _save(file, device, run.engine, chosen)
+    return chosen, saved != chosen
 
 
 def halved(chosen: Budgets, run: Run) -> Budgets:

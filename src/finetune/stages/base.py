@@ -5,7 +5,7 @@ chance decides, of the examples or of sampled answers, there are rows of `eval.d
 And how likely general text is to it, for what tuning makes it forget.
 """
 
-from finetune.core import entry, paths, runstate
+from finetune.core import entry, paths, processes, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.core.schema import Precision
@@ -52,14 +52,17 @@ def run(params: StageParams, task: str) -> None:
                     predictions = predict_draws(
                         base, base.model, spec, rows[split], rows["train"], what, run.budgets, shots
                     )
-                write_jsonl(paths.predictions(task, name, split), predictions)
+                if processes.is_main():
+                    write_jsonl(paths.predictions(task, name, split), predictions)
         general = likelihood.rows(
             base, base.model, texts.items(), run.budgets, f"base {task}", engine
         )
+        if not processes.is_main():
+            return
         write_jsonl(paths.general(task, "base"), general)
         metrics = {task: {"predict_base": {"run": run.metrics()}}}
         write_json(paths.metrics(task, "predict_base"), metrics)
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, in_processes=True)

@@ -3,7 +3,7 @@
 Where answers are sampled, there are rows of `eval.draws` draws.
 """
 
-from finetune.core import entry, paths, runstate
+from finetune.core import entry, paths, processes, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
@@ -36,14 +36,17 @@ def run(params: StageParams, task: str) -> None:
             predictions = predict_draws(
                 tuned, tuned.model, spec, rows[split], rows["train"], what, run.budgets
             )
-            write_jsonl(paths.predictions(task, "tuned", split), predictions)
+            if processes.is_main():
+                write_jsonl(paths.predictions(task, "tuned", split), predictions)
         general = likelihood.rows(
             tuned, tuned.model, texts.items(), run.budgets, f"predict {task}", engine
         )
+        if not processes.is_main():
+            return
         write_jsonl(paths.general(task, "tuned"), general)
         metrics = {task: {"predict": {"run": run.metrics()}}}
         write_json(paths.metrics(task, "predict"), metrics)
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, in_processes=True)

@@ -1,5 +1,6 @@
 """A Trainer whose data items are optimizer steps: losses of micro-batches, and their logs."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl
 
+from finetune.core import processes
 from finetune.core.errors import ModelError
 from finetune.core.memory import trim_heap
 from finetune.modeling import precision
@@ -94,7 +96,8 @@ class StepTrainer(ResumableTrainer):
     ) -> torch.Tensor:
         """Backward passes over the micro-batches of a step; returns the step's mean loss, a scalar.
 
-        The mean is over the target tokens of the whole step, whatever the micro-batches.
+        The mean is over the target tokens of the whole step, whatever the micro-batches and the
+        processes that share its rows.
         """
         model.train()
         step, dropout_keys = inputs["step"], self.setup.dropout_keys
@@ -108,6 +111,7 @@ class StepTrainer(ResumableTrainer):
             loss = self._summed_loss(model, batch, chosen) / num_targets
             self.accelerator.backward(loss)
             total += loss.detach()
+        processes.sum_gradients(list(model.parameters()), total)
         if not math.isfinite(total.item()):
             raise _not_finite("loss", step)
         self.running_loss.add(total.item())
@@ -129,9 +133,10 @@ class StepTrainer(ResumableTrainer):
             evaluations.TRAIN_LOSS: self.running_loss.take("evaluation"),
         }
         score = setup.score(self.model, step) if setup.score else None
+        score = processes.from_main(lambda: score)
         if score is not None:
             logged[evaluations.SCORE] = score
-        if setup.keep:
+        if setup.keep and processes.is_main():
             setup.keep(step)
         self.log(logged)
         done = evaluations.of_history(self.state.log_history)
@@ -152,17 +157,18 @@ class StepTrainer(ResumableTrainer):
             self._summed_loss(self.model, batch, [self.validation[i] for i in indices]).item()
             for indices, batch in self._micro_batches(self.validation)
         ]
-        loss = math.fsum(sums) / max(1, sum(map(num_target_tokens, self.validation)))
+        of_all = itertools.chain.from_iterable(processes.gathered(sums))
+        loss = math.fsum(of_all) / max(1, sum(map(num_target_tokens, self.validation)))
         if not math.isfinite(loss):
             raise _not_finite("validation loss", Step(self.state.global_step, ()))
         return loss
 
     def _micro_batches(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], MicroBatch]]:
-        setup = self.setup
-        for indices, batch in micro_batches(
-            examples, setup.budget.tokens, setup.pad_id, setup.loss.paths
-        ):
-            yield indices, self._prepare_inputs(batch)
+        """The micro-batches of this process's share of the examples, with indices in these."""
+        share, setup = processes.share([len(e["input_ids"]) for e in examples]), self.setup
+        ours, budget = [examples[i] for i in share], setup.budget.tokens
+        for indices, batch in micro_batches(ours, budget, setup.pad_id, setup.loss.paths):
+            yield [share[i] for i in indices], self._prepare_inputs(batch)
 
     def _summed_loss(
         self, model: nn.Module, batch: MicroBatch, examples: Sequence[Example]
