@@ -31,6 +31,7 @@ from finetune.inference.merging import merged_adapter
 from finetune.methods import adapters
 from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
+from finetune.modeling.choice_tree import choice_tree
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
 from finetune.tasks.price.rows import PRICES
@@ -165,7 +166,7 @@ def _text_ways(as_loaded: Held, for_inference: Held, task: Task, limits: Budgets
 def _price_ways(as_loaded: Held, for_inference: Held, task: Task, limits: Budgets) -> Ways:
     base, model = for_inference
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
-    tree = choices.choice_tree(encoder, [str(price) for price in PRICES], "price")
+    tree = choice_tree(encoder, [str(price) for price in PRICES], "price")
 
     def ours(texts: list[str]) -> object:
         prompts = [encoder.encode(text).ids for text in texts]

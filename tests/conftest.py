@@ -120,6 +120,7 @@ def methods() -> dict[str, Method]:
         "lora": made("lora", "none"),
         "prefix": made("prefix", "none", virtual_tokens=3),
         "full": made("full", "none"),
+        "regression_head": made("regression_head", "nf4"),
     }
 
 

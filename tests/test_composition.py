@@ -112,6 +112,7 @@ METHODS = {
     "lora": ("lora", "none"),
     "prefix": ("prefix", "none"),
     "full": ("full", "none"),
+    "regression_head": ("regression_head", "nf4"),
 }
 
 

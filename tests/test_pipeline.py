@@ -41,8 +41,8 @@ def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
         "lead1", "lead3", "longest3", "lexrank", "oracle3",
     }  # fmt: skip
     assert set(clone.metrics("price", "baselines")["baselines"]) == {
-        "mean", "median", "category_median", "ridge", "ridge_log", "svr", "random_forest",
-        "boosting", "neighbours",
+        "mean", "median", "category_median", "basic_features", "ridge", "ridge_log", "svr",
+        "random_forest", "boosting", "neighbours",
     }  # fmt: skip
     for task in ("samsum", "price"):
         assert set(clone.metrics(task, "base")) == {"base", "few_shot"}
@@ -70,7 +70,7 @@ def test_settings_of_the_machine_rerun_nothing(clone):
     other = {
         "token_budget": 64, "eval_token_budget": 200, "cache_gb": 0.5, "memory_gb": 6.5,
         "save_minutes": 3, "push_state": True, "logging_steps": 2, "usd_per_hour": 1.5,
-        "report_to": "[tensorboard]",
+        "report_to": "[tensorboard]", "processes": 2, "accelerate": "deepspeed_zero2",
     }  # fmt: skip
     assert set(other) == set(Run.model_fields)
     options = [word for key, value in other.items() for word in ("-S", f"run.{key}={value}")]

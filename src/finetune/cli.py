@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 from finetune import kinds_table, pinning
 from finetune.checks import kinds, lockfile, parameters, readme, shelf, stages
@@ -14,6 +15,7 @@ from finetune.composition import compose
 from finetune.core import killed, params
 from finetune.core.errors import UserError, one_line
 from finetune.core.files import read_text, write_text
+from finetune.core.schema import EngineName
 from finetune.reporting import tables
 from finetune.tasks import registry
 
@@ -58,6 +60,7 @@ def parser() -> argparse.ArgumentParser:
         ("kinds", _kinds),
         ("readme", _readme),
         ("checkpoints", _checkpoints),
+        ("engines", _engines),
         ("compare", _compare),
         ("seeds", _seeds),
         ("rank", _rank),
@@ -76,6 +79,8 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         if run is _checkpoints:
             _add_checkpoints_options(command)
+        if run is _engines:
+            _add_engines_options(command)
         if run is _compare:
             _add_compare_options(command)
         if run is _rank:
@@ -180,6 +185,25 @@ def _checkpoints(root: Path, options: argparse.Namespace) -> int:
     from finetune import checkpoints  # takes seconds to import (torch)
 
     return checkpoints.run(root, options.task, options.split, _style(options))
+
+
+def _add_engines_options(command: argparse.ArgumentParser) -> None:
+    _, *others = get_args(EngineName)
+    command.add_argument("task", metavar="TASK")
+    command.add_argument(
+        "--rows", metavar="N", type=int, default=64, help="so many test rows (default: 64)"
+    )
+    command.add_argument(
+        "--against", choices=others, default=others[0], help=f"default: {others[0]}"
+    )
+    _add_style_options(command)
+
+
+def _engines(root: Path, options: argparse.Namespace) -> int:
+    """Answer test rows with our engine and another, and test the paired difference of scores."""
+    from finetune import engines  # takes seconds to import (torch)
+
+    return engines.run(root, options.task, options.against, options.rows, _style(options))
 
 
 def _add_compare_options(command: argparse.ArgumentParser) -> None:

@@ -56,3 +56,10 @@ def test_a_signal_that_nothing_was_saved_for_is_raised_at_the_end():
 def test_without_a_signal_nothing_happens():
     with interrupts.deferred("it is saved") as interruption:
         interruption.end("never")
+
+
+def test_one_process_of_several_saves_without_a_word(monkeypatch, capfd):
+    monkeypatch.setattr(interrupts, "is_announced", False)
+    with pytest.raises(interrupts.Interrupted), interrupts.deferred("it is saved"):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert capfd.readouterr() == ("", "")

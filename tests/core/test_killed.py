@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from finetune.core import killed
+from finetune.core import killed, processes
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,15 @@ def test_a_stage_that_ends_by_itself_leaves_nothing(root):
     with pytest.raises(KeyboardInterrupt), killed.watched("train", "price"):
         raise KeyboardInterrupt
     assert list(killed.folder().iterdir()) == []
+
+
+def test_a_process_that_ends_since_another_was_killed_leaves_its_note(root):
+    with pytest.raises(SystemExit), killed.watched("train", "price"):
+        raise SystemExit(processes.LOST)
+    assert len(list(killed.folder().iterdir())) == 1
+    with pytest.raises(SystemExit), killed.watched("train", "samsum"):
+        raise SystemExit(2)
+    assert len(list(killed.folder().iterdir())) == 1
 
 
 def test_a_kill_leaves_the_step_for_the_next_command(root):

@@ -37,6 +37,14 @@ def test_the_least_of_what_machine_cgroup_and_limits_leave_counts(machine, monke
     assert memory.available(limit_gb=0.5) == 0
 
 
+def test_processes_of_one_stage_share_the_machine_but_not_their_own_limits(machine, monkeypatch):
+    monkeypatch.setenv("FINETUNE_PROCESSES", "2")
+    assert memory.available() == 4 * 10**9
+    assert memory.available(limit_gb=5) == 15 * 10**8  # of 2.5 for each, 1 is held
+    machine[resource.RLIMIT_DATA] = 5 * 10**9
+    assert memory.available() == 3 * 10**9
+
+
 def group(folder, limit, usage, limit_name, usage_name, stat):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / limit_name).write_text(f"{limit}\n")

@@ -11,9 +11,9 @@ from finetune.core.errors import ModelError
 from finetune.core.schema import Prompt
 from finetune.inference import tree_attention
 from finetune.inference.budgets import Budgets
-from finetune.inference.choices import Tree, choice_tree, distributions
+from finetune.inference.choices import distributions
+from finetune.modeling.choice_tree import Tree, choice_tree
 from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.price.loss import price_tokens
 from finetune.tasks.price.rows import PRICES
 
 PROMPT = Prompt(instruction="Go.", cue="Price is $", max_tokens=64, max_completion_tokens=8)
@@ -71,17 +71,23 @@ def brute_force(base, text: str) -> np.ndarray:
     return np.array([followed[path] for path in paths])
 
 
+def price_tokens(base) -> list[int]:
+    """The token of each price, where each is one."""
+    return [path[0] for path, _ in price_tree(encoder(base)).endings]
+
+
 def test_each_price_has_a_token_of_its_own(load, tiny_model, digits_model):
-    tokenizer = load(tiny_model).tokenizer
-    tokens = price_tokens(tokenizer)
+    base = load(tiny_model)
+    assert set(price_tree(encoder(base)).lengths) == {1}
+    tokens = price_tokens(base)
     assert len(set(tokens)) == 1000
-    assert tokenizer.decode([tokens[789]]) == "789"
-    assert price_tokens(load(digits_model).tokenizer) is None
+    assert base.tokenizer.decode([tokens[789]]) == "789"
+    assert price_tree(encoder(load(digits_model))).lengths[789] == 3
 
 
 def test_where_a_price_is_one_token_it_is_the_token_after_the_prompt(load, tiny_model):
     base = load(tiny_model)
-    tokens = price_tokens(base.tokenizer)
+    tokens = price_tokens(base)
     for text, found in zip(TEXTS, search(base), strict=True):
         ids = encoder(base).encode(text).ids
         with torch.inference_mode():

@@ -6,8 +6,9 @@ from transformers import PreTrainedTokenizerFast
 from finetune.core.schema import Prompt
 from finetune.inference import tree_attention
 from finetune.inference.budgets import Budgets
-from finetune.inference.choices import choice_tree, distributions
+from finetune.inference.choices import distributions
 from finetune.inference.continuations import longer_numbers
+from finetune.modeling.choice_tree import choice_tree
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.price.rows import PRICES
 

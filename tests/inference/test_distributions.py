@@ -124,3 +124,15 @@ def test_ranges_of_a_true_distribution_cover_what_they_promise(distribution, lev
 def test_quality_holds_the_fields_of_a_row():
     found = distributions.quality(on(p40=1.0), 40.4, 40)
     assert found == {"crps": 0.4, "pit": [0.0, 1.0], "covered_50": 50.0, "covered_90": 90.0}
+
+
+@pytest.mark.parametrize(("location", "log_scale"), [(3.0, -1.0), (0.0, 0.5), (6.9, -3.0)])
+def test_a_laplace_distribution_has_the_mass_of_what_rounds_to_each_price(location, log_scale):
+    found = distributions.laplace(location, log_scale, 1000)
+    rng = np.random.default_rng(0)
+    drawn = np.expm1(rng.laplace(location, np.exp(log_scale), 200_000))
+    rounded = np.clip(np.floor(drawn + 0.5), 0, 999).astype(int)
+    frequencies = np.bincount(rounded, minlength=1000) / len(drawn)
+    assert found.sum() == pytest.approx(1)
+    assert np.abs(found - frequencies).max() < 0.005
+    assert distributions.median(found) == pytest.approx(np.expm1(location), abs=0.51)

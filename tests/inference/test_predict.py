@@ -7,8 +7,9 @@ import torch
 from finetune.core.schema import Prompt, TextEval
 from finetune.inference import budgets as batch_budgets
 from finetune.inference import predict as predicting
-from finetune.inference import texts, tree_attention
+from finetune.inference import tree_attention
 from finetune.inference.budgets import Budgets
+from finetune.inference.engines import builtin
 from finetune.inference.generate import Generated
 from finetune.inference.predict import EvalSpec, draw
 from finetune.inference.prefill import Prefiller
@@ -214,7 +215,7 @@ def test_the_prompt_is_the_one_that_training_teaches(load, tiny_model, monkeypat
         seen.extend(zip(prompts, references, strict=True))
         return [Generated("x", False, 1.0) for _ in prompts]
 
-    monkeypatch.setattr(texts, "generate", generate)
+    monkeypatch.setattr(builtin, "generate", generate)
     predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
     encoder = PromptEncoder(base.tokenizer, ask_summary().prompt, base.context)
     taught = encode(DIALOGUES, encoder).examples

@@ -58,6 +58,8 @@ def declared_run(monkeypatch):
             "save_minutes": 1e-9,
             "push_state": False,
             "report_to": [],
+            "engine": "builtin",
+            "processes": 1,
         }
         return Run(**{k: v for k, v in (values | options).items() if k in Run.model_fields})
 
@@ -72,7 +74,10 @@ def test_the_budgets_of_the_killed_run_are_used_again(run, free):
     assert again.budgets == Budgets(64, 2**20)
     metrics = again.metrics()
     assert metrics.pop("minutes") >= 0
-    assert metrics == {"prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2}
+    assert metrics == {
+        "engine": "builtin", "prompt_tokens": 64, "cache_gb": 0.001, "resumed_rows": 2,
+        "processes": 1,
+    }  # fmt: skip
 
 
 def test_minutes_are_of_all_processes_of_the_run(run, free, monkeypatch, tmp_path):
@@ -135,3 +140,11 @@ def test_answers_of_another_device_are_not_used(run, free, monkeypatch):
     monkeypatch.setattr(Device, "type", "cuda")
     assert run().store.resumed_rows == 0
     assert answered._store is None
+
+
+def test_answers_of_another_engine_are_not_used(run, free):
+    with pytest.raises(Killed):
+        run(Killed(), engine="transformers")
+    again = run(engine="builtin")
+    assert again.store.resumed_rows == 0
+    assert again.metrics()["engine"] == "builtin"

@@ -9,12 +9,13 @@ from finetune.core.schema import Lora, TextEval
 from finetune.forgetting import likelihood, texts
 from finetune.inference import tree_attention
 from finetune.inference.budgets import Budgets
-from finetune.inference.choices import choice_tree, distributions
+from finetune.inference.choices import distributions
 from finetune.inference.generate import GenerationContext, beam_search, generate, greedy, sample
 from finetune.inference.kv_cache import num_virtual_tokens, prefill
 from finetune.inference.prefill import Prefiller
 from finetune.methods import prefix
 from finetune.modeling.batches import pad_left
+from finetune.modeling.choice_tree import choice_tree
 from finetune.modeling.prompts import PromptEncoder
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")

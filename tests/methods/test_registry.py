@@ -11,7 +11,7 @@ from finetune.methods import registry
 from finetune.modeling import base as base_model
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
-NAMES = ["qlora", "qlora_int8", "lora", "prefix", "full"]
+NAMES = ["qlora", "qlora_int8", "lora", "prefix", "full", "regression_head"]
 VARIANTS = [
     *((name, {}) for name in NAMES),
     ("qlora", {"dora": True}),

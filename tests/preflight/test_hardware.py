@@ -24,7 +24,9 @@ def plan(**more):
     )
 
 
-@pytest.mark.parametrize("name", ["qlora", "qlora_int8", "lora", "prefix", "full"])
+@pytest.mark.parametrize(
+    "name", ["qlora", "qlora_int8", "lora", "prefix", "full", "regression_head"]
+)
 def test_a_step_is_run_with_the_code_of_the_run(known, methods, name):
     ((found),) = hardware.step(ROOT, known.model_copy(update={"method": methods[name]}))
     assert found.state == "ok", str(found)

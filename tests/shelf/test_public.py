@@ -83,6 +83,8 @@ def test_a_curve_is_of_numbers(text):
         ("run", "device", "x" * 101, False),
         ("run", "device", "CPU\nJarmila", False),
         ("scores", "device", "CPU", False),
+        ("run", "engine", "transformers", True),
+        ("scores", "engine", "transformers", False),
     ],
 )
 def test_texts_have_the_form_of_what_the_pipeline_writes(section, key, text, is_kept):

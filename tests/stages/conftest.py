@@ -14,11 +14,17 @@ from finetune.core.params import Declared, StageParams
 from finetune.core.schema import NOT_FOR_SELECTION, WATCHED, Lora
 
 ROOT = Path(__file__).parents[2]
-KEYS = ["tasks.samsum", "model", "method", "lora", "bootstrap"]
+KEYS = ["model", "method", "lora", "bootstrap"]
 DIALOGUES = [
     {"id": str(n), "dialogue": f"Anna: Is it {n}?\nTom: Yes, it is.", "summary": f"It is {n}."}
     for n in range(6)
 ]
+
+PRODUCTS = [
+    {"id": str(n), "text": f"A lamp of {n} watts", "price": 10.0 * n, "category": None}
+    for n in range(1, 7)
+]
+ROWS = {"samsum": DIALOGUES, "price": PRODUCTS}
 
 
 @pytest.fixture
@@ -32,20 +38,22 @@ def declared(tmp_path, monkeypatch, tiny_model):
     monkeypatch.chdir(tmp_path)
     shutil.copy(ROOT / "dvc.yaml", tmp_path)
     shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.pyc"))
-    for split in paths.SPLITS:
-        rows = DIALOGUES[:4] if split == "validation" else DIALOGUES
-        write_jsonl(paths.prepared("samsum") / f"{split}.jsonl", rows)
+    for task, rows in ROWS.items():
+        for split in paths.SPLITS:
+            file = paths.prepared(task) / f"{split}.jsonl"
+            write_jsonl(file, rows[:4] if split == "validation" else rows)
     write_json(paths.prepared("samsum") / "clusters.json", {"test": [["1", "4"]]})
 
     def made(
         train: dict[str, object] | None = None,
         method: dict[str, object] | None = None,
+        name: str = "samsum",
         **run: object,
     ) -> StageParams:
         changed = copy.deepcopy(values)
         changed["method"] |= method or {}
         changed["run"] |= run
-        task = changed["tasks"]["samsum"]
+        task = changed["tasks"][name]
         task["train"] |= train or {}
         if task["train"]["select_by"] == "score":  # as conf/ composes it
             asked = {k: v for k, v in task["eval"].items() if k not in NOT_FOR_SELECTION}
@@ -53,7 +61,10 @@ def declared(tmp_path, monkeypatch, tiny_model):
                 "watch": WATCHED["score"], "primary": task["primary"],
                 "eval": asked, "score": task["score"],
             }  # fmt: skip
-        return cast(StageParams, Declared(params.validate(changed, "test"), "base", KEYS, "samsum"))
+        return cast(
+            StageParams,
+            Declared(params.validate(changed, "test"), "base", [f"tasks.{name}", *KEYS], name),
+        )
 
     return made
 

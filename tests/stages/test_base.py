@@ -11,7 +11,10 @@ def test_predictions_do_not_depend_on_the_budgets_which_are_written_beside(decla
         base.run(declared(eval_token_budget=budget, cache_gb=0.25), "samsum")
         run = read_json(paths.metrics("samsum", "predict_base"))["samsum"]["predict_base"]["run"]
         assert run.pop("minutes") >= 0
-        assert run == {"prompt_tokens": budget, "cache_gb": 0.25, "resumed_rows": 0}
+        assert run == {
+            "engine": "builtin", "prompt_tokens": budget, "cache_gb": 0.25, "resumed_rows": 0,
+            "processes": 1,
+        }  # fmt: skip
         rows = read_jsonl(paths.predictions("samsum", "base"))
         for row in rows:
             del row["reference_nll"]  # equal up to rounding

@@ -21,7 +21,10 @@ def test_an_adapter_that_adds_nothing_predicts_as_the_untuned_model(declared, ad
     assert general[0] == general[1]
     run = read_json(paths.metrics("samsum", "predict"))["samsum"]["predict"]["run"]
     assert run.pop("minutes") >= 0
-    assert run == {"prompt_tokens": 128, "cache_gb": 0.5, "resumed_rows": 0}
+    assert run == {
+        "engine": "builtin", "prompt_tokens": 128, "cache_gb": 0.5, "resumed_rows": 0,
+            "processes": 1,
+    }  # fmt: skip
 
 
 def test_where_the_model_samples_all_draws_are_written_and_draw_k_is_of_seed_plus_k(

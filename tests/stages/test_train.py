@@ -10,9 +10,9 @@ from finetune.methods import adapters
 from finetune.stages import predict, train
 
 
-def test_several_processes_of_one_run_are_refused(monkeypatch):
+def test_processes_that_another_launcher_started_are_refused(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it
-    with pytest.raises(UserError, match=r"WORLD_SIZE is above 1: .* one queue worker each"):
+    with pytest.raises(UserError, match=r"WORLD_SIZE is above 1: .* run.processes: N"):
         train.run(None, "samsum")
 
 
@@ -38,6 +38,22 @@ def test_what_any_method_trains_is_written_and_predicts(declared, method):
     rows = read_jsonl(paths.predictions("samsum", "tuned", "validation"))
     nll, tokens = (sum(row[name] for row in rows) for name in ("reference_nll", "reference_tokens"))
     assert nll / tokens == pytest.approx(metrics["validation_loss"], rel=1e-3)
+
+
+def test_a_number_head_answers_with_prices_and_is_refused_for_texts(declared):
+    method = {"tuner": "regression_head"}
+    train.run(declared(method=method, name="price"), "price")
+    metrics = read_json(paths.metrics("price", "train"))["price"]["train"]
+    assert metrics["head"] == "number"
+    predict.run(declared(method=method, name="price"), "price")
+    rows = read_jsonl(paths.predictions("price", "tuned"))
+    assert len({row["prediction"] for row in rows}) > 1
+    assert {row["outside"] for row in rows} == {0.0}
+    assert {row["unparsable"] for row in rows} == {False}
+    # It still has its output layer, which general text is scored with.
+    assert read_jsonl(paths.general("price", "tuned"))
+    with pytest.raises(UserError, match=r"method\.tuner: is regression_head, .* -S method=qlora"):
+        train.run(declared(method=method), "samsum")
 
 
 def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declared, tmp_path):

@@ -3,14 +3,16 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from finetune.core.errors import DataError
+from finetune.core.errors import DataError, UserError
 from finetune.core.schema import Prompt
 from finetune.modeling.prompts import Encoded
+from finetune.tasks.price.rows import Row as Product
 from finetune.tasks.summarization.rows import Row
 from finetune.training.examples import (
     IGNORE_INDEX,
     Examples,
     encode,
+    encode_numbers,
     max_target_rate,
     num_target_tokens,
     optimizer_steps,
@@ -113,3 +115,18 @@ def test_a_row_is_encoded_as_its_kind_makes_it_for_the_prompt():
     rows = [LastWord(id="x", dialogue="x", summary="three words here")]
     (example,) = encode(rows, Encoder()).examples
     assert example["input_ids"] == [1, 2, 5]
+
+
+def test_a_number_is_the_target_of_its_prompts_last_token():
+    rows = [Product(id="1", text="a lamp", price=12.349, category=None)]
+    (example,) = encode_numbers(rows, Encoder()).examples
+    prompt = Encoder().encode("a lamp").ids
+    assert example["input_ids"][: len(prompt)] == prompt
+    assert example["labels"] == [*[IGNORE_INDEX] * len(prompt), 1235]
+    assert num_target_tokens(example) == 1
+
+
+def test_answers_that_are_no_numbers_are_refused_in_one_line():
+    row = Row(id="1", dialogue="Anna: Hi", summary="Anna greets.")
+    with pytest.raises(UserError, match=r"method\.tuner: is regression_head, .* -S method=qlora"):
+        encode_numbers([row], Encoder())

@@ -69,7 +69,8 @@ def header_commands(text: str) -> list[list[str]]:
     commands = []
     for match in COMMAND.finditer(header):
         words = shlex.split(match["options"].replace("DIR", MODEL))
-        overrides = [word for word in words if not word.startswith("-")]
+        # Not the stages that a command may name, nor its other options.
+        overrides = [word for flag, word in itertools.pairwise(words) if flag == "-S"]
         if match["make"]:
             overrides.append(f"model.name={MODEL}")
         commands += get_hydra_sweeps({"params.yaml": overrides})

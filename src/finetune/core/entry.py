@@ -13,15 +13,16 @@ from types import FrameType
 
 import psutil
 
-from finetune.core import killed, params
+from finetune.core import killed, launch, params, processes
 from finetune.core.errors import one_line
 from finetune.core.restore import outs_restored
 
 
-def main(run: Callable[..., None], name: str | None = None) -> None:
+def main(run: Callable[..., None], name: str | None = None, in_processes: bool = False) -> None:
     """Run one stage; a user's mistake is one line and exit code 2, with nothing written.
 
-    Its name in dvc.yaml is the module's, unless it is given.
+    Its name in dvc.yaml is the module's, unless it is given. With `in_processes` it runs in as many
+    as `run.processes` says.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
@@ -30,12 +31,31 @@ def main(run: Callable[..., None], name: str | None = None) -> None:
     warnings.filterwarnings("ignore", category=FutureWarning)
     stage = name or Path(sys.argv[0]).stem
     task = sys.argv[1] if len(sys.argv) > 1 else task_of(stage, os.environ.get("DVC_STAGE", ""))
+    if processes.count() > 1:
+        _run_rank(run, stage, str(task))
+        return
     name_in_messages = f"finetune: {stage}@{task}" if task else f"finetune: {stage}"
     with one_line(name_in_messages, stage), outs_restored(os.environ.get("DVC_STAGE", "")):
         end_by_signals()
         declared = params.for_stage(stage, task)
+        if task and in_processes and launch.is_needed(declared.run):
+            launch.launch(stage, task, declared.run.processes, name_in_messages)
+            return
         with killed.watched(stage, task):
             run(declared, task) if task else run(declared)
+
+
+def _run_rank(run: Callable[..., None], stage: str, task: str) -> None:
+    """Run a stage as one process of several; their parent does what is done once."""
+    with launch.reported(stage):
+        logging.disable(logging.WARNING)  # the parent has told what there is to the parameters
+        declared = params.for_stage(stage, task)
+        if not processes.is_main():
+            run(declared, task)
+            return
+        logging.disable(logging.NOTSET)
+        with killed.watched(stage, task):
+            run(declared, task)
 
 
 def task_of(stage: str, address: str) -> str | None:

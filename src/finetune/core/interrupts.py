@@ -7,7 +7,9 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Not in one process of several: there the one that started them tells.
+is_announced = True
 
 
 class Interrupted(KeyboardInterrupt):
@@ -52,6 +54,8 @@ def deferred(what: str) -> Iterator[Interruption]:
                 raise KeyboardInterrupt
             return
         interruption.number = number
+        if not is_announced:
+            return
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         hint = "; Ctrl-C again ends at once"
         # Not print(): the signal may have come in the midst of one.

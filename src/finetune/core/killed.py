@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from finetune.core import runstate
+from finetune.core import processes, runstate
 from finetune.core.files import write_json
 from finetune.core.memory import oom_kills
 
@@ -39,7 +39,8 @@ def folder() -> Path:
 def watched(stage: str, task: str | None) -> Iterator[None]:
     """Keep a note on disk while the block runs; first report an earlier run that was killed.
 
-    The note is removed however Python leaves the block, so that only a killed process leaves one.
+    The note is removed however Python leaves the block, so that only a killed process leaves one,
+    or one that ended since another of its stage was killed.
     """
     global _file, _ran_out_of_memory
     name = f"{stage}@{task}" if task else stage
@@ -60,10 +61,15 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
     )
     _file = folder() / f"{name}-{me.pid}.json"
     write_json(_file, _notes)
+    is_lost = False
     try:
         yield
+    except SystemExit as end:
+        is_lost = end.code == processes.LOST
+        raise
     finally:
-        _file.unlink(missing_ok=True)
+        if not is_lost:
+            _file.unlink(missing_ok=True)
         _file = None
 
 

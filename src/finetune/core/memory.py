@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from finetune.core import processes
+
 GB = 10**9
 # A cgroup without a limit reports "max" (v2) or a number near 2**63 (v1).
 UNLIMITED = 2**60
@@ -18,17 +20,19 @@ def available(limit_gb: float | None = None) -> int:
     """Bytes of main memory that this process can still allocate.
 
     The minimum of the machine's free memory, the headroom of the cgroups (v1 or v2) and of the
-    process limits (RLIMIT_AS, RLIMIT_DATA), and the rest of `limit_gb` (`run.memory_gb`).
+    process limits (RLIMIT_AS, RLIMIT_DATA), and the rest of `limit_gb` (`run.memory_gb`). What is
+    shared with the other processes of a stage, as all but the process limits, is split evenly.
     """
-    process = psutil.Process()
+    process, sharing = psutil.Process(), processes.count()
     used = process.memory_info()
-    headrooms = [psutil.virtual_memory().available, *cgroup_headroom()]
+    shared = [psutil.virtual_memory().available, *cgroup_headroom()]
+    headrooms = [headroom // sharing for headroom in shared]
     for kind, held in ((resource.RLIMIT_AS, "vms"), (resource.RLIMIT_DATA, "data")):
         soft, _ = resource.getrlimit(kind)
         if soft != resource.RLIM_INFINITY:
             headrooms.append(soft - getattr(used, held, used.vms))
     if limit_gb is not None:
-        headrooms.append(int(limit_gb * GB) - used.rss)
+        headrooms.append(int(limit_gb * GB) // sharing - used.rss)
     return max(0, min(headrooms))
 
 

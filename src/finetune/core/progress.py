@@ -6,6 +6,8 @@ from typing import NoReturn, TypeVar, overload
 
 from tqdm import tqdm
 
+from finetune.core import processes
+
 Item = TypeVar("Item")
 # Seconds between lines without a terminal.
 LOG_INTERVAL = 15.0
@@ -34,6 +36,7 @@ def bar(
         total=total,
         mininterval=0.1 if is_terminal else LOG_INTERVAL,
         maxinterval=10.0 if is_terminal else LOG_INTERVAL,
+        disable=not processes.is_main(),
         dynamic_ncols=is_terminal,
         ascii=None if is_terminal else True,
         # Nothing is shown for shorter work.

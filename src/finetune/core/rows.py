@@ -29,6 +29,11 @@ class TaskRow(BaseModel):
         raise NotImplementedError
 
     @property
+    def number(self) -> float | None:
+        """The completion as a number of 0 or more; None for a kind whose answers are none."""
+        return None
+
+    @property
     def answer_in_input(self) -> bool:
         """Whether the answer stands in the text that the model reads: counted in `data.json`.
 

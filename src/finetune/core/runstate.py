@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from filelock import FileLock
 
+from finetune.core import processes
 from finetune.core.files import sha256
 from finetune.core.remote_state import RemoteState
 from finetune.core.schema import Section, Selection
@@ -42,14 +43,20 @@ def locked(state: Path, push: bool = False) -> Iterator[None]:
     """Lock the run state in this context; a second process, such as a queue worker, waits.
 
     If the context ends without an error, the run state is removed. With `push` (`run.push_state`)
-    `saved` copies it to DVC's remote; where it is missing here, the copy is fetched.
+    `saved` copies it to DVC's remote; where it is missing here, the copy is fetched. Of several
+    processes of a stage only the main one locks, and the others wait for it.
     """
+    if not processes.is_main():
+        processes.barrier()
+        yield
+        return
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
         remote = RemoteState(state) if push else None
         if remote:
             _remotes[state.resolve()] = remote
             remote.pull()
+        processes.barrier()
         try:
             yield
         finally:

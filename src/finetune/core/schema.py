@@ -336,8 +336,13 @@ class Method(Precision):
     `virtual_tokens` is the length of a trained prefix, and belongs to the tuner `prefix` alone.
     """
 
-    tuner: Literal["lora", "prefix", "full"] = "lora"
+    tuner: Literal["lora", "prefix", "full", "regression_head"] = "lora"
     virtual_tokens: Annotated[int, Field(ge=1, le=4096)] | None = None
+
+    @property
+    def has_lora(self) -> bool:
+        """Whether an adapter of the section `lora` is trained."""
+        return self.tuner in ("lora", "regression_head")
 
     @property
     def num_virtual_tokens(self) -> int:
@@ -366,7 +371,7 @@ INDEPENDENT_INITS = ("kaiming", "gaussian")
 
 
 class Lora(Section):
-    """The adapter of the tuner `lora`.
+    """The adapter of the tuners `lora` and `regression_head`.
 
     `alpha_ratio`, where it is set, stands above `alpha`: alpha is that ratio of `r`.
     """
@@ -501,6 +506,8 @@ class Bootstrap(Section):
 
 
 Auto = Literal["auto"]
+# Those of `inference.engines`, ours first.
+EngineName = Literal["builtin", "transformers", "vllm"]
 
 
 class Run(Section):
@@ -510,7 +517,11 @@ class Run(Section):
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
     kill may cost; with `push_state` what was saved is copied to DVC's remote too. `report_to` are
-    experiment trackers by the names that transformers has for them, beside DVCLive.
+    experiment trackers by the names that transformers has for them, beside DVCLive. `engine` is
+    who computes answers in base and predict; `vllm_python` the Python of vLLM's own environment.
+    `processes` is how many train and predict split the rows of an optimizer step and of a file,
+    each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
+    `conf/accelerate`.
     """
 
     token_budget: Auto | Count
@@ -522,6 +533,10 @@ class Run(Section):
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
+    engine: EngineName = "builtin"
+    vllm_python: str | None = None
+    processes: Count = 1
+    accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one
@@ -566,8 +581,11 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _init_fits_precision(self) -> Self:
-        is_lora = self.method.tuner == "lora"
-        if is_lora and self.method.is_quantized and self.lora.init not in INDEPENDENT_INITS:
+        if (
+            self.method.has_lora
+            and self.method.is_quantized
+            and self.lora.init not in INDEPENDENT_INITS
+        ):
             raise ValueError(
                 f"lora.init: is {self.lora.init}, which needs an unquantized base: -S method=lora, "
                 f"or -S lora.init={INDEPENDENT_INITS[-1]}"

@@ -9,18 +9,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.core.errors import ModelError
 from finetune.forgetting.texts import Item
 from finetune.inference.budgets import Budgets
-from finetune.inference.likelihood import negative_log_likelihoods
-from finetune.inference.merging import merged_adapter
-from finetune.inference.prefill import Prefiller
+from finetune.inference.engines import registry as engines
+from finetune.inference.engines.registry import Engine
 from finetune.modeling import precision
 from finetune.modeling.base import Base
-from finetune.modeling.batches import in_batches
 
 Row = dict[str, Any]
 
@@ -39,7 +36,12 @@ class Encoded:
 
 
 def rows(
-    base: Base, model: PreTrainedModel, items: Sequence[Item], budgets: Budgets, what: str
+    base: Base,
+    model: PreTrainedModel,
+    items: Sequence[Item],
+    budgets: Budgets,
+    what: str,
+    engine: Engine = engines.OURS,
 ) -> list[Row]:
     """For each item `id`, `part`, `nll` in nats over `tokens` and `bytes`, and `truncated`.
 
@@ -51,13 +53,19 @@ def rows(
             a text no finite likelihood.
     """
     rows: dict[str, Row] = {}
-    with merged_adapter(model), precision.autocast(model, base.dtype):
+    with engine.prepared(model), precision.autocast(model, base.dtype):
         # Part by part: long paragraphs after nothing and short answers after prompts would be
         # padded to one another.
         for part in dict.fromkeys(item.part for item in items):
             chosen = [item for item in items if item.part == part]
             encoded = [encode(base.tokenizer, item, base.context) for item in chosen]
-            nlls = _nlls(model, encoded, budgets, f"{what} {part}")
+            nlls = engine.likelihoods(
+                model,
+                [of.context for of in encoded],
+                [of.scored for of in encoded],
+                budgets,
+                f"{what} {part}",
+            )
             if not all(map(math.isfinite, nlls)):
                 raise ModelError(
                     f"{what} {part}: the model gives general text no finite likelihood; its "
@@ -112,27 +120,4 @@ def encode(tokenizer: PreTrainedTokenizerBase, item: Item, max_tokens: int) -> E
         scored=ids[unscored : unscored + kept],
         num_bytes=len(text[start : ends[unscored + kept - 1]].encode()),
         truncated=kept < len(ids) - unscored or len(context) < len(before),
-    )
-
-
-def _nlls(
-    model: PreTrainedModel, encoded: Sequence[Encoded], budgets: Budgets, what: str
-) -> list[float]:
-    """-log p(scored | context) of each item in nats, in their order."""
-    # No padding is read: it is masked, so any token will do.
-    prefiller = Prefiller(model, [of.context for of in encoded], pad_id=0)
-
-    @torch.inference_mode()
-    def process(indices: list[int]) -> list[float]:
-        order = sorted(indices, key=lambda i: -len(encoded[i].scored))
-        scored = [encoded[i].scored for i in order]
-        batch = prefiller.prefill(order, extra_columns=len(scored[0]))
-        nlls = negative_log_likelihoods(batch, scored, budgets.max_logit_tokens(model))
-        by_index = dict(zip(order, nlls, strict=True))
-        return [by_index[i] for i in indices]
-
-    lengths = [len(of.context) + len(of.scored) for of in encoded]
-    # Contexts and what follows are padded apart, to at most twice the columns of the longest.
-    return in_batches(
-        lengths, budgets.max_rows(model, prefiller.columns_before, copies=2), what, process
     )

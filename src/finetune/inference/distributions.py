@@ -32,6 +32,17 @@ def median(distribution: np.ndarray) -> float:
     return float(quantile(distribution, 0.5))
 
 
+def laplace(location: float, log_scale: float, count: int) -> np.ndarray:
+    """Probabilities of the prices 0 to `count` - 1, where log(1 + price) is Laplace distributed.
+
+    Each has the mass of what rounds to it; what is beyond the ends belongs to them.
+    """
+    edges = (np.log1p(np.arange(count - 1) + 0.5) - location) / np.exp(log_scale)
+    tail = np.exp(-np.abs(edges)) / 2
+    below = np.where(edges < 0, tail, 1 - tail)
+    return np.diff(below, prepend=0.0, append=1.0)
+
+
 def quantile(distribution: np.ndarray, fraction: float) -> int:
     """The smallest price in USD with at least this fraction (0–1) of the mass up to it."""
     cumulated = distribution.cumsum()

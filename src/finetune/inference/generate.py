@@ -99,8 +99,18 @@ def beam_search(
     columns = num_virtual_tokens(context.model) + context.max_new_tokens
     max_rows = context.budgets.max_rows(context.model, columns, copies=beams)
     answers = in_batches([len(prompt) for prompt in prompts], max_rows, context.desc, search)
+    return with_likelihoods(context, prompts, answers, references)
+
+
+def with_likelihoods(
+    context: GenerationContext,
+    prompts: Sequence[list[int]],
+    answers: Sequence[Generated],
+    references: References,
+) -> list[Generated]:
+    """Answers that were decoded elsewhere, with their references' likelihoods, if there are any."""
     if references is None:
-        return answers
+        return list(answers)
 
     def skip(batch: CachedBatch, indices: list[int]) -> list[list[Generated]]:
         return [[Generated("", hit_length_cap=False)] for _ in indices]
@@ -127,7 +137,7 @@ def sample(
     rounding of the logits.
     """
     draws = [
-        np.random.default_rng((seed, prompt, candidate)).random(context.max_new_tokens)
+        uniform_numbers(seed, prompt, candidate, context.max_new_tokens)
         for prompt in range(len(prompts))
         for candidate in range(count)
     ]
@@ -174,7 +184,18 @@ def generate(
     if options.decode == "beam":
         return beam_search(context, prompts, options.beams, references)
     count = options.samples if options.decode == "mbr" else 1
-    candidates = sample(context, prompts, count, options.temperature, options.seed, references)
+    return consensus_of(
+        sample(context, prompts, count, options.temperature, options.seed, references)
+    )
+
+
+def uniform_numbers(seed: int, prompt: int, candidate: int, count: int) -> np.ndarray:
+    """The numbers on 0–1 that draw the tokens of a prompt's candidate."""
+    return np.random.default_rng((seed, prompt, candidate)).random(count)
+
+
+def consensus_of(candidates: Sequence[list[Generated]]) -> list[Generated]:
+    """Of each prompt's candidates the one that is most like the others."""
     chosen = consensus([[answer.text for answer in answers] for answers in candidates])
     return [answers[i] for answers, i in zip(candidates, chosen, strict=True)]
 

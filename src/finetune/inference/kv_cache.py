@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import inspect
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -13,6 +12,7 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache, DynamicLayer, DynamicSlidingWindowLayer
 
 from finetune.core.errors import ModelError
+from finetune.modeling.attention import accepts_argument, unwrapped
 from finetune.modeling.batches import position_ids
 
 # Columns by which a layer's buffers grow once the reserved ones are used up.
@@ -271,16 +271,6 @@ def _select_rows(layer: DynamicLayer, rows: torch.Tensor, extra_columns: int) ->
     other = copy.copy(layer)
     other.batch_select_indices(rows)
     return other
-
-
-def accepts_argument(model: PreTrainedModel, name: str) -> bool:
-    """Whether the model's forward pass has an argument of this name."""
-    return name in inspect.signature(unwrapped(model).forward).parameters
-
-
-def unwrapped(model: PreTrainedModel) -> PreTrainedModel:
-    """The transformers model, where PEFT has wrapped it to attach an adapter."""
-    return model.get_base_model() if isinstance(model, PeftModel) else model
 
 
 def _forward(

@@ -4,8 +4,39 @@ from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
+from transformers import PreTrainedModel
 
+from finetune.inference.budgets import Budgets
 from finetune.inference.kv_cache import CachedBatch
+from finetune.inference.prefill import Prefiller
+from finetune.modeling.batches import in_batches
+
+
+def likelihoods(
+    model: PreTrainedModel,
+    contexts: Sequence[list[int]],
+    completions: Sequence[list[int]],
+    budgets: Budgets,
+    what: str,
+) -> list[float]:
+    """-log p(completion | context) of each pair in nats, in their order; nothing is decoded."""
+    # No padding is read: it is masked, so any token will do.
+    prefiller = Prefiller(model, contexts, pad_id=0)
+
+    @torch.inference_mode()
+    def process(indices: list[int]) -> list[float]:
+        order = sorted(indices, key=lambda i: -len(completions[i]))
+        scored = [completions[i] for i in order]
+        batch = prefiller.prefill(order, extra_columns=len(scored[0]))
+        nlls = negative_log_likelihoods(batch, scored, budgets.max_logit_tokens(model))
+        by_index = dict(zip(order, nlls, strict=True))
+        return [by_index[i] for i in indices]
+
+    lengths = [len(one) + len(other) for one, other in zip(contexts, completions, strict=True)]
+    # Contexts and completions are padded apart, to at most twice the columns of the longest.
+    return in_batches(
+        lengths, budgets.max_rows(model, prefiller.columns_before, copies=2), what, process
+    )
 
 
 @torch.inference_mode()

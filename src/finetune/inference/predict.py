@@ -11,7 +11,8 @@ from transformers import PreTrainedModel
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Eval, Prompt
 from finetune.inference.budgets import Budgets
-from finetune.inference.merging import merged_adapter
+from finetune.inference.engines import registry as engines
+from finetune.inference.engines.registry import Engine
 from finetune.modeling import precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import Encoded, PromptEncoder, Shot
@@ -24,11 +25,15 @@ EvalT = TypeVar("EvalT", bound=Eval)
 
 @dataclass(frozen=True)
 class EvalSpec:
-    """What a prediction depends on beside the model: prompt, decoding, and how the kind asks."""
+    """What a prediction depends on beside the model: prompt, decoding, and how the kind asks.
+
+    `engine` computes it, which changes nothing beyond rounding.
+    """
 
     prompt: Prompt
     eval: Eval
     answers: "Callable[[Request[Any, Any]], list[Prediction]]"
+    engine: Engine = engines.OURS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,7 @@ class Request(Generic[RowT, EvalT]):
     encoder: PromptEncoder
     prompts: Sequence[Encoded]
     budgets: Budgets
+    engine: Engine
     what: str
 
 
@@ -77,9 +83,10 @@ def predict(
         encoder=encoder,
         prompts=prompts,
         budgets=budgets,
+        engine=spec.engine,
         what=what,
     )
-    with merged_adapter(model), precision.autocast(model, base.dtype):
+    with spec.engine.prepared(model), precision.autocast(model, base.dtype):
         predictions = spec.answers(request)
     for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.

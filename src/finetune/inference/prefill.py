@@ -8,11 +8,11 @@ from transformers import PreTrainedModel
 
 from finetune.inference.kv_cache import (
     CachedBatch,
-    accepts_argument,
     has_full_attention,
     num_virtual_tokens,
     prefill,
 )
+from finetune.modeling.attention import accepts_argument
 from finetune.modeling.batches import pad_left
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from transformers import PreTrainedModel
 
-from finetune.core import killed, runstate
+from finetune.core import killed, processes, runstate
 from finetune.core.errors import is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.schema import Run
@@ -44,22 +44,25 @@ class Clock:
 
 @dataclass(frozen=True)
 class Resumed:
-    """The budgets of a run, the store of its answers, and its time."""
+    """The engine and the budgets of a run, the store of its answers, and its time."""
 
+    engine: str
     budgets: Budgets
     store: answered.Store
     clock: Clock
 
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, Any]:
         """What depends on the machine, as the metric files have it under `run`.
 
         `minutes` are without loading the model; a process that was killed outright, not by Ctrl-C
         or an error, counts up to when it last saved, `run.save_minutes` before at most.
         """
         return {
+            "engine": self.engine,
             **self.budgets.metrics(),
             "minutes": round(self.clock.seconds / 60, 2),
             "resumed_rows": self.store.resumed_rows,
+            "processes": processes.count(),
         }
 
 
@@ -69,40 +72,51 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
 
     The batches are those that the killed run formed, whatever memory is free now. Where they must
     shrink, since memory ran out, or where the parameters ask for others, all rows are answered
-    anew, and a line says so.
+    anew, and a line says so; also, without a line, by another engine or on another device.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(runstate.locked(run_state, run.push_state))
         clock = Clock(run_state)
 
         def saved_time() -> None:
-            clock.save()
-            runstate.saved(run_state)
+            if processes.is_main():
+                clock.save()
+                runstate.saved(run_state)
 
         store = stack.enter_context(answered.kept(run_state, run.save_minutes, saved_time))
         file = run_state / FILE
         device = model.device.type
-        chosen = budgets.resolve(run, model)
-        saved = _load(file, device)
-        if saved:
-            began = halved(saved, run) if killed.ran_out_of_memory() else saved
-            chosen = requested(run, chosen, began)
-        if saved != chosen:
-            if saved:
-                log.warning(
-                    f"answers all rows anew: batches of {_sizes(chosen)} where it began with "
-                    f"{_sizes(saved)}"
-                )
+        chosen, is_anew = processes.from_main(lambda: _begin(file, device, run, model, store))
+        if is_anew:
             store.clear()
-        _save(file, device, chosen)
         try:
-            yield Resumed(chosen, store, clock)
+            yield Resumed(run.engine, chosen, store, clock)
         except (RuntimeError, MemoryError) as error:
             half = halved(chosen, run)
             if is_out_of_memory(error) and half != chosen:
-                _save(file, device, half)
+                _save(file, device, run.engine, half)
                 log.warning(f"the same command starts again with batches of {_sizes(half)}")
             raise
+
+
+def _begin(
+    file: Path, device: str, run: Run, model: PreTrainedModel, store: answered.Store
+) -> tuple[Budgets, bool]:
+    """The budgets to answer with, kept in a file, and whether the run began with others or none."""
+    chosen = budgets.resolve(run, model)
+    saved = _load(file, device, run.engine)
+    if saved:
+        began = halved(saved, run) if killed.ran_out_of_memory() else saved
+        chosen = requested(run, chosen, began)
+    if saved != chosen:
+        if saved:
+            log.warning(
+                f"answers all rows anew: batches of {_sizes(chosen)} where it began with "
+                f"{_sizes(saved)}"
+            )
+        store.clear()
+    _save(file, device, run.engine, chosen)
+    return chosen, saved != chosen
 
 
 def halved(chosen: Budgets, run: Run) -> Budgets:
@@ -129,16 +143,16 @@ def _sizes(chosen: Budgets) -> str:
     return f"{sizes['prompt_tokens']} tokens and {sizes['cache_gb']:g} GB of cache"
 
 
-def _load(file: Path, device: str) -> Budgets | None:
-    """The budgets that a run on such a device began with."""
+def _load(file: Path, device: str, engine: str) -> Budgets | None:
+    """The budgets that a run on such a device and by such an engine began with."""
     if not file.is_file():
         return None
     values: dict[str, Any] = read_json(file)
-    if values.pop("device", None) != device:
+    if (values.pop("device", None), values.pop("engine", None)) != (device, engine):
         return None
     return Budgets(**values)
 
 
-def _save(file: Path, device: str, chosen: Budgets) -> None:
+def _save(file: Path, device: str, engine: str, chosen: Budgets) -> None:
     values = {"prompt_tokens": chosen.prompt_tokens, "cache_bytes": chosen.cache_bytes}
-    write_json(file, {"device": device, **values})
+    write_json(file, {"device": device, "engine": engine, **values})

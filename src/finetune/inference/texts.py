@@ -5,7 +5,7 @@ from typing import Any
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import TextEval
-from finetune.inference.generate import Generated, GenerationContext, generate
+from finetune.inference.generate import Generated, GenerationContext
 from finetune.inference.predict import EvalT, Prediction, Request, RowT
 from finetune.modeling.prompts import Encoded
 
@@ -13,7 +13,7 @@ from finetune.modeling.prompts import Encoded
 def answers(request: Request[RowT, TextEval]) -> list[Prediction]:
     """For each row `id`, `prediction`, flags, and the likelihood of its completion."""
     completions = encoded_completions(request)
-    generated = generate(
+    generated = request.engine.generate(
         generation_context(request),
         [prompt.ids for prompt in request.prompts],
         [completion.ids for completion in completions],

@@ -10,28 +10,15 @@ from collections.abc import Sequence
 import torch
 from transformers import PreTrainedModel
 
-from finetune.inference.kv_cache import (
-    CachedBatch,
-    accepts_argument,
-    has_full_attention,
-    unwrapped,
-)
+from finetune.inference.kv_cache import CachedBatch, has_full_attention
+from finetune.modeling.attention import takes_tree_masks, tree_mask
 
 TokenPath = tuple[int, ...]
 
 
 def supports(model: PreTrainedModel) -> bool:
-    """Whether all of the model's layers attend as an attention mask of four dimensions says.
-
-    Not with sliding windows, nor where a model builds its attention itself, by columns or ALiBi.
-    """
-    inner = unwrapped(model)
-    return (
-        has_full_attention(model)
-        and accepts_argument(model, "position_ids")
-        and getattr(inner, "_supports_attention_backend", False)
-        and inner.config._attn_implementation in ("sdpa", "eager")
-    )
+    """Whether a tree can be scored in one pass; see `attention.takes_tree_masks`."""
+    return has_full_attention(model) and takes_tree_masks(model)
 
 
 @torch.inference_mode()
@@ -46,17 +33,13 @@ def node_logits(batch: CachedBatch, paths: Sequence[TokenPath]) -> torch.Tensor:
     ids = torch.tensor([[path[-1] for path in paths]], device=device).expand(rows, nodes)
     depths = torch.tensor([len(path) for path in paths], device=device)
     is_ancestor = torch.tensor([[one[: len(other)] == other for other in paths] for one in paths])
-    mask = torch.cat(
+    attends = torch.cat(
         [
             batch.mask.bool()[:, None].expand(-1, nodes, -1),
             is_ancestor.to(device).expand(rows, -1, -1),
         ],
         dim=-1,
-    )[:, None]
-    if unwrapped(batch.model).config._attn_implementation == "eager":
-        lowest = torch.finfo(batch.model.dtype).min  # eager attention adds the mask
-        mask = torch.zeros(mask.shape, dtype=batch.model.dtype, device=device).masked_fill(
-            ~mask, lowest
-        )
+    )
+    mask = tree_mask(attends, batch.model)
     positions = batch.mask.sum(-1, keepdim=True) + depths - 1
     return batch.slice_rows(0, rows).forward(ids, mask, positions, nodes)

@@ -18,6 +18,8 @@ from finetune.modeling.base import Base
 WEIGHTS = integrity.SINGLE
 HASH = "model_hash"
 CAN_CHECKPOINT = True
+TAKES_MASKS = True
+ANSWERS_NUMBERS = False
 # One file: its hash is the model's.
 SHARD_SIZE = "1000TB"
 

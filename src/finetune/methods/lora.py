@@ -5,6 +5,8 @@
 loading such an adapter computes the same change again, from the same base.
 """
 
+from collections.abc import Sequence
+
 from peft import LoraConfig, PeftModel
 from transformers import PreTrainedModel
 
@@ -15,19 +17,27 @@ from finetune.methods import adapters
 WEIGHTS = adapters.WEIGHTS
 HASH = "adapter_hash"
 CAN_CHECKPOINT = True
+TAKES_MASKS = True
+ANSWERS_NUMBERS = False
 save, load = adapters.save, adapters.load_on_base
 
 
-def attach(model: PreTrainedModel, options: Lora, method: Method | None = None) -> PeftModel:
+def attach(
+    model: PreTrainedModel,
+    options: Lora,
+    method: Method | None = None,
+    also_trained: Sequence[str] = (),
+) -> PeftModel:
     """The model with a new adapter attached and its own weights frozen, but for `lora.bias`.
 
-    The adapter is initialized by torch's global random generator.
+    The adapter is initialized by torch's global random generator; `also_trained` are names of
+    modules that are trained as a whole beside it.
 
     Raises:
         ModelError: the adapter does not fit the model.
     """
     key = "lora.target_modules" if options.init == "kaiming" else "lora"
-    attached = adapters.attach(model, _config(options), key)
+    attached = adapters.attach(model, _config(options, also_trained), key)
     biases = [p for name, p in attached.named_parameters() if name.endswith("bias")]
     if options.bias != "none" and not any(bias.requires_grad for bias in biases):
         raise ModelError(f"lora.bias: is {options.bias}, and this model has no such biases")
@@ -37,7 +47,7 @@ def attach(model: PreTrainedModel, options: Lora, method: Method | None = None) 
     return attached
 
 
-def _config(options: Lora) -> LoraConfig:
+def _config(options: Lora, also_trained: Sequence[str]) -> LoraConfig:
     return LoraConfig(
         r=options.r,
         lora_alpha=options.effective_alpha,
@@ -47,5 +57,6 @@ def _config(options: Lora) -> LoraConfig:
         use_rslora=options.rslora,
         init_lora_weights=True if options.init == "kaiming" else options.init,
         bias=options.bias,
+        modules_to_save=list(also_trained) or None,
         task_type="CAUSAL_LM",
     )

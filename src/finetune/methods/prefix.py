@@ -17,6 +17,9 @@ WEIGHTS = adapters.WEIGHTS
 HASH = "adapter_hash"
 # A layer that is computed again in the backward pass is given no past keys and values.
 CAN_CHECKPOINT = False
+# PEFT puts the prefix before masks of two dimensions only.
+TAKES_MASKS = False
+ANSWERS_NUMBERS = False
 save, load = adapters.save, adapters.load_on_base
 
 

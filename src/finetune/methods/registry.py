@@ -7,7 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.core.files import short_hash
 from finetune.core.schema import Lora, Method, Model
-from finetune.methods import full, lora, prefix
+from finetune.methods import full, lora, prefix, regression_head
 from finetune.modeling.base import Base
 
 MB = 10**6
@@ -17,12 +17,16 @@ class Tuner(Protocol):
     """What a tuner's module has.
 
     WEIGHTS: the file of what was trained; HASH: the key of its hash in `train.json`;
-    CAN_CHECKPOINT: whether it goes with gradient checkpointing.
+    CAN_CHECKPOINT: whether it goes with gradient checkpointing; TAKES_MASKS: whether attention
+    masks reach the model as they are; ANSWERS_NUMBERS: whether the tuned model answers with a
+    number in place of a text.
     """
 
     WEIGHTS: str
     HASH: str
     CAN_CHECKPOINT: bool
+    TAKES_MASKS: bool
+    ANSWERS_NUMBERS: bool
 
     def attach(self, model: PreTrainedModel, options: Lora, method: Method) -> PreTrainedModel:
         """The model to train; what is trainable requires gradients.
@@ -48,7 +52,7 @@ class Tuner(Protocol):
         """
 
 
-TUNERS = {"lora": lora, "prefix": prefix, "full": full}
+TUNERS = {"lora": lora, "prefix": prefix, "full": full, "regression_head": regression_head}
 
 
 def of(method: Method) -> Tuner:

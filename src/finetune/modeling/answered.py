@@ -2,6 +2,7 @@
 
 An answer may depend in its last bit on the rows that share its batch. So whole batches are stored,
 under the rows that they hold: the same batches are formed again, and those that are known skipped.
+Of several processes each has a file of its own, and reads all of them when it begins.
 
 The file has a line for each batch, a checksum and JSON, in which floats are exact. A line that a
 kill or a full disk cut short does not match its checksum, and is dropped.
@@ -22,12 +23,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from finetune.core import killed
+from finetune.core import killed, processes
 from finetune.core.interrupts import Interrupted
 
 log = logging.getLogger(__name__)
 
 FILE = "answers.jsonl"
+OF_RANK = "answers-{}.jsonl"
 # Answers are written at most so often: a kill costs no more than that.
 SECONDS_BETWEEN_WRITES = 2.0
 TYPE = "!"  # the key that names the type of an object in JSON
@@ -54,13 +56,18 @@ class Store:
 
     def __init__(self, folder: Path, save_minutes: float, saved: Callable[[], None]) -> None:
         """Read what an earlier process wrote; `saved` is called every `save_minutes`."""
-        self.file = folder / FILE
+        rank = processes.rank()
+        self.folder, self.file = folder, folder / (OF_RANK.format(rank) if rank else FILE)
         self.resumed_rows = self.rows = self.calls = 0
         self._saved, self._save_seconds = saved, 60 * save_minutes
         self._seconds = min(SECONDS_BETWEEN_WRITES, self._save_seconds)
         self._new: list[bytes] = []
         self._written_at = self._saved_at = time.monotonic()
-        self._known = self._read()
+        if not processes.is_main():
+            processes.barrier()  # the main process has removed what is damaged
+        self._known = {key: text for file in self._files() for key, text in _read(file).items()}
+        if processes.is_main():
+            processes.barrier()
 
     def call(self, desc: str) -> "Call":
         """The answers of the next call of `in_batches`."""
@@ -70,7 +77,8 @@ class Store:
     def clear(self) -> None:
         """Forget what an earlier process answered."""
         self._known.clear()
-        self.file.unlink(missing_ok=True)
+        for file in self._files() if processes.is_main() else ():
+            file.unlink(missing_ok=True)
 
     def known(self, key: str) -> list[Any] | None:
         """The stored results of a batch."""
@@ -106,24 +114,28 @@ class Store:
                 os.fsync(file.fileno())
         self._written_at = time.monotonic()
 
-    def _read(self) -> dict[str, str]:
-        """The lines of the file by their keys; a torn end is cut off, so that lines may follow."""
-        known: dict[str, str] = {}
-        if not self.file.is_file():
-            return known
-        position = end = damaged = 0
-        with self.file.open("rb") as file:
-            for line in file:
-                position += len(line)
-                if _is_whole(line):
-                    end, text = position, line[9:].decode()
-                    known[json.loads(text)["key"]] = text
-                elif line.endswith(b"\n"):
-                    damaged += 1
-        os.truncate(self.file, end)
-        if damaged:
-            log.warning(f"{self.file}: {damaged} damaged lines; their rows are answered again")
-        return known
+    def _files(self) -> list[Path]:
+        """The files of all processes that there were, whatever their number was."""
+        return sorted(self.folder.glob("answers*.jsonl"))
+
+
+def _read(path: Path) -> dict[str, str]:
+    """The lines of a file by their keys; a torn end is cut off, so that lines may follow."""
+    known: dict[str, str] = {}
+    position = end = damaged = 0
+    with path.open("rb") as file:
+        for line in file:
+            position += len(line)
+            if _is_whole(line):
+                end, text = position, line[9:].decode()
+                known[json.loads(text)["key"]] = text
+            elif line.endswith(b"\n"):
+                damaged += 1
+    if processes.is_main():
+        os.truncate(path, end)
+    if damaged:
+        log.warning(f"{path}: {damaged} damaged lines; their rows are answered again")
+    return known
 
 
 class Call:

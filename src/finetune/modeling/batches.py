@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import torch
 
+from finetune.core import processes
 from finetune.core.progress import bar
 from finetune.modeling import answered
 
@@ -19,7 +20,8 @@ def in_batches(
 ) -> list[Result]:
     """The results of `process(indices)` for batches of texts, in the texts' own order.
 
-    Batches that an earlier process answered are not processed again: see `answered`.
+    Batches that an earlier process answered are not processed again: see `answered`. Several
+    processes of a stage share the others: each processes some, all get all results.
 
     Args:
         lengths: the texts' lengths in tokens.
@@ -36,14 +38,18 @@ def in_batches(
             left.append(indices)
         else:
             results |= dict(zip(indices, known, strict=True))
-    with bar(None, desc, "row", total=len(lengths)) as progress:
+    ours = left[processes.rank() :: processes.count()]
+    answers: dict[int, Result] = {}
+    with bar(None, desc, "row", total=len(results) + sum(map(len, ours))) as progress:
         # The rate is computed from the rows of this process only.
         progress.initial = progress.n = len(results)
-        for indices in left:
+        for indices in ours:
             new = process(indices)
             call.add(indices, new)
-            results |= dict(zip(indices, new, strict=True))
+            answers |= dict(zip(indices, new, strict=True))
             progress.update(len(indices))
+    for of_rank in processes.gathered(answers):
+        results |= of_rank
     return [results[i] for i in range(len(lengths))]
 
 

@@ -20,7 +20,7 @@ from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.training.budget import Budget
 from finetune.training.dropout import use_row_dropout
-from finetune.training.losses import cross_entropy
+from finetune.training.losses import Loss, cross_entropy
 from finetune.training.step_trainer import Setup
 from finetune.training.trainer import train
 
@@ -81,7 +81,7 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
             model=model,
             pad_id=base.tokenizer.pad_token_id,
             dtype=base.dtype,
-            loss=cross_entropy,
+            loss=Loss(cross_entropy),
             budget=Budget(512),
             dropout_keys=use_row_dropout(model),
         )

@@ -8,6 +8,10 @@ from finetune.reporting.tables import Metrics
 from finetune.scoring.metrics import Metric
 from finetune.scoring.numbers import number
 
+NUMBER_LOSS = (
+    "Negative log-likelihood of log(1 + number) under the predicted Laplace distribution, in nats."
+)
+
 
 def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
     """Curves of a run, and the advice that training wrote with its metrics."""
@@ -20,7 +24,8 @@ def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
     if any(losses.values()):
         title = " ".join([f"{artifacts.task}: losses over steps.", *part.notes[:1]])
         svg = figures.losses(f"{name}-loss", title, losses["train"], losses["validation"], kept)
-        part.figures.append(Figure("Loss", artifacts.kind.report.loss(options), svg))
+        told = NUMBER_LOSS if train.get("head") == "number" else artifacts.kind.report.loss(options)
+        part.figures.append(Figure("Loss", told, svg))
     else:
         part.missing.append("No curves of the losses were written.")
     if scores := curves.get("validation_score"):

@@ -36,6 +36,7 @@ This page is written by `finetune shelf`, and `make check` fails where it is out
 """
 EMPTY = "Nothing is shelved yet."
 MISSING = "–"
+HAS_LORA = ("lora", "regression_head")  # tuners with the parameters lora.*
 # What is said of a method only where it is not this.
 UNUSUAL_LORA = {"dora": False, "rslora": False, "init": "kaiming", "bias": "none", "dropout": 0.0}
 UNUSUAL_TRAIN = {"epochs": 1.0, "patience": None, "select_by": "loss"}
@@ -155,11 +156,11 @@ def _total(by_stage: dict[str, float | None], decimals: int) -> str:
 def _method(of: dict[str, object], task: str) -> str:
     """`lora r 16, nf4`: what is tuned, at which precision of the base."""
     tuner = str(of.get("method.tuner", "lora"))
-    rank = f" r {of['lora.r']}" if tuner == "lora" and "lora.r" in of else ""
+    rank = f" r {of['lora.r']}" if tuner in HAS_LORA and "lora.r" in of else ""
     quantization = of.get("method.quantization", "none")
     precision = "" if quantization == "none" else f", {quantization}"
     rate = of.get(f"tasks.{task}.train.learning_rate")
-    keys = {key: f"lora.{key}" for key in UNUSUAL_LORA} if tuner == "lora" else {}
+    keys = {key: f"lora.{key}" for key in UNUSUAL_LORA} if tuner in HAS_LORA else {}
     keys |= {key: f"tasks.{task}.train.{key}" for key in UNUSUAL_TRAIN}
     usual = UNUSUAL_LORA | UNUSUAL_TRAIN
     unusual = [

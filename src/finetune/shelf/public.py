@@ -87,6 +87,8 @@ def _is_describing(text: str, keys: list[str]) -> bool:
         return bool(_HEX.fullmatch(text))
     if keys[-2:] == ["run", "device"]:
         return is_device(text)
+    if keys[-2:] == ["run", "engine"]:
+        return bool(_OPTION.fullmatch(text))
     if keys[-2:] == ["draws", "of"]:
         return text in _DRAWN
     return "protocol" in keys[:-1] and bool(_OPTION.fullmatch(text))

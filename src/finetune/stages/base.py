@@ -5,11 +5,12 @@ chance decides, of the examples or of sampled answers, there are rows of `eval.d
 And how likely general text is to it, for what tuning makes it forget.
 """
 
-from finetune.core import entry, paths, runstate
+from finetune.core import entry, paths, processes, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.core.schema import Precision
 from finetune.forgetting import likelihood, texts
+from finetune.inference.engines import registry as engines
 from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.inference.resuming import resumed
 from finetune.modeling import base as base_model
@@ -34,9 +35,10 @@ def run(params: StageParams, task: str) -> None:
         double_quantization=params.method.double_quantization,
         compute_dtype=params.method.compute_dtype,
     )
+    engine = engines.of(params.run, params.model, how)
     base = base_model.load(params.model, how, for_inference=True)
     answers = registry.predict(params.task.kind).answers
-    spec = EvalSpec(params.task.prompt, params.task.eval, answers)
+    spec = EvalSpec(params.task.prompt, params.task.eval, answers, engine)
     files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
     sections = (params.task.prompt, params.task.eval, params.model, how)
     identity = runstate.identity("base", params.task.kind, sections, files, params.model.name)
@@ -50,12 +52,17 @@ def run(params: StageParams, task: str) -> None:
                     predictions = predict_draws(
                         base, base.model, spec, rows[split], rows["train"], what, run.budgets, shots
                     )
-                write_jsonl(paths.predictions(task, name, split), predictions)
-        general = likelihood.rows(base, base.model, texts.items(), run.budgets, f"base {task}")
+                if processes.is_main():
+                    write_jsonl(paths.predictions(task, name, split), predictions)
+        general = likelihood.rows(
+            base, base.model, texts.items(), run.budgets, f"base {task}", engine
+        )
+        if not processes.is_main():
+            return
         write_jsonl(paths.general(task, "base"), general)
         metrics = {task: {"predict_base": {"run": run.metrics()}}}
         write_json(paths.metrics(task, "predict_base"), metrics)
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, in_processes=True)

@@ -3,10 +3,11 @@
 Where answers are sampled, there are rows of `eval.draws` draws.
 """
 
-from finetune.core import entry, paths, runstate
+from finetune.core import entry, paths, processes, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.forgetting import likelihood, texts
+from finetune.inference.engines import registry as engines
 from finetune.inference.predict import EvalSpec, predict_draws
 from finetune.inference.resuming import resumed
 from finetune.methods import registry as methods
@@ -20,9 +21,10 @@ def run(params: StageParams, task: str) -> None:
         split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
         for split in paths.SPLITS
     }
+    engine = engines.of(params.run, params.model, params.method, paths.adapter(task))
     tuned = methods.load(params.model, params.method, paths.adapter(task))
     answers = registry.predict(params.task.kind).answers
-    spec = EvalSpec(params.task.prompt, params.task.eval, answers)
+    spec = EvalSpec(params.task.prompt, params.task.eval, answers, engine)
     files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
     files += sorted(file for file in paths.adapter(task).rglob("*") if file.is_file())
     sections = (params.task.prompt, params.task.eval, params.model, params.method)
@@ -34,12 +36,17 @@ def run(params: StageParams, task: str) -> None:
             predictions = predict_draws(
                 tuned, tuned.model, spec, rows[split], rows["train"], what, run.budgets
             )
-            write_jsonl(paths.predictions(task, "tuned", split), predictions)
-        general = likelihood.rows(tuned, tuned.model, texts.items(), run.budgets, f"predict {task}")
+            if processes.is_main():
+                write_jsonl(paths.predictions(task, "tuned", split), predictions)
+        general = likelihood.rows(
+            tuned, tuned.model, texts.items(), run.budgets, f"predict {task}", engine
+        )
+        if not processes.is_main():
+            return
         write_jsonl(paths.general(task, "tuned"), general)
         metrics = {task: {"predict": {"run": run.metrics()}}}
         write_json(paths.metrics(task, "predict"), metrics)
 
 
 if __name__ == "__main__":
-    entry.main(run)
+    entry.main(run, in_processes=True)

@@ -21,12 +21,11 @@ from finetune.core import kinds
 from finetune.core.errors import ParamsError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from finetune.columns.kind_init import KindInit
     from finetune.core.rows import TaskRow
     from finetune.core.schema import Bootstrap, Score, Task, Train
     from finetune.inference.predict import Request
+    from finetune.modeling.prompts import PromptEncoder
     from finetune.reporting.parts import KindReport
     from finetune.scoring.baselines import Baseline
     from finetune.scoring.metrics import Flag, Grouping, Metric, Prediction
@@ -66,7 +65,7 @@ class Predict(Protocol):
 class LossModule(Protocol):
     """`loss.py`: what training minimizes."""
 
-    def loss(self, tokenizer: "PreTrainedTokenizerBase", train: "Train") -> "Loss":
+    def loss(self, encoder: "PromptEncoder", train: "Train") -> "Loss":
         """The loss of a completion's tokens, summed."""
 
 

@@ -55,17 +55,18 @@ def estimate(
     dtype: torch.dtype,
     examples: Sequence[Example],
     can_checkpoint: bool = True,
+    branches: int = 0,
 ) -> Budget:
     """The budget for training on these examples, from the memory that is free now.
 
-    `can_checkpoint`: see `choose`.
+    `can_checkpoint`: see `choose`; `branches`: the tokens that each example has besides.
 
     Raises:
         ModelError: see `choose`.
     """
     device = model.device.type
     trainable = registry.trainable_parameters(model)
-    rate = max_target_rate(examples)
+    rate = max_target_rate(examples, branches)
     free = available_on(device, options.memory_gb)
     footprints: dict[bool, Footprint] = {}
 
@@ -74,7 +75,7 @@ def estimate(
             footprints[checkpointing] = footprint.measure(model, rate, checkpointing)
         return footprints[checkpointing]
 
-    longest = max(len(example["input_ids"]) for example in examples)
+    longest = max(len(example["input_ids"]) for example in examples) + branches
     budget = choose(
         options.token_budget,
         longest,

@@ -15,7 +15,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from finetune.core import runstate
+from finetune.core import processes, runstate
 from finetune.core.errors import UserError, is_out_of_memory, squeezed
 from finetune.core.interrupts import Interruption
 from finetune.core.memory import GB
@@ -23,7 +23,10 @@ from finetune.training import state
 
 
 class ResumableTrainer(Trainer):
-    """A Trainer that seals each checkpoint, and rotates them only then."""
+    """A Trainer that seals each checkpoint, and rotates them only then.
+
+    Of several processes each has one, of which that of the main process alone saves.
+    """
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Save, seal and rotate.
@@ -31,6 +34,9 @@ class ResumableTrainer(Trainer):
         Raises:
             UserError: it cannot be written; what there is of it is removed.
         """
+        if not processes.is_main():
+            self.restore_position()
+            return
         run_state = Path(self.args.output_dir)
         folder = run_state / f"{state.CHECKPOINT}{self.state.global_step}"
         try:
@@ -44,6 +50,10 @@ class ResumableTrainer(Trainer):
             shutil.rmtree(folder, ignore_errors=True)
             raise UserError(_not_saved(folder, error)) from error
         state.rotate(run_state, self.state.best_global_step)
+
+    def _load_best_model(self) -> None:
+        processes.barrier()  # the main process has saved it
+        super()._load_best_model()
 
     def restore_position(self) -> None:
         """Look for the best checkpoint where the run state is now, not where it was saved."""

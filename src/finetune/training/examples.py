@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.core.errors import DataError
+from finetune.core.errors import DataError, UserError
 from finetune.core.rows import TaskRow
 from finetune.modeling.prompts import PromptEncoder
 
@@ -31,9 +31,20 @@ def num_target_tokens(example: Example) -> int:
     return sum(label != IGNORE_INDEX for label in example["labels"][1:])
 
 
-def max_target_rate(examples: Sequence[Example]) -> float:
-    """The largest fraction of an example's tokens that are targets, whose logits are computed."""
-    return max(num_target_tokens(example) / len(example["input_ids"]) for example in examples)
+def completion(example: Example) -> list[int]:
+    """The ids of an example's completion."""
+    return [label for label in example["labels"] if label != IGNORE_INDEX]
+
+
+def max_target_rate(examples: Sequence[Example], branches: int = 0) -> float:
+    """The largest fraction of an example's tokens whose logits are computed.
+
+    They are its targets, and so many `branches` (`losses.Branches`), which are tokens beside them.
+    """
+    return max(
+        (num_target_tokens(example) + branches) / (len(example["input_ids"]) + branches)
+        for example in examples
+    )
 
 
 @dataclass(frozen=True)
@@ -91,6 +102,32 @@ def encode(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
         completions_truncated=sum(completion.truncated for completion in completions),
         unlearned=unlearned,
     )
+
+
+def encode_numbers(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
+    """Each row's prompt as ids; the target of its last token is the row's number in hundredths.
+
+    For a model that answers with a number, where `encode` is for one that writes.
+
+    Raises:
+        UserError: the rows' answers are no numbers.
+    """
+    rows = [row.for_prompt(encoder.prompt) for row in rows]
+    prompts = [encoder.encode(row.input) for row in rows]
+    examples = []
+    for row, prompt in zip(rows, prompts, strict=True):
+        if row.number is None:
+            raise UserError(
+                "method.tuner: is regression_head, which answers with a number, and this task's "
+                "answers are none; take the method for the tasks with numbers alone, or "
+                "-S method=qlora"
+            )
+        # What stands behind the prompt is not read by it; it has the target's place.
+        last = prompt.ids[-1]
+        labels = [IGNORE_INDEX] * len(prompt.ids) + [round(100 * row.number)]
+        examples.append({"input_ids": [*prompt.ids, last], "labels": labels})
+    truncated = sum(prompt.truncated for prompt in prompts)
+    return Examples(examples, prompts_truncated=truncated, completions_truncated=0)
 
 
 def sampling_order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list[int]:

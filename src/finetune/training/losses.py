@@ -1,11 +1,45 @@
-"""The loss that every kind of task starts from."""
+"""What training minimizes: the cross-entropy that every kind starts from, and what is added."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 
-# Logits (tokens, vocabulary) and targets (tokens,) → the loss summed over the tokens.
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+from finetune.modeling.number_head import LEAST_SCALE
+
+TokenPath = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Branches:
+    """A loss of what a model would answer, not only of what it should.
+
+    paths: token ids that are tried after each prompt, in the same forward pass as its completion;
+    each non-empty prefix of a path is itself one of them.
+    loss: of logits (rows, 1 + paths, vocabulary), those after the prompt and after each path, and
+    of the ids of the rows' completions; summed over the rows.
+    """
+
+    paths: tuple[TokenPath, ...]
+    loss: Callable[[torch.Tensor, Sequence[Sequence[int]]], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a micro-batch.
+
+    of_targets: of logits (tokens, vocabulary) and targets (tokens,), summed over the tokens.
+    branches: what is added to it, if anything is.
+    """
+
+    of_targets: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    branches: Branches | None = None
+
+    @property
+    def paths(self) -> tuple[TokenPath, ...]:
+        """The token ids that are tried after each prompt."""
+        return self.branches.paths if self.branches else ()
 
 
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -14,3 +48,15 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     A sum, not a mean: a step is cut into micro-batches, and its mean is over all of them.
     """
     return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
+
+
+def number_likelihood(outputs: torch.Tensor, cents: torch.Tensor) -> torch.Tensor:
+    """Negative log-likelihood of log(1 + number) under Laplace distributions, summed, in nats.
+
+    `outputs` (rows, 2) are those of `modeling.number_head`; `cents` (rows,) are the numbers in
+    hundredths.
+    """
+    location, log_scale = outputs.float().unbind(-1)
+    log_scale = log_scale.clamp(min=math.log(LEAST_SCALE))
+    error = (torch.log1p(cents / 100) - location).abs()
+    return (error / log_scale.exp() + log_scale + math.log(2)).sum()

@@ -9,17 +9,21 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from finetune.modeling.batches import batches, pad_left, position_ids, within_budget
-from finetune.training.examples import IGNORE_INDEX, Example
+from finetune.training.examples import IGNORE_INDEX, Example, completion
+from finetune.training.losses import TokenPath
 
 MicroBatch = dict[str, torch.Tensor]
 
 
-def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
+def collate(
+    examples: Sequence[Example], pad_id: int, paths: Sequence[TokenPath] = ()
+) -> MicroBatch:
     """The tensors of a micro-batch, padded on the left, as inference does.
 
     `input_ids`, `attention_mask` and `position_ids` are (rows, longest row); `target_positions`
     (2, count) holds row and column of each position that predicts a target, `targets` (count,)
-    the ids of the targets.
+    the ids of the targets. With `paths` a column for each path is appended, and the mask is that of
+    `_with_paths`.
     """
     ids, mask = pad_left([example["input_ids"] for example in examples], pad_id)
     # A row's first token is no target: nothing but padding precedes it.
@@ -27,23 +31,69 @@ def collate(examples: Sequence[Example], pad_id: int) -> MicroBatch:
     labels, _ = pad_left(targets, IGNORE_INDEX)
     following = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORE_INDEX)
     predicting = (following != IGNORE_INDEX).nonzero().T
-    return {
+    batch = {
         "input_ids": ids,
         "attention_mask": mask,
         "position_ids": position_ids(mask),
         "target_positions": predicting,
         "targets": following[predicting[0], predicting[1]],
     }
+    return _with_paths(batch, examples, paths) if paths else batch
+
+
+def _with_paths(
+    batch: MicroBatch, examples: Sequence[Example], paths: Sequence[TokenPath]
+) -> MicroBatch:
+    """The batch with the last token of each path in a column of its own, behind all others.
+
+    Such a token attends to its row's prompt, to the paths that are prefixes of its own and to
+    itself, and has the position that follows from their number. `attention_mask` is then boolean
+    (rows, columns, columns): whether the token of a column attends to that of another.
+    `target_positions` ends with those of the branches: of each row the prompt's last token, and
+    all paths.
+    """
+    mask = batch["attention_mask"].bool()
+    rows, width = mask.shape
+    completions = torch.tensor([len(completion(example)) for example in examples])
+    ends = width - completions  # the columns of the completions' first tokens
+    is_prompt = mask & (torch.arange(width) < ends[:, None])
+    starts_with = torch.tensor([[one[: len(other)] == other for other in paths] for one in paths])
+    attends = torch.zeros(rows, width + len(paths), width + len(paths), dtype=torch.bool)
+    causal = torch.ones(width, width, dtype=torch.bool).tril() & mask[:, None]
+    # Padding attends to itself: to attend to nothing is not a number.
+    attends[:, :width, :width] = causal | torch.eye(width, dtype=torch.bool)
+    attends[:, width:, :width] = is_prompt[:, None]
+    attends[:, width:, width:] = starts_with
+    depths = torch.tensor([len(path) for path in paths])
+    last = torch.tensor([path[-1] for path in paths])
+    columns = torch.arange(width, width + len(paths)).expand(rows, -1)
+    branches = torch.cat([ends[:, None] - 1, columns], dim=1)
+    number = torch.arange(rows)[:, None].expand_as(branches)
+    return {
+        "input_ids": torch.cat([batch["input_ids"], last.expand(rows, -1)], dim=1),
+        "attention_mask": attends,
+        "position_ids": torch.cat(
+            [batch["position_ids"], is_prompt.sum(1, keepdim=True) + depths - 1], dim=1
+        ),
+        "target_positions": torch.cat(
+            [batch["target_positions"], torch.stack([number.flatten(), branches.flatten()])], dim=1
+        ),
+        "targets": batch["targets"],
+    }
 
 
 def micro_batches(
-    examples: Sequence[Example], token_budget: int, pad_id: int
+    examples: Sequence[Example],
+    token_budget: int,
+    pad_id: int,
+    paths: Sequence[TokenPath] = (),
 ) -> Iterator[tuple[list[int], MicroBatch]]:
     """The indices in `examples` and the tensors of each micro-batch, the longest rows first.
 
-    A micro-batch has at most `token_budget` tokens, rows × longest row with padding, or is a single
-    longer row. The split depends on lengths and budget only, so that a resumed run repeats it.
+    A micro-batch has at most `token_budget` tokens, rows × longest row with padding and paths, or
+    is a single longer row. The split depends on lengths and budget only, so that a resumed run
+    repeats it.
     """
-    lengths = [len(example["input_ids"]) for example in examples]
+    lengths = [len(example["input_ids"]) + len(paths) for example in examples]
     for indices in batches(lengths, within_budget(token_budget)):
-        yield indices, collate([examples[i] for i in indices], pad_id)
+        yield indices, collate([examples[i] for i in indices], pad_id, paths)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
+from finetune.core import processes
 from finetune.core.errors import is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.rows import TaskRow
@@ -89,7 +90,7 @@ class ValidationScore:
 
         The model must be in evaluation mode. Random state is not changed.
         """
-        limits = self._budgets(model)
+        limits = processes.from_main(lambda: self._budgets(model))
         with torch.random.fork_rng():
             try:
                 what = f"{self.what}, step {step}"

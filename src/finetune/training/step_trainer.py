@@ -1,5 +1,6 @@
 """A Trainer whose data items are optimizer steps: losses of micro-batches, and their logs."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,16 +10,18 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl
 
+from finetune.core import processes
 from finetune.core.errors import ModelError
 from finetune.core.memory import trim_heap
 from finetune.modeling import precision
+from finetune.modeling.attention import tree_mask
 from finetune.modeling.head import head_at
 from finetune.training import evaluations
 from finetune.training.budget import Budget
 from finetune.training.callbacks import RunningLoss
 from finetune.training.checkpoints import ResumableTrainer
 from finetune.training.dropout import DropoutKeys
-from finetune.training.examples import Example, Step, num_target_tokens
+from finetune.training.examples import Example, Step, completion, num_target_tokens
 from finetune.training.losses import Loss
 from finetune.training.meter import Meter
 from finetune.training.micro_batches import MicroBatch, micro_batches
@@ -93,19 +96,22 @@ class StepTrainer(ResumableTrainer):
     ) -> torch.Tensor:
         """Backward passes over the micro-batches of a step; returns the step's mean loss, a scalar.
 
-        The mean is over the target tokens of the whole step, whatever the micro-batches.
+        The mean is over the target tokens of the whole step, whatever the micro-batches and the
+        processes that share its rows.
         """
         model.train()
         step, dropout_keys = inputs["step"], self.setup.dropout_keys
         examples = [self.examples[row] for row in step.rows]
         num_targets = max(1, sum(map(num_target_tokens, examples)))
-        total = torch.zeros((), device=self.args.device)
+        total, paths = torch.zeros((), device=self.args.device), self.setup.loss.paths
         for indices, batch in self._micro_batches(examples):
             dropout_keys.by_row = [(self.args.seed, step.number, step.rows[i]) for i in indices]
-            dropout_keys.lengths = [len(examples[i]["input_ids"]) for i in indices]
-            loss = self._summed_loss(model, batch) / num_targets
+            dropout_keys.lengths = [len(examples[i]["input_ids"]) + len(paths) for i in indices]
+            chosen = [examples[i] for i in indices]
+            loss = self._summed_loss(model, batch, chosen) / num_targets
             self.accelerator.backward(loss)
             total += loss.detach()
+        processes.sum_gradients(list(model.parameters()), total)
         if not math.isfinite(total.item()):
             raise _not_finite("loss", step)
         self.running_loss.add(total.item())
@@ -127,9 +133,10 @@ class StepTrainer(ResumableTrainer):
             evaluations.TRAIN_LOSS: self.running_loss.take("evaluation"),
         }
         score = setup.score(self.model, step) if setup.score else None
+        score = processes.from_main(lambda: score)
         if score is not None:
             logged[evaluations.SCORE] = score
-        if setup.keep:
+        if setup.keep and processes.is_main():
             setup.keep(step)
         self.log(logged)
         done = evaluations.of_history(self.state.log_history)
@@ -147,25 +154,40 @@ class StepTrainer(ResumableTrainer):
         """
         self.model.eval()
         sums = [
-            self._summed_loss(self.model, batch).item()
-            for _, batch in self._micro_batches(self.validation)
+            self._summed_loss(self.model, batch, [self.validation[i] for i in indices]).item()
+            for indices, batch in self._micro_batches(self.validation)
         ]
-        loss = math.fsum(sums) / max(1, sum(map(num_target_tokens, self.validation)))
+        of_all = itertools.chain.from_iterable(processes.gathered(sums))
+        loss = math.fsum(of_all) / max(1, sum(map(num_target_tokens, self.validation)))
         if not math.isfinite(loss):
             raise _not_finite("validation loss", Step(self.state.global_step, ()))
         return loss
 
     def _micro_batches(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], MicroBatch]]:
-        for indices, batch in micro_batches(examples, self.setup.budget.tokens, self.setup.pad_id):
-            yield indices, self._prepare_inputs(batch)
+        """The micro-batches of this process's share of the examples, with indices in these."""
+        share, setup = processes.share([len(e["input_ids"]) for e in examples]), self.setup
+        ours, budget = [examples[i] for i in share], setup.budget.tokens
+        for indices, batch in micro_batches(ours, budget, setup.pad_id, setup.loss.paths):
+            yield [share[i] for i in indices], self._prepare_inputs(batch)
 
-    def _summed_loss(self, model: nn.Module, batch: MicroBatch) -> torch.Tensor:
+    def _summed_loss(
+        self, model: nn.Module, batch: MicroBatch, examples: Sequence[Example]
+    ) -> torch.Tensor:
         """The loss summed over the target tokens of a micro-batch, a scalar."""
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids")}
-        positions = batch["target_positions"]
-        with precision.autocast(model, self.setup.dtype), head_at(model, positions):
+        loss, targets = self.setup.loss, batch["targets"]
+        if loss.paths:
+            inputs["attention_mask"] = tree_mask(inputs["attention_mask"], self.setup.model)
+        with (
+            precision.autocast(model, self.setup.dtype),
+            head_at(model, batch["target_positions"]),
+        ):
             logits = model(**inputs, use_cache=False).logits
-        return self.setup.loss(logits, batch["targets"])
+        total = loss.of_targets(logits[: len(targets)], targets)
+        if loss.branches:
+            after = logits[len(targets) :].unflatten(0, (len(examples), -1))
+            total = total + loss.branches.loss(after, [completion(each) for each in examples])
+        return total
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
         norm = super()._clip_grad_norm(model)

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.trainer_callback import PrinterCallback
 
-from finetune.core import interrupts
+from finetune.core import interrupts, processes
 from finetune.core.errors import ModelError
 from finetune.core.memory import GB
 from finetune.core.schema import Run, Train
@@ -80,7 +80,7 @@ def train(
     count, rows = num_steps_and_rows(options, len(examples))
     schedule = optimizer_steps(examples, rows, options.batch_size, options.seed)
     patience, clock = EarlyStopping(options.patience, setup.higher_is_better), Clock()
-    checkpoint = state.last_checkpoint(run_state)
+    checkpoint = processes.from_main(lambda: state.last_checkpoint(run_state))
     resumed_at = state.step_of(checkpoint) if checkpoint else 0
     if resumed_at:
         log.info(f"resumes from step {resumed_at} of {count}")
@@ -109,6 +109,7 @@ def train(
         checkpointed(setup.model, setup.budget.gradient_checkpointing),
     ):
         trainer.add_callback(Resume(trainer.restore_position, interruption))
+        processes.copy_from_main([p for p in setup.model.parameters() if p.requires_grad])
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = clock.seconds()
     history = list(trainer.state.log_history)
@@ -188,7 +189,9 @@ def _hardware(seconds: float, tokens: int, resumed_at: int) -> dict[str, Any]:
         "device": hardware.device_name(),
         "minutes": round(seconds / 60, 2),
         "tokens_per_second": round(tokens / seconds),
-        "peak_memory_gb": round(hardware.peak_memory() / GB, 2),
+        # Of the process that took the most.
+        "peak_memory_gb": round(max(processes.gathered(hardware.peak_memory())) / GB, 2),
+        "processes": processes.count(),
         "resumed_at_step": resumed_at,
     }
 

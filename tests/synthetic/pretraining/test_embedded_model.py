@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from finetune.core.params import read
-from finetune.tasks.price.loss import price_tokens
+from finetune.tasks.price.rows import PRICES
 from synthetic.pretraining import corpus, make
 
 ROOT = Path(__file__).parents[3]
@@ -29,9 +29,11 @@ def test_its_tokenizer_has_every_price_and_a_chat_template():
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(FOLDER)
-    assert len(set(price_tokens(tokenizer))) == 1000
+    prices = [tokenizer(str(p), add_special_tokens=False)["input_ids"] for p in PRICES]
+    assert {len(ids) for ids in prices} == {1}
+    assert len({token for (token,) in prices}) == 1000
     assert tokenizer.chat_template
-    assert tokenizer("It is 347 cm.")["input_ids"].count(price_tokens(tokenizer)[347]) == 1
+    assert tokenizer("It is 347 cm.")["input_ids"].count(*prices[347]) == 1
 
 
 def test_pretraining_shows_no_row_of_a_split_and_no_prompt_of_a_task():

@@ -43,6 +43,23 @@ def test_a_category_has_its_own_median_and_one_unseen_that_of_all():
     assert predictions == [250.0, 20.0, 55.0, 55.0]
 
 
+def test_basic_features_are_length_numbers_and_names():
+    def row(brand: str, watts: int, price: float) -> dict:
+        return product(f"{brand} lamp\nIt has {watts} watts.", price)
+
+    # A name in two rows only is not one of them: its rows are like those without any.
+    known = [row("Noble", 50, 150.0), row("Aster", 50, 50.0), row("plain", 50, 100.0)] * 10
+    train = [*known, row("Other", 50, 700.0), row("Other", 50, 700.0)]
+    test = [row(name, 50, 0.0) for name in ("Noble", "Aster", "Other", "plain")]
+    splits = {"train": train, "validation": train, "test": test}
+    predictions = on_products("basic_features", splits).predictions
+    assert predictions == pytest.approx([150, 50, 200, 200])
+    larger = [product(f"A lamp\nIt has {watts} watts.", 10.0 * watts) for watts in range(1, 40)]
+    splits = {"train": larger, "validation": larger, "test": [larger[4], larger[34]]}
+    small, large = on_products("basic_features", splits).predictions
+    assert small < 150 < large
+
+
 @pytest.mark.parametrize("name", REGRESSIONS)
 def test_a_regression_learns_the_word_that_decides_the_price(products, name):
     def error(predictions: list[float]) -> float:
@@ -54,7 +71,7 @@ def test_a_regression_learns_the_word_that_decides_the_price(products, name):
     assert learned == on_products(name, products).predictions
 
 
-@pytest.mark.parametrize("name", REGRESSIONS)
+@pytest.mark.parametrize("name", ["basic_features", *REGRESSIONS])
 def test_a_regression_stays_between_nothing_and_the_most_expensive_of_train(products, name):
     # A sum of words' prices would make of one about -10, of the other well over 100.
     products["test"] = [product("wood tin", 0), product("gold gem", 0), product("unheard of", 0)]

@@ -134,6 +134,14 @@ def test_what_cleaning_changes_is_found():
     assert not set(rows.peculiarities(row("A lamp for 5 dollars", category="Garden")))
 
 
+@pytest.mark.parametrize(
+    ("price", "is_above"), [(999.49, False), (999.5, True), ("$1,299.00", True)]
+)
+def test_prices_above_what_the_model_can_say_are_counted(price, is_above):
+    found = set(rows.peculiarities(row("A lamp", price, category="Garden")))
+    assert ("price_above_999" in found) == is_above
+
+
 @pytest.mark.parametrize("blank", ["\n", " ", "\t", " \n", "\r\n", "\n\u00a0"])
 @pytest.mark.parametrize("end", ["a lamp", "price is $5 or so", "price is $5", ""])
 def test_many_blanks_take_no_time(blank, end):

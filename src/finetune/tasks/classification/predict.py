@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from finetune.core.errors import DataError
-from finetune.inference import choices
 from finetune.inference.choices import Distribution
 from finetune.inference.predict import Prediction, Request
+from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.classification.options import LabelEval
 from finetune.tasks.classification.rows import Row
 
@@ -20,8 +20,8 @@ def answers(request: Request[Row, LabelEval]) -> list[Prediction]:
         DataError: a row has a label that cannot be predicted.
     """
     labels = label_set(request.rows, request.train, request.eval.labels)
-    tree = choices.choice_tree(request.encoder, labels, "label")
-    predicted = choices.distributions(
+    tree = choice_tree(request.encoder, labels, "label")
+    predicted = request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
         tree,

@@ -6,7 +6,6 @@ are scored, so that another rule of reading decodes nothing again.
 """
 
 from finetune.inference import texts
-from finetune.inference.generate import greedy, sample
 from finetune.inference.predict import Prediction, Request
 from finetune.tasks.math.options import MathEval
 from finetune.tasks.math.rows import Row
@@ -21,11 +20,11 @@ def answers(request: Request[Row, MathEval]) -> list[Prediction]:
     context, completions = texts.generation_context(request), texts.encoded_completions(request)
     prompts = [prompt.ids for prompt in request.prompts]
     targets = [completion.ids for completion in completions]
-    options = request.eval
+    options, engine = request.eval, request.engine
     if options.strategy == "greedy":
-        candidates = [[answer] for answer in greedy(context, prompts, targets)]
+        candidates = [[answer] for answer in engine.greedy(context, prompts, targets)]
     else:
-        candidates = sample(
+        candidates = engine.sample(
             context, prompts, options.samples, options.temperature, options.seed, targets
         )
     predictions = texts.predictions(request.rows, [first for first, *_ in candidates], completions)

@@ -5,7 +5,9 @@ against. Where it may be fitted on the price or on its logarithm, the validation
 two fits of ridge are a baseline each.
 """
 
+import re
 import statistics
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,10 @@ from finetune.scoring.metrics import Row
 from finetune.tasks.price.rows import usd
 
 SEED = 0
+# Of `basic_features`: so many names, each in so many rows of train or more.
+NAMES, LEAST_NAMED = 50, 3
+NAME = re.compile(r"\b[A-Z][A-Za-z]+\b")
+NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 THREADS = 2
 # From USD to what is fitted, and back.
 Scale = tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]
@@ -57,6 +63,16 @@ def category_median(splits: Splits, _: Score) -> Fitted:
             prices.setdefault(row["category"], []).append(row["price"])
     medians = {category: statistics.median(known) for category, known in prices.items()}
     return lambda rows: Answers([medians.get(row["category"], overall) for row in rows])
+
+
+def basic_features(splits: Splits, _: Score) -> Fitted:
+    """Linear regression on what a text looks like: its length, its numbers, the commonest names.
+
+    Names are capitalized words of the first line, of which the brand is mostly one.
+    """
+    from sklearn.linear_model import LinearRegression
+
+    return _regression(splits, _looks(splits), LinearRegression, PRICE)
 
 
 def ridge(splits: Splits, _: Score) -> Fitted:
@@ -144,6 +160,7 @@ BASELINES = (
     Baseline("mean", "one price: the mean of train", mean),
     Baseline("median", "one price: the median of train", median),
     Baseline("category_median", "the median of the category", category_median),
+    Baseline("basic_features", "linear regression on length, numbers and names", basic_features),
     Baseline("ridge", "linear regression of the price on words", ridge),
     Baseline("ridge_log", "linear regression of log(1 + price) on words", ridge_log),
     Baseline("svr", "support vectors on words", svr),
@@ -169,6 +186,32 @@ class _Features:
         return _Features(
             change(self.train), change(self.validation), lambda rows: change(self.of(rows))
         )
+
+
+def _looks(splits: Splits) -> _Features:
+    """Logarithms of characters, words and the largest number, how many numbers, and names."""
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    def title(row: Row) -> str:
+        return row["text"].partition("\n")[0]
+
+    titles = [title(row) for row in splits["train"]]
+    counted = Counter(name for text in titles for name in dict.fromkeys(NAME.findall(text)))
+    names = [name for name, count in counted.most_common(NAMES) if count >= LEAST_NAMED]
+    vectorizer = CountVectorizer(
+        vocabulary=sorted(names), binary=True, lowercase=False, token_pattern=NAME.pattern
+    )
+
+    def of(rows: Sequence[Row]) -> Any:
+        looks = []
+        for row in rows:
+            numbers = [float(number) for number in NUMBER.findall(row["text"])]
+            sizes = (len(row["text"]), len(row["text"].split()), max(numbers, default=0))
+            looks.append([*np.log1p(sizes), len(numbers)])
+        named = vectorizer.transform([title(row) for row in rows]).toarray() if names else []
+        return np.hstack([np.array(looks), np.array(named).reshape(len(rows), -1)])
+
+    return _Features(of(splits["train"]), of(splits["validation"]), of)
 
 
 def _texts(splits: Splits, pairs: bool, max_words: int | None = None) -> _Features:

@@ -9,9 +9,13 @@ from finetune.core.schema import Count, RowFields
 
 
 class PriceTrain(schema.Train):
-    """The optimization, with the weight of the expected error in the loss; see `loss.py`."""
+    """The optimization, with the weight and form of the expected error in the loss; see `loss.py`.
+
+    The form matters where a tokenizer splits prices; with `auto` there is no such error there.
+    """
 
     number_loss: Annotated[float, Field(ge=0)]
+    number_loss_form: Literal["auto", "digits", "prices"] = "auto"
 
 
 class PriceEval(schema.Eval):

@@ -8,10 +8,13 @@ import statistics
 
 import numpy as np
 
-from finetune.inference import choices, distributions
+from finetune.inference import distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import longer_numbers
+from finetune.inference.outputs import after_prompts
 from finetune.inference.predict import Prediction, Request
+from finetune.modeling import number_head
+from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.price.options import PriceEval
 from finetune.tasks.price.rows import PRICES, Row, nearest_dollar
 
@@ -21,8 +24,19 @@ CONTINUES = 0.5
 
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     """The point estimate in USD that `eval.estimate` names, and how good the distribution is."""
-    tree = choices.choice_tree(request.encoder, [str(price) for price in PRICES], "price")
-    predicted = choices.distributions(
+    with number_head.answering(request.model) as has_head:
+        predicted = _from_head(request) if has_head else _from_tokens(request)
+    constant = statistics.median(row.price for row in request.train)
+    return [
+        _answer(row, distribution, constant, request.eval)
+        for row, distribution in zip(request.rows, predicted, strict=True)
+    ]
+
+
+def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
+    """The distributions of a model that writes prices."""
+    tree = choice_tree(request.encoder, [str(price) for price in PRICES], "price")
+    return request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
         tree,
@@ -32,10 +46,20 @@ def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
         request.what,
         longer_numbers(request.base.tokenizer),
     )
-    constant = statistics.median(row.price for row in request.train)
+
+
+def _from_head(request: Request[Row, PriceEval]) -> list[Distribution]:
+    """The distributions of a model with a number head: it puts no mass on what is no price."""
+    outputs = after_prompts(
+        request.model,
+        [prompt.ids for prompt in request.prompts],
+        request.budgets,
+        request.base.tokenizer.pad_token_id,
+        request.what,
+    )
     return [
-        _answer(row, distribution, constant, request.eval)
-        for row, distribution in zip(request.rows, predicted, strict=True)
+        Distribution(distributions.laplace(location, log_scale, len(PRICES)), outside=0.0, mass=1.0)
+        for location, log_scale in outputs
     ]
 
 

@@ -50,7 +50,7 @@ def _loss(train: Train) -> str:
         return f"{loss}."
     return (
         f"{loss}; where prices are single tokens, plus {weight:g} times the expected error in "
-        "100 USD."
+        "100 USD; where they are several, what number_loss_form says."
     )
 
 

@@ -41,6 +41,11 @@ class Row(TaskRow):
         return str(nearest_dollar(self.price))
 
     @property
+    def number(self) -> float:
+        """The price."""
+        return self.price
+
+    @property
     def answer_in_input(self) -> bool:
         """Whether a price in the description is the row's, to the nearest dollar."""
         written = (price.lstrip("$ ").replace(",", "") for price in _PRICE.findall(self.text))
@@ -108,5 +113,7 @@ def peculiarities(row: Mapping[str, Any]) -> Iterator[str]:
         yield "answer_in_text"
     if _PRICE.search(description(text)):
         yield "some_price_in_description"
+    if usd(row.get("price")) >= HIGHEST + 0.5:
+        yield f"price_above_{HIGHEST}"
     if not row.get("category"):
         yield "category_missing"

@@ -1,11 +1,10 @@
 """The training loss of summaries: cross-entropy of their tokens."""
 
-from transformers import PreTrainedTokenizerBase
-
 from finetune.core.schema import Train
+from finetune.modeling.prompts import PromptEncoder
 from finetune.training.losses import Loss, cross_entropy
 
 
-def loss(tokenizer: PreTrainedTokenizerBase, train: Train) -> Loss:
+def loss(encoder: PromptEncoder, train: Train) -> Loss:
     """Cross-entropy: it depends on neither the tokenizer nor the parameters."""
-    return cross_entropy
+    return Loss(cross_entropy)

@@ -1,0 +1,1 @@
+"""What computes answers: our own code, transformers as the reference, or vLLM; see `registry`."""
