@@ -30,13 +30,21 @@ def workspace(tmp_path):
     return write
 
 
+def later(section: str) -> dict[str, object]:
+    """Parameters of training that runs of earlier versions do not have."""
+    values = {"patience": None, "select_by": "loss", "keep_checkpoints": False}
+    return {f"{section}.{name}": value for name, value in values.items()}
+
+
 def test_a_run_is_its_parameters_kinds_and_scored_predictions(workspace):
     params = {"tasks": {"goods": {**KIND, "train": {"seed": 1}}}, "run": {"workers": 2}}
     root = workspace(params, {"predictions/goods/scored/tuned.jsonl": ROWS})
     run = runs.read(root, runs.WORKSPACE)
     assert run.kinds == {"goods": "price"}
     assert run.predictions == {"goods": ROWS}
-    assert run.params == {"tasks.goods.kind": "price", "tasks.goods.train.seed": 1}
+    assert run.params == {
+        "tasks.goods.kind": "price", "tasks.goods.train.seed": 1, **later("tasks.goods.train"),
+    }  # fmt: skip
 
 
 def test_a_run_of_before_scoring_was_a_stage_is_read_with_its_parameters_renamed(workspace):
@@ -55,7 +63,19 @@ def test_a_run_of_before_scoring_was_a_stage_is_read_with_its_parameters_renamed
         "train.seed": 1,
         "tasks.goods.train.num_evals": 4,
         "tasks.goods.train.seed": 1,
+        **later("train"),
+        **later("tasks.goods.train"),
     }
+
+
+def test_parameters_that_were_added_since_have_their_defaults(workspace):
+    params = {"tasks": {"goods": KIND}, "lora": {"r": 8}, "method": {"quantization": "nf4"}}
+    root = workspace(params, {"predictions/goods/tuned.jsonl": ROWS})
+    known = runs.read(root, runs.WORKSPACE).params
+    assert known["lora.r"] == 8
+    assert (known["lora.dora"], known["lora.init"]) == (False, "kaiming")
+    assert (known["method.tuner"], known["method.quantization"]) == ("lora", "nf4")
+    assert "lora.alpha" not in known  # it never had one
 
 
 def test_a_run_that_is_not_scored_yet_is_refused(workspace):

@@ -13,6 +13,7 @@ from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
 from finetune.core.params import UNDECLARED, is_composed, new_key, read_yaml
+from finetune.core.schema import Lora, Method, Section, Train
 from finetune.shelf import public, reading
 from finetune.shelf.about import About, Digest
 from finetune.shelf.rows import IDS, public_id
@@ -236,7 +237,7 @@ def _raw_params(
 
 
 def _comparable(params: dict[str, object], kinds: dict[str, str]) -> dict[str, object]:
-    named = public.by_key(_renamed(params, list(kinds)))
+    named = public.by_key(_completed(_renamed(params, list(kinds)), list(kinds)))
     # Settings of the machine are no difference between runs, and composed ones none of their own.
     return {
         key: value
@@ -267,6 +268,23 @@ def _renamed(params: dict[str, object], tasks: Sequence[str]) -> dict[str, objec
             if key.startswith("train."):
                 named.setdefault(f"tasks.{task}.{key}", value)
     return named
+
+
+def _completed(params: dict[str, object], tasks: Sequence[str]) -> dict[str, object]:
+    """The parameters, and the defaults of those that were added since.
+
+    What a default says is what was done before there was a choice.
+    """
+    sections: dict[str, type[Section]] = {"lora": Lora, "method": Method, "train": Train}
+    sections |= {f"tasks.{task}.train": Train for task in tasks}
+    later = {
+        f"{section}.{name}": field.get_default()
+        for section, model in sections.items()
+        if any(key.startswith(f"{section}.") for key in params)
+        for name, field in model.model_fields.items()
+        if not field.is_required() and name != "selection"  # composed, never set
+    }
+    return later | params
 
 
 def _check_params(name: str, task: str, params: dict[str, object], stages: dict[str, Any]) -> None:
