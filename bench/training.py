@@ -1,7 +1,7 @@
 """Trained tokens a second against what a user would pick instead.
 
     pip install --no-deps -r bench/requirements.txt
-    python bench/training.py --model models/smollm2 --data ../data/samsum/train.jsonl
+    python bench/training.py --model models/smollm2 --data ../data/samsum/train.json
 
 The same model, adapter, precision, rows and optimizer steps each time, in a process of its own, so
 that the peak of its memory is its own too; ways take turns. Tokens are those of the rows, without
@@ -98,7 +98,9 @@ def _print(measured: dict[str, list[dict[str, float]]], work: Work) -> None:
             [
                 way,
                 f"{statistics.median(rates):.0f}",
-                f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})",
+                f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
+                if ratios
+                else "–",
                 f"{100 * statistics.median(run['utilization'] for run in runs):.0f} %",
                 f"{max(run['peak_gb'] for run in runs):.2f}",
                 f"{runs[0]['steps']:.0f} steps, loss {runs[0]['loss']:.3f}",
@@ -161,14 +163,20 @@ def _run(way: str, work: Work) -> dict[str, float]:
 
 def _rows(work: Work) -> list[Any]:
     from finetune.core import params
+    from finetune.data import readers
     from finetune.tasks import registry
 
     task = params.read(ROOT / "params.yaml").tasks[work.task]
     kind = registry.rows(task.kind)
     if work.data:
-        lines = Path(work.data).read_text(encoding="utf-8").splitlines()
-        chosen = random.Random(0).sample(lines, work.rows)
-        return [kind.clean(json.loads(line)) for line in chosen]
+        fields = task.source.files.fields
+        read = [
+            {name: row.get(path) for name, path in fields.items()}
+            for _, row in readers.read(Path(work.data))
+            if isinstance(row, dict)
+        ]
+        chosen = random.Random(0).sample(read, min(work.rows, len(read)))
+        return [kind.clean(row) for row in chosen]
     generator = importlib.import_module(f"synthetic.rows.{task.source.embedded}")
     made = itertools.islice(generator.rows(random.Random(0)), work.rows)
     return [kind.clean({"id": str(n), **row}) for n, row in enumerate(made)]

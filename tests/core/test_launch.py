@@ -125,3 +125,22 @@ def test_a_rank_leaves_what_its_parent_is_to_tell(tmp_path, monkeypatch, error, 
 def test_a_bug_of_a_rank_is_not_hidden():
     with pytest.raises(ZeroDivisionError), launch.reported("train"):
         raise ZeroDivisionError
+
+
+def test_a_signal_before_there_is_a_rank_ends_the_run_too(monkeypatch):
+    def interrupted(*_: object) -> dict[int, int]:
+        signal.raise_signal(signal.SIGINT)
+        return {}  # as the ranks ended, which were never told
+
+    monkeypatch.setattr(launch, "_run", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(Interrupted):
+            launch.launch("train", "price", 2, "finetune")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_an_empty_variable_of_a_launcher_is_none(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "")
+    launch.check_launcher()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from finetune.core.errors import ModelError
 from finetune.modeling import number_head
 from finetune.modeling.head import head_at
 
@@ -57,3 +58,30 @@ def test_it_is_asked_at_selected_positions_only(model):
         with head_at(model, torch.tensor([[1, 0], [4, 9]])):
             chosen = outputs(model)
     assert torch.allclose(chosen, everywhere[[1, 0], [4, 9]], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("Gemma2", {"final_logit_softcapping": 3.0}),
+        ("Granite", {"logits_scaling": 8.0}),
+        ("Cohere", {"logit_scale": 0.0625}),
+    ],
+)
+def test_a_model_that_changes_its_outputs_after_the_last_layer_is_refused(name, changed):
+    import transformers
+
+    small = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "vocab_size": 32,
+        "num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 8, "pad_token_id": 0,
+    }  # fmt: skip
+    config = getattr(transformers, f"{name}Config")(**small, **changed)
+    model = getattr(transformers, f"{name}ForCausalLM")(config).eval()
+    with pytest.raises(ModelError, match=r"method\.tuner: .* changes what its output layer gives"):
+        number_head.add(model)
+
+
+def test_its_scale_has_a_least_value(model):
+    with number_head.answering(model):
+        model.number_head.offset.data = torch.tensor([1.0, -800.0])
+        assert outputs(model)[0, 0, 1].item() == pytest.approx(math.log(number_head.LEAST_SCALE))

@@ -48,10 +48,15 @@ def declared(tmp_path, monkeypatch, tiny_model):
         train: dict[str, object] | None = None,
         method: dict[str, object] | None = None,
         name: str = "samsum",
+        model: str | None = None,
+        lora: dict[str, object] | None = None,
         **run: object,
     ) -> StageParams:
         changed = copy.deepcopy(values)
         changed["method"] |= method or {}
+        changed["lora"] |= lora or {}
+        if model:
+            changed["model"]["name"] = model
         changed["run"] |= run
         task = changed["tasks"][name]
         task["train"] |= train or {}

@@ -11,8 +11,9 @@ from finetune import engines
 from finetune.core import paths
 from finetune.core.errors import ParamsError, UserError
 from finetune.core.files import read_json, read_jsonl
+from finetune.inference.engines import reference
 from finetune.scoring import summary
-from finetune.stages import base, predict
+from finetune.stages import base, predict, train
 
 ROOT = Path()
 
@@ -40,6 +41,20 @@ def test_a_stage_answers_with_the_engine_that_run_names(declared, adapter, stage
     nlls = [[row.pop("reference_nll", row.pop("nll", None)) for row in rows] for rows in found]
     assert found[0] == found[1]
     assert nlls[0] == pytest.approx(nlls[1], rel=1e-4, abs=1e-4)
+
+
+def test_an_engine_answers_with_a_number_head_too(declared, monkeypatch):
+    method = {"tuner": "regression_head"}
+    train.run(declared({"max_steps": 3}, method=method, name="price"), "price")
+    answers = []
+    for engine in ("builtin", "transformers"):
+        predict.run(declared(method=method, name="price", engine=engine), "price")
+        rows = read_jsonl(paths.predictions("price", "tuned"))
+        answers.append([row["crps"] for row in rows])
+    assert answers[0] == pytest.approx(answers[1], rel=1e-3)
+    monkeypatch.setattr(reference, "last_outputs", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        predict.run(declared(method=method, name="price", engine="transformers"), "price")
 
 
 def test_a_stage_without_its_engine_says_so_before_it_loads_a_model(declared, adapter):

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from finetune.core import paths
-from finetune.core.errors import ParamsError, UserError
+from finetune.core.errors import ModelError, ParamsError, UserError
 from finetune.core.files import read_json, read_jsonl, read_tsv, sha256
 from finetune.methods import adapters
 from finetune.stages import predict, train
@@ -54,6 +54,27 @@ def test_a_number_head_answers_with_prices_and_is_refused_for_texts(declared):
     assert read_jsonl(paths.general("price", "tuned"))
     with pytest.raises(UserError, match=r"method\.tuner: is regression_head, .* -S method=qlora"):
         train.run(declared(method=method), "samsum")
+
+
+def test_the_expected_error_of_whole_prices_is_trained_and_validated(declared, digits_model):
+    losses = {}
+    for form in ("auto", "prices"):
+        options = {"number_loss_form": form, "max_steps": 2, "num_evals": 1}
+        params = declared(options, name="price", model=str(digits_model), lora={"dropout": 0.1})
+        train.run(params, "price")
+        metrics = read_json(paths.metrics("price", "train"))["price"]["train"]
+        losses[form] = metrics["validation_loss"], metrics["adapter_hash"]
+    # An error of some hundred USD, twice in hundreds, over three or four tokens of a price.
+    assert losses["prices"][0] > losses["auto"][0] + 0.1
+    assert losses["prices"][1] != losses["auto"][1]
+
+
+def test_trees_are_refused_where_a_method_does_not_take_their_masks(declared, digits_model):
+    method = {"tuner": "prefix", "virtual_tokens": 4}
+    options = {"number_loss_form": "prices"}
+    params = declared(options, method=method, name="price", model=str(digits_model))
+    with pytest.raises(ModelError, match="set it to digits or auto"):
+        train.run(params, "price")
 
 
 def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declared, tmp_path):

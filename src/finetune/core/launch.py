@@ -36,7 +36,7 @@ def check_launcher() -> None:
     Raises:
         UserError: one such as torchrun did.
     """
-    if int(os.environ.get(WORLD_SIZE, "1")) > 1:
+    if int(os.environ.get(WORLD_SIZE) or 1) > 1:
         raise UserError(
             "WORLD_SIZE is above 1: start a run without torchrun or accelerate launch; "
             "run.processes: N starts its processes, one on each GPU"
@@ -78,7 +78,7 @@ def launch(stage: str, task: str, count: int, who: str) -> None:
             exit_codes = _run(
                 ["finetune.core.rank", f"finetune.stages.{stage}", task], count, bool(gpus)
             )
-        if exit_codes:
+        if exit_codes or interruption.number is not None:
             _end(exit_codes, reports, interruption, stage, who)
 
 
@@ -173,8 +173,8 @@ def _passed_on() -> Iterator[Interruption]:
         interruption.number = number
         name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
         # Not print(): the signal may have come in the midst of one.
-        told = f"finetune: {name}: what can be saved is saved; Ctrl-C again ends at once\n"
-        os.write(2, told.encode())
+        message = f"finetune: {name}: what can be saved is saved; Ctrl-C again ends at once\n"
+        os.write(2, message.encode())
         _signal([child for child in children if _is_main(child)] or children, signal.SIGINT)
 
     before = {}
@@ -230,6 +230,8 @@ def _end(
 ) -> None:
     """End as the ranks did: see `launch`."""
     # Those that ended since another did are not the reason.
+    if not exit_codes:  # a signal that came before there was a rank to be told of it
+        interruption.end("the same command runs it again")
     followed = (processes.LOST, -signal.SIGTERM)
     reasons = {rank: code for rank, code in exit_codes.items() if code not in followed}
     rank, code = min((reasons or exit_codes).items())

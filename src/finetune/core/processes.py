@@ -4,8 +4,8 @@
 the clock, writes files and talks to the user; the others compute. Without more than one, all here
 does nothing.
 
-The ranks are this project's own affair: transformers and accelerate see a single process in each,
-so that they neither wrap the model nor shard its data, and `CUDA_VISIBLE_DEVICES` is a single GPU.
+In each rank transformers and accelerate see a single process, so that they neither wrap the model
+nor shard its data, and `CUDA_VISIBLE_DEVICES` is a single GPU.
 """
 
 import os
@@ -100,10 +100,12 @@ def sum_gradients(parameters: "Sequence[torch.nn.Parameter]", loss: "torch.Tenso
 
     parameters = [parameter for parameter in parameters if parameter.requires_grad]
     has_gradient = [float(parameter.grad is not None) for parameter in parameters]
-    told = torch.tensor([float(loss), *has_gradient], dtype=torch.float32, device=loss.device)
-    _sum(told)
-    loss.copy_(told[0])
-    flags = told[1:].tolist()
+    loss_and_flags = torch.tensor(
+        [float(loss), *has_gradient], dtype=torch.float32, device=loss.device
+    )
+    _sum(loss_and_flags)
+    loss.copy_(loss_and_flags[0])
+    flags = loss_and_flags[1:].tolist()
     ours = [p for p, flag in zip(parameters, flags, strict=True) if flag > 0]
     for some in _buffers(ours):
         flat = torch.cat([_gradient(parameter).reshape(-1).float() for parameter in some])
@@ -152,7 +154,7 @@ def _sum(tensor: "torch.Tensor") -> None:
 def _connected(communicate: Callable[[Any], Any]) -> None:
     """Communicate with the other ranks by `torch.distributed`; connects first if need be.
 
-    A rank that cannot reach another ends without a word.
+    A rank that cannot reach another ends, and prints nothing.
     """
     import torch
     from torch import distributed
@@ -167,6 +169,6 @@ def _connected(communicate: Callable[[Any], Any]) -> None:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
-        # The launcher is about to send it: what is put in order now is not to be cut short.
+        # The launcher is about to send it: cleaning up must not be interrupted.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(LOST) from error

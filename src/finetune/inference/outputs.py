@@ -1,4 +1,4 @@
-"""What a model's output layer says after each prompt, for heads that write no text."""
+"""The outputs of a model's last layer after each prompt, for heads that write no text."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from finetune.inference.prefill import Prefiller
 from finetune.modeling.batches import in_batches
 
 
-def after_prompts(
+def last_outputs(
     model: PreTrainedModel,
     prompts: Sequence[list[int]],
     budgets: Budgets,

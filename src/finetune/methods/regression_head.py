@@ -25,7 +25,7 @@ def attach(model: PreTrainedModel, options: Lora, method: Method) -> PeftModel:
     """The model with a new head and adapter attached, its own weights frozen.
 
     Raises:
-        ModelError: the adapter does not fit the model.
+        ModelError: the adapter or the head does not fit the model.
     """
     number_head.add(model)
     return lora.attach(model, options, method, also_trained=[number_head.NAME])

@@ -68,6 +68,7 @@ class Store:
         self._known = {key: text for file in self._files() for key, text in _read(file).items()}
         if processes.is_main():
             processes.barrier()
+        processes.barrier()  # nobody appends to its file while another still reads it
 
     def call(self, desc: str) -> "Call":
         """The answers of the next call of `in_batches`."""

@@ -5,6 +5,7 @@ batches logits of tokens does so with it too; outside it the model writes text a
 """
 
 import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,8 +14,12 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from finetune.core.errors import ModelError
+
 # The module's name in the model, and in the adapter's file.
 NAME = "number_head"
+# What a new head is made to answer, to see whether it arrives.
+PROBE = 2.0
 # The least scale of log(1 + number): a number is not known better than to a thousandth.
 LEAST_SCALE = 1e-3
 
@@ -34,13 +39,30 @@ class NumberHead(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            return nn.functional.linear(hidden.float(), self.weight, self.offset)
+            location, log_scale = nn.functional.linear(
+                hidden.float(), self.weight, self.offset
+            ).unbind(-1)
+        return torch.stack([location, log_scale.clamp(min=math.log(LEAST_SCALE))], dim=-1)
 
 
 def add(model: PreTrainedModel) -> None:
-    """Give the model a head; it answers the same for every prompt until it is trained."""
+    """Give the model a head; it answers the same for every prompt until it is trained.
+
+    Raises:
+        ModelError: the model scales or caps what its output layer gives, and would a head's too.
+    """
     size = model.config.get_text_config().hidden_size
-    model.add_module(NAME, NumberHead(size).to(model.device))
+    head = NumberHead(size).to(model.device)
+    model.add_module(NAME, head)
+    head.offset.data.fill_(PROBE)
+    with answering(model), torch.inference_mode():
+        outputs = model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device)).logits
+    head.offset.data.zero_()
+    if not torch.allclose(outputs.float(), torch.full_like(outputs, PROBE).float(), rtol=1e-2):
+        raise ModelError(
+            f"method.tuner: {type(model).__name__} changes what its output layer gives (scaling, "
+            "soft-capping), so that regression_head cannot stand in for it; use -S method=qlora"
+        )
 
 
 def of(model: PreTrainedModel) -> nn.Module | None:

@@ -24,8 +24,10 @@ def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
     if any(losses.values()):
         title = " ".join([f"{artifacts.task}: losses over steps.", *part.notes[:1]])
         svg = figures.losses(f"{name}-loss", title, losses["train"], losses["validation"], kept)
-        told = NUMBER_LOSS if train.get("head") == "number" else artifacts.kind.report.loss(options)
-        part.figures.append(Figure("Loss", told, svg))
+        caption = (
+            NUMBER_LOSS if train.get("head") == "number" else artifacts.kind.report.loss(options)
+        )
+        part.figures.append(Figure("Loss", caption, svg))
     else:
         part.missing.append("No curves of the losses were written.")
     if scores := curves.get("validation_score"):

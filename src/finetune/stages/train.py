@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 NO_TREES = (
     "tasks.….train.number_loss_form: prices needs attention masks that are trees, which this model "
-    "or method does not take: set it to digits"
+    "or method does not take: set it to digits or auto"
 )
 KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 

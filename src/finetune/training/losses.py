@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import torch
 
-from finetune.modeling.number_head import LEAST_SCALE
-
 TokenPath = tuple[int, ...]
 
 
@@ -45,7 +43,7 @@ class Loss:
 def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Summed over tokens, in nats; `logits` is (tokens, vocabulary), `targets` (tokens,).
 
-    A sum, not a mean: a step is cut into micro-batches, and its mean is over all of them.
+    A sum, not a mean: a step is split into micro-batches, and its mean is over all of them.
     """
     return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
 
@@ -57,6 +55,5 @@ def number_likelihood(outputs: torch.Tensor, cents: torch.Tensor) -> torch.Tenso
     hundredths.
     """
     location, log_scale = outputs.float().unbind(-1)
-    log_scale = log_scale.clamp(min=math.log(LEAST_SCALE))
     error = (torch.log1p(cents / 100) - location).abs()
     return (error / log_scale.exp() + log_scale + math.log(2)).sum()

@@ -104,13 +104,17 @@ class StepTrainer(ResumableTrainer):
         examples = [self.examples[row] for row in step.rows]
         num_targets = max(1, sum(map(num_target_tokens, examples)))
         total, paths = torch.zeros((), device=self.args.device), self.setup.loss.paths
+        num_micro_batches = 0
         for indices, batch in self._micro_batches(examples):
+            num_micro_batches += 1
             dropout_keys.by_row = [(self.args.seed, step.number, step.rows[i]) for i in indices]
             dropout_keys.lengths = [len(examples[i]["input_ids"]) + len(paths) for i in indices]
             chosen = [examples[i] for i in indices]
             loss = self._summed_loss(model, batch, chosen) / num_targets
             self.accelerator.backward(loss)
             total += loss.detach()
+        if not num_micro_batches and self.accelerator.scaler is not None:
+            self.accelerator.scaler.scale(total)  # made by the first backward pass, which none was
         processes.sum_gradients(list(model.parameters()), total)
         if not math.isfinite(total.item()):
             raise _not_finite("loss", step)

@@ -151,11 +151,17 @@ def test_what_it_cannot_do_is_one_line(load, tiny_model, tuned, python, methods)
     with pytest.raises(ParamsError, match=r"method\.quantization=nf4 as we do"):
         registry.of(run(vllm_python=python), model(tiny_model), how("nf4"), tuned)
     adapters.save(prefix.attach(base.model, None, methods["prefix"]), tuned)
-    with pytest.raises(ModelError, match="takes LoRA adapters of rank 512 at most"):
+    with pytest.raises(ModelError, match="takes plain LoRA adapters of rank 512 at most"):
         registry.of(run(vllm_python=python), model(tiny_model), how(), tuned)
 
 
-@pytest.mark.parametrize("config", [{"r": 600}, {"use_dora": True}, {"peft_type": "IA3"}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"r": 600}, {"use_dora": True}, {"peft_type": "IA3"}, {"init_lora_weights": "pissa"},
+        {"bias": "all"}, {"modules_to_save": ["number_head"]},
+    ],
+)  # fmt: skip
 def test_adapters_that_it_does_not_take_are_refused(tiny_model, tuned, python, config):
     file = tuned / "adapter_config.json"
     write_json(file, {**read_json(file), **config})

@@ -140,6 +140,24 @@ def distributions(
     return in_batches([len(prompt) for prompt in prompts], _one, what, answer)
 
 
+def last_outputs(
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    budgets: Budgets,
+    pad_id: int,
+    what: str,
+) -> list[tuple[float, ...]]:
+    """The outputs of the last layer after each prompt, by a forward pass over it alone."""
+
+    @torch.inference_mode()
+    def answer(indices: list[int]) -> list[tuple[float, ...]]:
+        (prompt,) = (prompts[i] for i in indices)
+        ids = torch.tensor([prompt], device=model.device)
+        return [tuple(model(input_ids=ids, use_cache=False).logits[0, -1].double().tolist())]
+
+    return in_batches([len(prompt) for prompt in prompts], _one, what, answer)
+
+
 def likelihoods(
     model: PreTrainedModel,
     contexts: Sequence[list[int]],

@@ -67,6 +67,16 @@ class Engine(Protocol):
     ) -> list[Distribution]:
         """The distribution over the tree's choices after each prompt."""
 
+    def last_outputs(
+        self,
+        model: PreTrainedModel,
+        prompts: Sequence[list[int]],
+        budgets: Budgets,
+        pad_id: int,
+        what: str,
+    ) -> list[tuple[float, ...]]:
+        """The outputs of the last layer after each prompt, of a head that writes no text."""
+
     def likelihoods(
         self,
         model: PreTrainedModel,

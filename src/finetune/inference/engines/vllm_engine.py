@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from finetune.core.errors import ModelError, ParamsError, UserError, squeezed
 from finetune.core.files import read_json, write_json
-from finetune.core.schema import Model, Precision, TextEval
+from finetune.core.schema import INDEPENDENT_INITS, Model, Precision, TextEval
 from finetune.inference.engines import builtin
 from finetune.inference.generate import (
     Generated,
@@ -85,6 +85,10 @@ class Vllm:
         """Not what it is asked for: it scores at most 128 given tokens a request, no tree."""
         _refuse("distributions over prices or labels")
 
+    def last_outputs(self, *_: object, **__: object) -> NoReturn:
+        """Not what it is asked for: it writes texts."""
+        _refuse("the outputs of a head that writes no text")
+
     likelihoods = staticmethod(builtin.likelihoods)
 
     def _answers(self, context: GenerationContext, prompts: list[list[int]]) -> list[Generated]:
@@ -134,10 +138,18 @@ def of(python: str | None, model: Model, how: Precision, tuned: Path | None) -> 
     config = read_json(tuned / ADAPTER)
     rank = config.get("r", 0)
     fitting = [each for each in RANKS if each >= rank]
-    if config.get("peft_type") != "LORA" or config.get("use_dora") or not fitting:
+    is_plain = (
+        config.get("peft_type") == "LORA"
+        and not config.get("use_dora")
+        and config.get("init_lora_weights") in (True, *INDEPENDENT_INITS)
+        and config.get("bias", "none") == "none"
+        and not config.get("modules_to_save")
+    )
+    if not (is_plain and fitting):
         raise ModelError(
-            f"{tuned}: run.engine=vllm takes LoRA adapters of rank {RANKS[-1]} at most, without "
-            "DoRA; use another engine"
+            f"{tuned}: run.engine=vllm takes plain LoRA adapters of rank {RANKS[-1]} at most: no "
+            "DoRA, trained biases or heads, nor a start that changes the base (lora.init); use "
+            "another engine"
         )
     adapter = {"adapter": str(tuned.resolve()), "max_lora_rank": fitting[0]}
     return Vllm(python, {**request, **adapter})

@@ -66,13 +66,13 @@ def category_median(splits: Splits, _: Score) -> Fitted:
 
 
 def basic_features(splits: Splits, _: Score) -> Fitted:
-    """Linear regression on what a text looks like: its length, its numbers, the commonest names.
+    """Linear regression on a text's length, its numbers, and the commonest names.
 
     Names are capitalized words of the first line, of which the brand is mostly one.
     """
     from sklearn.linear_model import LinearRegression
 
-    return _regression(splits, _looks(splits), LinearRegression, PRICE)
+    return _regression(splits, _basic_features(splits), LinearRegression, PRICE)
 
 
 def ridge(splits: Splits, _: Score) -> Fitted:
@@ -188,7 +188,7 @@ class _Features:
         )
 
 
-def _looks(splits: Splits) -> _Features:
+def _basic_features(splits: Splits) -> _Features:
     """Logarithms of characters, words and the largest number, how many numbers, and names."""
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -203,13 +203,13 @@ def _looks(splits: Splits) -> _Features:
     )
 
     def of(rows: Sequence[Row]) -> Any:
-        looks = []
+        values = []
         for row in rows:
             numbers = [float(number) for number in NUMBER.findall(row["text"])]
             sizes = (len(row["text"]), len(row["text"].split()), max(numbers, default=0))
-            looks.append([*np.log1p(sizes), len(numbers)])
+            values.append([*np.log1p(sizes), len(numbers)])
         named = vectorizer.transform([title(row) for row in rows]).toarray() if names else []
-        return np.hstack([np.array(looks), np.array(named).reshape(len(rows), -1)])
+        return np.hstack([np.array(values), np.array(named).reshape(len(rows), -1)])
 
     return _Features(of(splits["train"]), of(splits["validation"]), of)
 

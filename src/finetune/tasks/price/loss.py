@@ -51,7 +51,7 @@ def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
     if not digits:
         raise ModelError(
             "train.number_loss_form: is digits, but this model's tokenizer does not write prices "
-            "digit by digit; set it to prices"
+            "digit by digit; set it to prices or auto"
         )
     return Loss(TokenError(digits, train.number_loss / DIGIT_SCALE))
 
@@ -132,7 +132,7 @@ class PriceError:
         known = [self.prices.get(tuple(ids[:-1])) for ids in completions]
         rows = [row for row, price in enumerate(known) if price is not None]
         true = torch.tensor([price for price in known if price is not None], device=logits.device)
-        distribution = self.distribution(logits[rows])
+        distribution = self.distribution(logits)[rows]
         prices = torch.arange(len(self.prices), device=logits.device)
         return self.weight * (distribution * (prices - true[:, None]).abs()).sum()
 

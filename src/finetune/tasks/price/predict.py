@@ -4,6 +4,7 @@ A distribution is that of answers which begin with a price. The likeliest price 
 the beginning of a longer number, of 1299 or of 1,299: such rows are flagged (`continues`).
 """
 
+import math
 import statistics
 
 import numpy as np
@@ -11,7 +12,6 @@ import numpy as np
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import longer_numbers
-from finetune.inference.outputs import after_prompts
 from finetune.inference.predict import Prediction, Request
 from finetune.modeling import number_head
 from finetune.modeling.choice_tree import choice_tree
@@ -50,17 +50,21 @@ def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
 
 def _from_head(request: Request[Row, PriceEval]) -> list[Distribution]:
     """The distributions of a model with a number head: it puts no mass on what is no price."""
-    outputs = after_prompts(
+    outputs = request.engine.last_outputs(
         request.model,
         [prompt.ids for prompt in request.prompts],
         request.budgets,
         request.base.tokenizer.pad_token_id,
         request.what,
     )
-    return [
-        Distribution(distributions.laplace(location, log_scale, len(PRICES)), outside=0.0, mass=1.0)
-        for location, log_scale in outputs
-    ]
+    return [_of_laplace(location, log_scale) for location, log_scale in outputs]
+
+
+def _of_laplace(location: float, log_scale: float) -> Distribution:
+    if not (math.isfinite(location) and math.isfinite(log_scale)):
+        return Distribution(None, outside=1.0, mass=0.0)
+    probabilities = distributions.laplace(location, log_scale, len(PRICES))
+    return Distribution(probabilities, outside=0.0, mass=1.0)
 
 
 def _answer(row: Row, predicted: Distribution, constant: float, options: PriceEval) -> Prediction:
