@@ -13,7 +13,7 @@ from finetune.core.errors import ModelError
 from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Prompt, Run, Train
+from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
 from finetune.modeling import attention, number_head, precision
@@ -42,6 +42,20 @@ KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
 
 @dataclass(frozen=True)
+class Options:
+    """The parameters of a run."""
+
+    task: str
+    kind: str
+    prompt: Prompt
+    train: Train
+    model: Model
+    method: Method
+    lora: Lora
+    run: Run
+
+
+@dataclass(frozen=True)
 class Inputs:
     """What a run trains on: the base, and the rows of train and validation, encoded for it."""
 
@@ -56,68 +70,75 @@ class Inputs:
 def run(params: StageParams, task: str) -> None:
     """Write what was trained, curves and `train.json`; a killed run resumes from its checkpoint."""
     launch.check_launcher()
-    tracking.check(params.run.report_to)
-    if params.task.train.deterministic:
+    options = Options(
+        task=task,
+        kind=params.task.kind,
+        prompt=params.task.prompt,
+        train=params.task.train,
+        model=params.model,
+        method=params.method,
+        lora=params.lora,
+        run=params.run,
+    )
+    tracking.check(options.run.report_to)
+    if options.train.deterministic:
         precision.use_deterministic_kernels()
     files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
-    inputs = _inputs(params, files)
-    run_state = _run_state(params, task, files)
-    with runstate.locked(run_state, params.run.push_state):
-        transformers.set_seed(params.task.train.seed)  # an adapter's first weights
-        model = inputs.tuner.attach(inputs.base.model, params.lora, params.method)
+    inputs = _inputs(options, files)
+    run_state = _run_state(options, files)
+    with runstate.locked(run_state, options.run.push_state):
+        transformers.set_seed(options.train.seed)  # an adapter's first weights
+        model = inputs.tuner.attach(inputs.base.model, options.lora, options.method)
         with number_head.answering(model):
-            setup = _setup(params, task, inputs, model, run_state)
-            done = _train(params, task, inputs, setup, run_state)
+            setup = _setup(options, inputs, model, run_state)
+            done = _train(options, inputs, setup, run_state)
         if processes.is_main():  # of several processes, one writes
-            _write(params, task, inputs, setup, done, run_state)
+            _write(options, inputs, setup, done, run_state)
 
 
-def _inputs(params: StageParams, files: Sequence[Path]) -> Inputs:
-    base = base_model.load(params.model, params.method)
-    base = base.without_positions(params.method.num_virtual_tokens)
-    tuner = methods.of(params.method)
-    encoder = PromptEncoder(base.tokenizer, params.task.prompt, base.context)
-    kind = registry.rows(params.task.kind)
+def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
+    base = base_model.load(options.model, options.method)
+    base = base.without_positions(options.method.num_virtual_tokens)
+    tuner = methods.of(options.method)
+    encoder = PromptEncoder(base.tokenizer, options.prompt, base.context)
+    kind = registry.rows(options.kind)
     rows = [[kind.Row(**row) for row in read_jsonl(file)] for file in files]
     encode = encode_numbers if tuner.ANSWERS_NUMBERS else encode_texts
     train_examples, validation = (encode(split, encoder) for split in rows)
     return Inputs(base, tuner, encoder, rows, train_examples, validation)
 
 
-def _run_state(params: StageParams, task: str, files: Sequence[Path]) -> Path:
-    options = params.task.train
-    sections = (params.task.prompt, params.model, params.method, params.lora, options)
+def _run_state(options: Options, files: Sequence[Path]) -> Path:
+    sections = (options.prompt, options.model, options.method, options.lora, options.train)
     identity = runstate.identity(
-        "train", params.task.kind, sections, files, params.model.name, options.selection
+        "train", options.kind, sections, files, options.model.name, options.train.selection
     )
-    return runstate.folder("train", task, identity)
+    return runstate.folder("train", options.task, identity)
 
 
-def _setup(
-    params: StageParams, task: str, inputs: Inputs, model: "PreTrainedModel", run_state: Path
-) -> Setup:
+def _setup(options: Options, inputs: Inputs, model: "PreTrainedModel", run_state: Path) -> Setup:
     """The model as it is trained: its loss, its micro-batches, and what chooses what is kept."""
-    base, tuner, options = inputs.base, inputs.tuner, params.task.train
+    base, tuner = inputs.base, inputs.tuner
     dropout_keys = use_row_dropout(model)
-    loss = _loss(params, inputs, model)
+    loss = _loss(options, inputs, model)
     all_examples = [*inputs.train.examples, *inputs.validation.examples]
 
     def estimate() -> budget.Budget:
         return budget.estimate(
-            params.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT, len(loss.paths)
+            options.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT, len(loss.paths)
         )
 
     chosen = processes.from_main(
         lambda: budget.resolve(
             run_state,
-            params.run.token_budget,
+            options.run.token_budget,
             estimate,
             ran_out_of_memory=killed.ran_out_of_memory(),
             can_checkpoint=tuner.CAN_CHECKPOINT,
         )
     )
     killed.note(tokens=chosen.tokens)
-    keep = _keeper(tuner, model, base, run_state / KEPT) if options.keep_checkpoints else None
+    keep = _keeper(tuner, model, base, run_state / KEPT) if options.train.keep_checkpoints else None
     return Setup(
         model=model,
         pad_id=base.tokenizer.pad_token_id,
@@ -125,15 +146,12 @@ def _setup(
         loss=loss,
         budget=chosen,
         dropout_keys=dropout_keys,
-        score=_score(
-            task, params.task.kind, params.task.prompt, options, params.run,
-            base, inputs.rows, run_state,
-        ),
+        score=_score(options, inputs, run_state),
         keep=keep,
-    )  # fmt: skip
+    )
 
 
-def _loss(params: StageParams, inputs: Inputs, model: "PreTrainedModel") -> Loss:
+def _loss(options: Options, inputs: Inputs, model: "PreTrainedModel") -> Loss:
     """What is minimized; a number head begins with the median of the train rows.
 
     Raises:
@@ -143,35 +161,32 @@ def _loss(params: StageParams, inputs: Inputs, model: "PreTrainedModel") -> Loss
         cents = (completion(example)[0] for example in inputs.train.examples)
         number_head.start(model, [each / 100 for each in cents])
         return Loss(number_likelihood)
-    loss = registry.loss(params.task.kind).loss(inputs.encoder, params.task.train)
+    loss = registry.loss(options.kind).loss(inputs.encoder, options.train)
     if loss.paths and not (inputs.tuner.TAKES_MASKS and attention.takes_tree_masks(model)):
         raise ModelError(NO_TREES)
     return loss
 
 
-def _train(
-    params: StageParams, task: str, inputs: Inputs, setup: Setup, run_state: Path
-) -> TrainingResult:
-    folders = _curves(task) if processes.is_main() else {}
+def _train(options: Options, inputs: Inputs, setup: Setup, run_state: Path) -> TrainingResult:
+    folders = _curves(options.task) if processes.is_main() else {}
     with (
         budget.halve_on_out_of_memory(run_state, setup.budget, inputs.tuner.CAN_CHECKPOINT),
         curves.writing(folders) as writer,
     ):
         return train(
             setup,
-            params.task.train,
-            params.run,
+            options.train,
+            options.run,
             inputs.train.examples,
             inputs.validation.examples,
             run_state,
-            f"train {task}",
-            [LiveCurves(writer), *_trackers(params.run, task, run_state)],
+            f"train {options.task}",
+            [LiveCurves(writer), *_trackers(options.run, options.task, run_state)],
         )
 
 
 def _write(
-    params: StageParams,
-    task: str,
+    options: Options,
     inputs: Inputs,
     setup: Setup,
     done: TrainingResult,
@@ -179,18 +194,19 @@ def _write(
 ) -> None:
     """Write the stage's outs."""
     kept = run_state / KEPT
-    with replaced_folder(paths.adapter(task)) as folder:
+    with replaced_folder(paths.adapter(options.task)) as folder:
         inputs.tuner.save(setup.model, folder, inputs.base.tokenizer)
         if kept.is_dir():
             shutil.copytree(kept, folder / paths.CHECKPOINTS)
-    curves.write(done.history, _curves(task))
+    curves.write(done.history, _curves(options.task))
     metrics = {
         **done.metrics,
         **_counts(inputs.train),
-        **methods.written(params.method, paths.adapter(task)),
+        **methods.written(options.method, paths.adapter(options.task)),
         **({"head": "number"} if inputs.tuner.ANSWERS_NUMBERS else {}),
         "run": {**done.hardware, **budget.as_metrics(setup.budget)},
     }
+    task = options.task
     write_json(paths.metrics(task, "train"), {task: {"train": metrics}})
 
 
@@ -201,30 +217,20 @@ def _curves(task: str) -> dict[Path, Mapping[str, str]]:
     }
 
 
-def _score(
-    task: str,
-    kind: str,
-    prompt: Prompt,
-    options: Train,
-    run: Run,
-    base: Base,
-    rows: Sequence[Sequence[TaskRow]],
-    run_state: Path,
-) -> ScoreOf | None:
-    """What the best evaluation is chosen by in place of the loss, if the task says so.
-
-    `rows` are those of train and of validation.
-    """
-    if options.select_by == "loss" or options.selection is None:
+def _score(options: Options, inputs: Inputs, run_state: Path) -> ScoreOf | None:
+    """What the best evaluation is chosen by in place of the loss, if the task says so."""
+    if options.train.select_by == "loss" or options.train.selection is None:
         return None
     # Not imported where it is not used: see the module.
     from finetune.training.selection import ScoredRows, ValidationScore
 
-    evaluation, score = registry.options(kind).Task.selection_options(options.selection)
-    train_rows, validation = rows
-    primary = options.selection.primary
-    scored = ScoredRows(kind, primary, prompt, evaluation, score, validation, train_rows)
-    return ValidationScore(base, scored, run, run_state, f"validate {task}")
+    kind, selection = options.kind, options.train.selection
+    evaluation, score = registry.options(kind).Task.selection_options(selection)
+    train_rows, validation = inputs.rows
+    scored = ScoredRows(
+        kind, selection.primary, options.prompt, evaluation, score, validation, train_rows
+    )
+    return ValidationScore(inputs.base, scored, options.run, run_state, f"validate {options.task}")
 
 
 def _keeper(
