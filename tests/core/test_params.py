@@ -163,7 +163,11 @@ def test_the_composed_defaults_validate(composed):
             1,
             "nope: is not a parameter; known here: tasks, data, model, method, lora, train",
         ),
-        ("method.tuner", "ia3", "method.tuner: is 'ia3', must be 'lora', 'prefix' or 'full'"),
+        (
+            "method.tuner",
+            "ia3",
+            "method.tuner: is 'ia3', must be 'lora', 'prefix', 'full' or 'regression_head'",
+        ),
         ("method.tuner", "full", "method.quantization: is nf4, must be none with the tuner full"),
         ("method.tuner", "prefix", "method.virtual_tokens: is not set; the tuner prefix trains so"),
         (

@@ -19,7 +19,7 @@ from finetune.training import curves, evaluations, trainer
 from finetune.training.budget import Budget
 from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
-from finetune.training.losses import cross_entropy
+from finetune.training.losses import Loss, cross_entropy
 from finetune.training.step_trainer import Setup
 from finetune.training.trainer import num_steps_and_rows, train
 
@@ -78,7 +78,7 @@ def setup_of(model, **changed) -> Setup:
         "model": model,
         "pad_id": 0,
         "dtype": torch.float32,
-        "loss": cross_entropy,
+        "loss": Loss(cross_entropy),
         "budget": WHOLE,
         "dropout_keys": use_row_dropout(model),
     }
@@ -466,7 +466,7 @@ def test_a_value_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
 ):
     set_seed(1)
     model = attach(load(tiny_model, "nf4").model, LORA)
-    setup = setup_of(model, loss=Poison(what))
+    setup = setup_of(model, loss=Loss(Poison(what)))
     often = RUN.model_copy(update={"save_minutes": 1e-9})
     with pytest.raises(
         ModelError, match=f"the {what} of optimizer step 3 is not a finite"
