@@ -1,5 +1,9 @@
 import itertools
+import json
+import os
 import random
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -114,3 +118,21 @@ def test_somebodys_summary_is_one_line_of_text():
     assert baselines.guess(" Ann  eats.\nBob reads. ") == "Ann eats. Bob reads."
     with pytest.raises(ValueError, match="summary is 3, must be text"):
         baselines.guess(3)
+
+
+def test_lexrank_is_the_same_in_every_process():
+    code = (
+        "from finetune.tasks.summarization.baselines import lexrank; import json, sys;"
+        "print([lexrank(row) for row in json.load(sys.stdin)])"
+    )
+    words = ["one two", "two three", "three one", "four five", "five four", "one five six"]
+    rows = [{"dialogue": "\n".join(f"A: {w} {n % 3}" for w in words)} for n in range(20)]
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            input=json.dumps(rows), capture_output=True, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2", "3")
+    }  # fmt: skip
+    assert len(answers) == 1

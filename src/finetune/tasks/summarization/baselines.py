@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,9 @@ def lead(count: int) -> Callable[[Row], str]:
 def longest3(row: Row) -> str:
     """The three longest lines, in their order."""
     return " ".join(_longest(_lines(row), 3))
+
+
+RATING_DECIMALS = 9
 
 
 def lexrank(row: Row) -> str:
@@ -97,10 +101,23 @@ def _most_central(lines: list[str], count: int) -> list[str]:
     from sumy.models.dom import ObjectDocumentModel, Paragraph, Sentence
     from sumy.summarizers.lex_rank import LexRankSummarizer
 
+    class Summarizer(LexRankSummarizer):
+        """Chooses by rounded ratings, the earlier of equal lines.
+
+        sumy adds up over sets of words, whose order differs between processes.
+        """
+
+        def _get_best_sentences(
+            self, sentences: Sequence[Any], count: int, ratings: Mapping[Any, float]
+        ) -> list[Any]:
+            rounded = [round(float(np.nan_to_num(ratings[s])), RATING_DECIMALS) for s in sentences]
+            by_rating = sorted(range(len(sentences)), key=lambda i: (-rounded[i], i))
+            return [sentences[i] for i in sorted(by_rating[:count])]
+
     document = ObjectDocumentModel([Paragraph([Sentence(line, _Words) for line in worded])])
     # Where no two lines are alike in anything, all ratings are 0/0, and the first lines stand.
     with np.errstate(invalid="ignore"):
-        return [str(sentence) for sentence in LexRankSummarizer()(document, count)]
+        return [str(sentence) for sentence in Summarizer()(document, count)]
 
 
 def _best(
