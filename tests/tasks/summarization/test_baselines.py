@@ -1,11 +1,8 @@
 import itertools
-import json
-import os
 import random
-import subprocess
-import sys
 import warnings
 
+import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
@@ -120,19 +117,18 @@ def test_somebodys_summary_is_one_line_of_text():
         baselines.guess(3)
 
 
-def test_lexrank_is_the_same_in_every_process():
-    code = (
-        "from finetune.tasks.summarization.baselines import lexrank; import json, sys;"
-        "print([lexrank(row) for row in json.load(sys.stdin)])"
-    )
-    words = ["one two", "two three", "three one", "four five", "five four", "one five six"]
-    rows = [{"dialogue": "\n".join(f"A: {w} {n % 3}" for w in words)} for n in range(20)]
-    answers = {
-        subprocess.run(
-            [sys.executable, "-c", code],
-            input=json.dumps(rows), capture_output=True, text=True, check=True,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-        ).stdout
-        for seed in ("1", "2", "3")
-    }  # fmt: skip
-    assert len(answers) == 1
+def test_lexrank_does_not_depend_on_rounding(monkeypatch):
+    from sumy.summarizers.lex_rank import LexRankSummarizer
+
+    exact = LexRankSummarizer.power_method
+    lines = ["one two", "two three", "three four", "four five", "five one"]  # all alike
+    answers = set()
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+
+        def rounded(matrix, epsilon, rng=rng):
+            return exact(matrix, epsilon) * (1 + 1e-15 * rng.integers(-2, 3, len(matrix)))
+
+        monkeypatch.setattr(LexRankSummarizer, "power_method", staticmethod(rounded))
+        answers |= set(on_dialogues("lexrank", "\n".join(lines)))
+    assert answers == {" ".join(lines[:3])}

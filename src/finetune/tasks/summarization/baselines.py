@@ -104,7 +104,8 @@ def _most_central(lines: list[str], count: int) -> list[str]:
     class Summarizer(LexRankSummarizer):
         """Chooses by rounded ratings, the earlier of equal lines.
 
-        sumy adds up over sets of words, whose order differs between processes.
+        Lines that are alike differ in their ratings by rounding, which the processor decides: with
+        OpenBLAS's kernels for Haswell and for Skylake-X other lines were chosen.
         """
 
         def _get_best_sentences(
