@@ -201,6 +201,7 @@ Way = Callable[[Any, Any, Sequence[dict[str, list[int]]], Path], tuple[int, floa
 
 def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, float]:
     """One optimizer step a batch, split into micro-batches by a token budget."""
+    from finetune.methods import fused_lora
     from finetune.training import budget
     from finetune.training.dropout import use_row_dropout
     from finetune.training.examples import optimizer_steps
@@ -209,6 +210,8 @@ def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, floa
     from finetune.training.step_trainer import Setup, StepTrainer
 
     steps = optimizer_steps(examples, len(examples), BATCH, seed=1)
+    dropout_keys = use_row_dropout(model)
+    fused_lora.fuse(model)
     device = model.device.type
     tokens = budget.MAX_TOKENS[device]
     setup = Setup(
@@ -217,7 +220,7 @@ def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, floa
         dtype=base.dtype,
         loss=Loss(cross_entropy),
         budget=budget.Budget(tokens),
-        dropout_keys=use_row_dropout(model),
+        dropout_keys=dropout_keys,
     )
     arguments = _arguments(folder, max_steps=len(steps), per_device_train_batch_size=1)
     trainer = StepTrainer(

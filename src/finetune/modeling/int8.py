@@ -36,13 +36,14 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, inputs: torch.Tensor, layer: Linear8bitLt) -> torch.Tensor:
         ctx.layer = layer
-        return nn.functional.linear(inputs, _weights(layer, inputs.dtype))
+        return nn.functional.linear(inputs, weights(layer, inputs.dtype))
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
         (grad,) = grads
-        return grad @ _weights(ctx.layer, grad.dtype), None
+        return grad @ weights(ctx.layer, grad.dtype), None
 
 
-def _weights(layer: Linear8bitLt, dtype: torch.dtype) -> torch.Tensor:
+def weights(layer: Linear8bitLt, dtype: torch.dtype) -> torch.Tensor:
+    """A layer's weights, (outputs, inputs), dequantized."""
     return int8_vectorwise_dequant(layer.weight.data, layer.state.SCB).to(dtype)

@@ -14,6 +14,7 @@ from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
+from finetune.methods import fused_lora
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
 from finetune.modeling import attention, number_head, precision
@@ -120,6 +121,7 @@ def _setup(options: Options, inputs: Inputs, model: "PreTrainedModel", run_state
     """The model as it is trained: its loss, its micro-batches, and what chooses what is kept."""
     base, tuner = inputs.base, inputs.tuner
     dropout_keys = use_row_dropout(model)
+    fused_lora.fuse(model, options.run.memory_gb)
     loss = _loss(options, inputs, model)
     all_examples = [*inputs.train.examples, *inputs.validation.examples]
 
