@@ -201,7 +201,7 @@ Way = Callable[[Any, Any, Sequence[dict[str, list[int]]], Path], tuple[int, floa
 
 def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, float]:
     """One optimizer step a batch, split into micro-batches by a token budget."""
-    from finetune.methods import fused_lora
+    from finetune.modeling import fused_lora
     from finetune.training import budget
     from finetune.training.dropout import use_row_dropout
     from finetune.training.examples import optimizer_steps

@@ -25,6 +25,11 @@ with contextlib.suppress(ValueError):  # not of the main thread
             signal.signal(number, handler)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than cores: those that wait for DVC or a killed stage leave theirs idle."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: no process then waits for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)

@@ -4,9 +4,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from filelock import FileLock
 
 from finetune.checks.lockfile import copy_working_tree
 
@@ -35,6 +39,22 @@ class Clone:
         clone = cls.__new__(cls)
         clone.folder = folder
         return clone
+
+    @classmethod
+    def of_quick(cls, factory: pytest.TempPathFactory) -> "Clone":
+        """A clone in which the quick experiment has run: once for all test processes."""
+        shared = factory.getbasetemp()
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            shared = shared.parent
+        ran = shared / "quick"
+        with FileLock(f"{ran}.lock"):
+            if not ran.is_dir():
+                made = cls(factory.mktemp("quick") / "repository")
+                made.run(*QUICK)
+                made.folder.rename(ran)
+        folder = factory.mktemp("clone") / "repository"
+        shutil.copytree(ran, folder, symlinks=True)
+        return cls.at(folder)
 
     def git(self, *arguments: str) -> str:
         command = ["git", *arguments]

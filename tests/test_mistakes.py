@@ -20,8 +20,7 @@ OUTS_OF = {"fetch": "data/raw/{}/", "prepare": "data/prepared/{0}/|metrics/{0}/d
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
     """A clone in which the quick experiment has run, and is committed."""
-    made = Clone(tmp_path_factory.mktemp("clone") / "repository")
-    made.run(*QUICK)
+    made = Clone.of_quick(tmp_path_factory)
     made.git("add", "-A")
     made.git("commit", "--quiet", "-m", "The quick experiment")
     return made

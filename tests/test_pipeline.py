@@ -9,6 +9,7 @@ import sys
 import pytest
 from pipeline_clone import QUICK, Clone, ran
 
+from finetune import composition
 from finetune.core.schema import Run
 
 pytestmark = pytest.mark.slow
@@ -18,10 +19,19 @@ AFTER_TRAINING = ("train", "predict", "evaluate")
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Clone:
     """A clone in which the quick experiment has run once."""
-    made = Clone(tmp_path_factory.mktemp("clone") / "repository")
-    made.run(*QUICK)
+    made = Clone.of_quick(tmp_path_factory)
     made.first = made.state()
     return made
+
+
+def would_run(clone: Clone, *options: str) -> set[str]:
+    """The stages that quick experiments with these options would run, of what they read alone."""
+    file = clone.folder / "params.yaml"
+    before = file.read_text()
+    file.write_text(composition.compose(clone.folder, ["experiment=quick", *options]))
+    said = clone.dvc("repro", "--dry")
+    file.write_text(before)
+    return ran(said)
 
 
 def test_it_writes_metrics_of_both_tasks_and_a_report(clone):
@@ -92,12 +102,11 @@ def test_another_rank_reruns_training_and_evaluation_alone(clone):
 
 
 def test_another_tuner_in_the_same_precision_leaves_the_untuned_model_alone(clone):
-    said = clone.run(
-        *QUICK, "-S", "method=prefix", "-S", "method.quantization=nf4",
-        "-S", "method.double_quantization=true",
-    )  # fmt: skip
-    of_tasks = {f"{name}@{t}" for name in AFTER_TRAINING for t in ("samsum", "price")}
-    assert ran(said) == {*of_tasks, "report"}
+    same = ("method=prefix", "method.quantization=nf4", "method.double_quantization=true")
+    trained = {f"{name}@{t}" for name in ("train", "predict") for t in ("samsum", "price")}
+    assert would_run(clone, *same) == {*trained, "report"}
+    untuned = {f"base@{t}" for t in ("samsum", "price")}
+    assert would_run(clone, "method=prefix") >= {*trained, *untuned}
 
 
 def test_going_back_to_parameters_that_were_run_restores_what_they_gave(clone):
@@ -135,12 +144,13 @@ def test_an_edit_of_a_kind_reruns_what_uses_it_and_no_other_task(clone, file, st
     assert would_run == stages
 
 
-@pytest.mark.parametrize("option", ["tasks.samsum.score.stemmer=false", "bootstrap.resamples=200"])
-def test_scoring_otherwise_reruns_no_stage_that_loads_a_model(clone, option):
-    tasks = ["samsum"] if "samsum" in option else ["samsum", "price"]
-    scoring = {f"{n}@{t}" for n in ("baselines", "evaluate_base", "evaluate") for t in tasks}
-    assert ran(clone.run(*QUICK, "-S", option)) == {*scoring, "report"}
+def test_scoring_otherwise_reruns_no_stage_that_loads_a_model(clone):
+    scoring = {f"{name}@samsum" for name in ("baselines", "evaluate_base", "evaluate")}
+    said = clone.run(*QUICK, "-S", "tasks.samsum.score.stemmer=false")
+    assert ran(said) == {*scoring, "report"}
     assert not ran(clone.run(*QUICK)) - {*scoring, "report"}
+    of_both = {*scoring, *(name.replace("samsum", "price") for name in scoring)}
+    assert would_run(clone, "bootstrap.resamples=200") == {*of_both, "report"}
 
 
 def test_scoring_needs_neither_weights_nor_torch(clone, tmp_path):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+import scipy  # of it scipy.stats, which takes a second to import, once it is used
 
 from finetune.scoring.intervals import Interval
 
@@ -43,7 +43,7 @@ class Difference:
         """The two-sided p-value of no difference; where all rows differ alike, of a sign test."""
         if self.standard_error == 0:
             return 1.0 if self.mean == 0 else 2.0 ** (1 - self.rows)
-        return float(2 * stats.t.sf(abs(self.mean) / self.standard_error, self.freedom))
+        return float(2 * scipy.stats.t.sf(abs(self.mean) / self.standard_error, self.freedom))
 
     def interval(self, confidence: float) -> Interval:
         """The difference with its confidence interval; zero is outside where p < 1 - confidence.
@@ -64,7 +64,7 @@ class Difference:
         return float(quantiles * self.standard_error)
 
     def _quantile(self, probability: float) -> float:
-        return float(stats.t.ppf(probability, self.freedom))
+        return float(scipy.stats.t.ppf(probability, self.freedom))
 
 
 def difference(
@@ -183,4 +183,4 @@ def rank_p(by_row: np.ndarray) -> float:
     """Wilcoxon's signed-rank test of the rows' differences (1945), which few rows cannot carry."""
     if not by_row.any():
         return 1.0
-    return float(stats.wilcoxon(by_row, zero_method="zsplit").pvalue)
+    return float(scipy.stats.wilcoxon(by_row, zero_method="zsplit").pvalue)

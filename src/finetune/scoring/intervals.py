@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from scipy import stats
+import scipy  # of it scipy.stats, which takes a second to import, once it is used
 
 from finetune.core.schema import Bootstrap
 from finetune.scoring.row_values import Statistic, row_values
@@ -78,7 +78,7 @@ def p_of_mean(values: np.ndarray) -> float:
 
 def _t(values: np.ndarray, confidence: float) -> float:
     """Student's t, in standard deviations of the values."""
-    return float(stats.t.ppf(0.5 + confidence / 2, _freedom(values)) / np.sqrt(values.size))
+    return float(scipy.stats.t.ppf(0.5 + confidence / 2, _freedom(values)) / np.sqrt(values.size))
 
 
 def _freedom(values: np.ndarray) -> float:
@@ -87,7 +87,7 @@ def _freedom(values: np.ndarray) -> float:
     Those with which a multiple of χ² has the mean and the variance of the sample variance
     (Satterthwaite 1946); rows - 1 for normal values.
     """
-    excess = float(stats.kurtosis(values))
+    excess = float(scipy.stats.kurtosis(values))
     return float(np.clip(2 * values.size / max(excess + 2, 1e-9), 2, values.size - 1))
 
 
@@ -96,7 +96,7 @@ def _skewed(values: np.ndarray, t: float) -> float:
 
     The inverse of Hall's cubic transformation, which removes skewness from the distribution of t.
     """
-    skewness = float(stats.skew(values))
+    skewness = float(scipy.stats.skew(values))
     if abs(skewness) < 1e-6:
         return t
     shifted = 1 + skewness * (t - skewness / (6 * values.size))
@@ -116,5 +116,5 @@ def of_rate(percent: Sequence[float], confidence: float) -> Interval:
     if not rows:
         raise ValueError("no values")
     method = "exact" if hits in (0, rows) else "wilson"
-    ends = stats.binomtest(hits, rows).proportion_ci(confidence, method=method)
+    ends = scipy.stats.binomtest(hits, rows).proportion_ci(confidence, method=method)
     return Interval(100 * hits / rows, 100 * float(ends.low), 100 * float(ends.high))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
+import scipy  # of it scipy.stats, which takes a second to import, once it is used
 
 from finetune.scoring.row_values import BATCH_VALUES
 
@@ -67,7 +67,7 @@ def westfall_young(
         signs = 2.0 * rng.integers(0, 2, size=(draws, rows), dtype=np.int8) - 1.0
         # By the central limit theorem each is standard normal where its score varies.
         largest = np.abs(signs @ scaled).max(axis=1)
-        smallest.append(2 * stats.norm.sf(largest))
+        smallest.append(2 * scipy.stats.norm.sf(largest))
     minima = np.sort(np.concatenate(smallest))
     adjusted = [
         max(p, (1 + int(np.searchsorted(minima, p, side="right"))) / (1 + resamples))

@@ -6,8 +6,8 @@ Differences of runs are tested on these, so that one test serves means, ratios, 
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy  # of it scipy.stats, which takes a second to import, once it is used
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import stats
 
 from finetune.core.schema import Bootstrap
 
@@ -70,7 +70,7 @@ def _standard_error_of_median(values: np.ndarray) -> float:
     Jarrett 1978), for an even number of rows those between the two in the middle.
     """
     rows, middle = values.size, (values.size + 1) / 2
-    weights = np.diff(stats.beta.cdf(np.arange(rows + 1) / rows, middle, middle))
+    weights = np.diff(scipy.stats.beta.cdf(np.arange(rows + 1) / rows, middle, middle))
     ordered = np.sort(values)
     return float(np.sqrt(weights @ (ordered - weights @ ordered) ** 2))
 

@@ -14,10 +14,9 @@ from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
-from finetune.methods import fused_lora
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
-from finetune.modeling import attention, number_head, precision
+from finetune.modeling import attention, fused_lora, number_head, precision
 from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder

@@ -4,7 +4,8 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 
 from finetune.core.schema import Lora
-from finetune.methods import fused_lora, lora
+from finetune.methods import lora
+from finetune.modeling import fused_lora
 from finetune.training.dropout import use_row_dropout
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
