@@ -86,11 +86,11 @@ def test_a_comma_that_may_be_a_decimal_mark_is_a_bad_field():
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"price": None}, "price is None, must be a number, such as 12.5"),
-        ({"price": "abc"}, "price is 'abc', must be a number, such as 12.5"),
-        ({"price": ""}, "price is '', must be a number, such as 12.5"),
-        ({"price": True}, "price is True, must be a number, such as 12.5"),
-        ({"price": [5]}, "price is [5], must be a number, such as 12.5"),
+        ({"price": None}, "price is None, must be a number, such as 12.5 or $1,299.00"),
+        ({"price": "abc"}, "price is 'abc', must be a number, such as 12.5 or $1,299.00"),
+        ({"price": ""}, "price is '', must be a number, such as 12.5 or $1,299.00"),
+        ({"price": True}, "price is True, must be a number, such as 12.5 or $1,299.00"),
+        ({"price": [5]}, "price is [5], must be a number, such as 12.5 or $1,299.00"),
         ({"price": -1}, "price is -1, must be a number from 0 to 1e+09"),
         ({"price": float("nan")}, "price is nan, must be a number from 0 to 1e+09"),
         ({"price": "inf"}, "price is inf, must be a number from 0 to 1e+09"),
