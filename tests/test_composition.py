@@ -53,7 +53,7 @@ def test_what_tasks_start_from_moves_all_and_a_tasks_own_moves_one():
     assert one["tasks.samsum.train.learning_rate"] == one["train.learning_rate"] != 0.1
 
 
-ASKED = ["tasks.price.eval.top_k=7", "tasks.price.score.hit_usd=9.0", "tasks.price.primary=hits"]
+ASKED = ["tasks.price.eval.top_k=7", "tasks.price.score.hit_within=9.0", "tasks.price.primary=hits"]
 
 
 def train_of_price(overrides: list[str]) -> dict[str, object]:
@@ -71,7 +71,7 @@ def test_choosing_by_score_depends_on_what_makes_the_score_of_that_task():
     before, after = train_of_price([by_score]), train_of_price([by_score, *ASKED])
     where = "tasks.price.train.selection"
     assert {key: after[key] for key in after if after[key] != before[key]} == {
-        f"{where}.eval.top_k": 7, f"{where}.score.hit_usd": 9.0, f"{where}.primary": "hits",
+        f"{where}.eval.top_k": 7, f"{where}.score.hit_within": 9.0, f"{where}.primary": "hits",
     }  # fmt: skip
     assert after[f"{where}.watch"] == "src/finetune"
     # Of few-shot prompts and further draws validation during training knows nothing.

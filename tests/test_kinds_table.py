@@ -21,6 +21,8 @@ def test_a_kind_is_listed_with_its_fields_metrics_and_baselines():
     assert table["baseline", "oracle3"] == "the best three lines (oracle: sees the reference)"
     assert table["baseline", "lead1"] == "the first line"
     assert lines("price")["field", "category"] == "optional"
+    of_price = lines("price")["metric", "mae"]
+    assert of_price.startswith("mean absolute error (USD), as prompt.answer.currency says, primary")
 
 
 @pytest.mark.parametrize("kind", registry.names())

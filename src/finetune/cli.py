@@ -136,7 +136,7 @@ def _show(root: Path, _: argparse.Namespace) -> int:
     for task, options in settings.tasks.items():
         metrics = tables.read_complete(root / "metrics", task)
         print(f"\n{task}: scores on the test rows, with {confidence} intervals\n")
-        declared = registry.metrics(options.kind, options.primary)
+        declared = registry.metrics(options.kind, options.primary, options.prompt)
         remarks = tables.remarks(metrics, declared, registry.report(options.kind).REPORT)
         print(tables.results(metrics, declared))
         print("\n" + "\n\n".join(remarks))

@@ -56,7 +56,7 @@ def run(root: Path, task: str, against: str, count: int, style: str) -> int:
                 f"{task}: {silent} of {len(each.predictions)} rows have no answer by "
                 f"{each.engine} (score.max_no_answer), so there are no scores to compare"
             )
-    metrics = registry.metrics(options.kind, options.primary)
+    metrics = registry.metrics(options.kind, options.primary, options.prompt)
     gains = differences(metrics, ours.predictions, other.predictions, settings.bootstrap)
     if style == "json":
         print(json.dumps(as_json(task, metrics, gains, ours, other), indent=2))

@@ -38,6 +38,7 @@ def _fields(fields: RowFields) -> Iterator[Cells]:
 def _metrics(metrics: tuple[Metric, ...]) -> Iterator[Cells]:
     for metric in metrics:
         remarks = [metric.heading if metric.title != metric.key else metric.unit]
+        remarks += [f"as prompt.{metric.unit_param} says"] if metric.unit_param else []
         remarks += ["primary"] if metric is metrics[0] else []
         remarks += [metric.direction] if metric.higher_is_better is not None else []
         yield "  metric", metric.key, f"{', '.join(filter(None, remarks))}: {metric.meaning}"

@@ -24,7 +24,7 @@ def price_run(name: str, errors: Sequence[float], **params: object) -> Run:
     ]
     values = {
         "tasks.price.kind": "price",
-        "tasks.price.score.hit_usd": 40.0,
+        "tasks.price.score.hit_within": 40.0,
         "train.seed": 1,
         "tasks.price.train.seed": 1,
         "lora.r": 16,

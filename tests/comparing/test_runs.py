@@ -78,6 +78,23 @@ def test_parameters_that_were_added_since_have_their_defaults(workspace):
     assert "lora.alpha" not in known  # it never had one
 
 
+def test_a_run_of_before_currencies_is_read_as_one_of_the_default(workspace):
+    task = {**KIND, "prompt": {"cue": "Price is $"}, "score": {"hit_usd": 40.0}}
+    root = workspace({"tasks": {"goods": task}}, {"predictions/goods/tuned.jsonl": ROWS})
+    known = runs.read(root, runs.WORKSPACE).params
+    later = {key: value for key, value in known.items() if ".prompt." in key or ".score." in key}
+    # As they stand in params.yaml: 1 and 1.0 would be a difference of two runs.
+    assert repr(later) == repr(
+        {
+            "tasks.goods.prompt.answer.currency": "USD",
+            "tasks.goods.prompt.answer.unit": 1,
+            "tasks.goods.prompt.answer.maximum": 999,
+            "tasks.goods.prompt.cue": "Price is $",
+            "tasks.goods.score.hit_within": 40.0,
+        }
+    )
+
+
 def test_a_run_that_is_not_scored_yet_is_refused(workspace):
     root = workspace(
         {"tasks": {"goods": KIND}},

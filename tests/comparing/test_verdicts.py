@@ -223,8 +223,8 @@ def test_the_same_ids_and_references_of_other_questions_are_other_rows(run):
 
 def test_other_scoring_rules_are_refused_by_name(run):
     before = run("a", NOISE[0])
-    after = run("b", NOISE[0], **{"tasks.price.score.hit_usd": 20.0})
-    with pytest.raises(UserError, match=r"tasks\.price\.score\.hit_usd is 40\.0 and 20\.0"):
+    after = run("b", NOISE[0], **{"tasks.price.score.hit_within": 20.0})
+    with pytest.raises(UserError, match=r"tasks\.price\.score\.hit_within is 40\.0 and 20\.0"):
         judged(before, after)
 
 

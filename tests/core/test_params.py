@@ -264,7 +264,7 @@ def test_a_task_without_kind_is_told_by_its_key(changed):
         ("lora.target_modules", ["q_proj", "v_proj"]),
         ("lora.target_modules", ["some_name_of_a_new_architecture"]),
         ("lora.alpha", 32),
-        ("tasks.price.score.hit_usd", 40),
+        ("tasks.price.score.hit_within", 40),
         ("train.batch_size", 5),
         ("train.max_steps", 1),
         ("model.revision", "0" * 40),

@@ -31,7 +31,7 @@ def drawings() -> dict[str, str]:
         "dots": dots.dots("n", "t", lines, "x", dots.WIDE, "apart"),
         "narrow": dots.dots("n", "t", lines, "x", dots.NARROW, "apart"),
         "histogram": figures.histogram("n", "t", series, "x"),
-        "scatter": figures.scatter("n", "t", PAIRS, "tuned", (1.0, 200.0)),
+        "scatter": figures.scatter("n", "t", PAIRS, "tuned", (1.0, 200.0), "INR"),
         "coverage": figures.coverage("n", "t", {"tuned": [(0.1, 0.2), (0.5, 0.5), (0.8, 0.9)]}),
         "losses": figures.losses("n", "t", [(1, 9.0), (2, 1.0)], [(1, 3.0), (2, 2.0)], 2),
         "line": figures.line("n", "t", [(1, 0.1), (2, 0.2)], "rate"),

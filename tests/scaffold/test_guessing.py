@@ -89,9 +89,9 @@ def test_options_say_what_names_do_not(options, found):
     ("row", "options", "said"),
     [
         ({"text": LONG}, {}, r"no column can be a target: .* there are 'text' \(text: A long"),
-        ({"text": LONG, "on": True}, {"kind": "price"}, "no column holds amounts in USD, such as"),
+        ({"text": LONG, "on": True}, {"kind": "price"}, "no column holds amounts, such as"),
         ({"price": 5}, {}, "no column holds texts, for the input of price"),
-        ({"text": LONG, "preis": "5,00 €"}, {"kind": "price"}, "no column holds amounts in USD"),
+        ({"text": LONG, "preis": "5,00 €"}, {"kind": "price"}, "no column holds amounts, such"),
     ],
 )
 def test_a_file_without_input_or_target_is_a_mistake(row, options, said):

@@ -4,7 +4,7 @@ from sklearn import metrics
 
 from finetune.scoring.regression import price_error, r2, rmsle
 
-OPTIONS = {"hit_usd": 40.0, "hit_fraction": 0.2}
+OPTIONS = {"hit_within": 40.0, "hit_fraction": 0.2}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ OPTIONS = {"hit_usd": 40.0, "hit_fraction": 0.2}
         (0.0, 0.0, 0.0, 100),
     ],
 )
-def test_a_hit_is_within_so_many_usd_or_a_fraction_of_the_price(prediction, price, error, hit):
+def test_a_hit_is_within_so_much_or_a_fraction_of_the_price(prediction, price, error, hit):
     found = price_error(prediction, price, **OPTIONS)
     assert (found["absolute_error"], found["hit"]) == (error, hit)
 

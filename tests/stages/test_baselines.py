@@ -97,8 +97,8 @@ def test_what_a_baseline_remarks_stands_in_its_protocol(run):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ("dear", "price/human.csv: line 2: price is 'dear', must be a number of USD"),
-        ("", "price/human.csv: line 2: price is '', must be a number of USD"),
+        ("dear", "price/human.csv: line 2: price is 'dear', must be a number, such as 12.5"),
+        ("", "price/human.csv: line 2: price is '', must be a number, such as 12.5"),
         ("nan", "price/human.csv: line 2: price is nan, must be a number from 0"),
     ],
 )

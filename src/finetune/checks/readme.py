@@ -39,7 +39,7 @@ def with_results(text: str, root: Path) -> str:
     parts = []
     for task, options in params.read(root / "params.yaml").tasks.items():
         metrics = tables.read_complete(root / "metrics", task)
-        declared = registry.metrics(options.kind, options.primary)
+        declared = registry.metrics(options.kind, options.primary, options.prompt)
         parts += [
             f"**{task}**",
             tables.short_results(metrics, declared),

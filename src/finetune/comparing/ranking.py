@@ -17,7 +17,7 @@ from finetune.core.files import parse_json
 from finetune.core.schema import Bootstrap
 from finetune.scoring import crossed, multiple
 from finetune.scoring.intervals import Interval
-from finetune.scoring.metrics import Metric, imputed
+from finetune.scoring.metrics import Metric, imputed, in_units
 from finetune.tasks import registry
 
 # Resamples for the ties among many: pairs grow with the square of their number.
@@ -116,9 +116,13 @@ def rank(configurations: Sequence[Configuration], task: str, options: Bootstrap)
 
 
 def primary(run: Run, task: str) -> Metric:
-    """The metric that a task is ranked by."""
+    """The metric that a task is ranked by, in the unit of the run's own parameters."""
     key = primary_metric(run, task)
-    return next(m for m in registry.scores(run.kinds[task]).METRICS if m.key == key)
+    metrics = in_units(
+        registry.scores(run.kinds[task]).METRICS,
+        lambda param: run.params.get(f"tasks.{task}.prompt.{param}"),
+    )
+    return next(metric for metric in metrics if metric.key == key)
 
 
 def groups(runs: Sequence[Run], task: str) -> list[list[Run]]:

@@ -17,6 +17,7 @@ from finetune.core.schema import Lora, Method, Section, Train
 from finetune.shelf import public, reading
 from finetune.shelf.about import About, Digest
 from finetune.shelf.rows import IDS, public_id
+from finetune.tasks import registry
 
 WORKSPACE = "workspace"
 # The stages that predictions are made by, in their order.
@@ -237,7 +238,7 @@ def _raw_params(
 
 
 def _comparable(params: dict[str, object], kinds: dict[str, str]) -> dict[str, object]:
-    named = public.by_key(_completed(_renamed(params, list(kinds)), list(kinds)))
+    named = public.by_key(_completed(_renamed(params, list(kinds)), kinds))
     # Settings of the machine are no difference between runs, and composed ones none of their own.
     return {
         key: value
@@ -270,21 +271,30 @@ def _renamed(params: dict[str, object], tasks: Sequence[str]) -> dict[str, objec
     return named
 
 
-def _completed(params: dict[str, object], tasks: Sequence[str]) -> dict[str, object]:
+def _completed(params: dict[str, object], kinds: dict[str, str]) -> dict[str, object]:
     """The parameters, and the defaults of those that were added since.
 
     What a default says is what was done before there was a choice.
     """
     sections: dict[str, type[Section]] = {"lora": Lora, "method": Method, "train": Train}
-    sections |= {f"tasks.{task}.train": Train for task in tasks}
-    later = {
-        f"{section}.{name}": field.get_default()
-        for section, model in sections.items()
-        if any(key.startswith(f"{section}.") for key in params)
-        for name, field in model.model_fields.items()
-        if not field.is_required() and name != "selection"  # composed, never set
+    sections |= {f"tasks.{task}.train": Train for task in kinds}
+    known = {task: kind for task, kind in kinds.items() if kind in registry.names()}
+    sections |= {
+        f"tasks.{task}.prompt": registry.options(kind).Task.section_type("prompt")
+        for task, kind in known.items()
     }
+    later: dict[str, object] = {}
+    for section, model in sections.items():
+        if not any(key.startswith(f"{section}.") for key in params):
+            continue
+        for name, of in model.model_fields.items():
+            if not of.is_required() and name != "selection":  # composed, never set
+                later |= flatten(_plain(of.get_default()), f"{section}.{name}")
     return later | params
+
+
+def _plain(value: object) -> object:
+    return value.model_dump() if isinstance(value, Section) else value
 
 
 def _check_params(name: str, task: str, params: dict[str, object], stages: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ RENAMED = {
     "tasks.*.eval.floor": "tasks.{}.eval.prune_below",
     "tasks.*.eval.least_mass": "tasks.{}.eval.min_mass",
     "tasks.*.score.hit_share": "tasks.{}.score.hit_fraction",
+    "tasks.*.score.hit_usd": "tasks.{}.score.hit_within",
 }
 
 

@@ -45,7 +45,7 @@ class TaskRow(BaseModel):
     def for_prompt(self, prompt: Prompt) -> Self:
         """The row as training and inference use it under a task's prompt.
 
-        A kind whose `prompt` has options for what the model should write overrides this: data are
-        prepared without them, so that another choice prepares nothing again.
+        A kind whose `prompt` has options for what the model should write overrides this: the
+        prepared rows are without them, so that they are the same for another choice.
         """
         return self

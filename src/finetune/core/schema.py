@@ -490,11 +490,16 @@ class Task(Section):
     @classmethod
     def selection_options(cls, selection: Selection) -> tuple[Eval, Score]:
         """`eval` and `score` as a selection holds them, typed as the kind's own are."""
-        evaluation, score = (cls.model_fields[name].annotation for name in ("eval", "score"))
+        evaluation, score = (cls.section_type(name) for name in ("eval", "score"))
         return (
             cast(type[Eval], evaluation).model_validate({**selection.eval, **NOT_FOR_SELECTION}),
             cast(type[Score], score).model_validate(selection.score),
         )
+
+    @classmethod
+    def section_type(cls, name: str) -> type[Section]:
+        """The type of one of the sections, such as `prompt`, as the kind has it."""
+        return cast(type[Section], cls.model_fields[name].annotation)
 
 
 class Bootstrap(Section):

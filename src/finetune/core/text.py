@@ -1,13 +1,26 @@
 """Checks and normalization of texts, amounts and ids of raw rows, for all kinds of tasks."""
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
 
-# An amount as people in the US write it: "$5", "1,299.00", "$1,299", "1,299.00 USD".
-_WRITTEN = re.compile(
-    r"(?P<sign>\$|US\$|USD)?\s?(?P<digits>\d+|\d{1,3}(?:,\d{3})+)(?P<cents>\.\d*)?(?P<after>\s?USD)?"
-)
+# What may stand before an amount of US dollars: the first is shown in messages; the last, the code,
+# may stand behind it too.
+DOLLARS = ("$", "US$", "USD")
+# Digits as people in the US write them: "5", "1,299". In India the groups before the last have two:
+# "1,29,900".
+_DIGITS = r"\d+|\d{1,3}(?:,\d{3})+"
+_DIGITS_ELSEWHERE = rf"{_DIGITS}|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}"
+
+
+@functools.cache
+def _written(marks: tuple[str, ...]) -> re.Pattern[str]:
+    either, after = "|".join(map(re.escape, marks)), re.escape(marks[-1])
+    digits = _DIGITS if marks == DOLLARS else _DIGITS_ELSEWHERE
+    return re.compile(
+        rf"(?P<sign>{either})?\s?(?P<digits>{digits})(?P<cents>\.\d*)?(?P<after>\s?{after})?"
+    )
 
 
 def text_field(row: Mapping[str, Any], name: str) -> str:
@@ -56,8 +69,10 @@ def contains_words(text: str, part: str) -> bool:
     return bool(words(part)) and f" {words(part)} " in f" {words(text)} "
 
 
-def amount(text: str, name: str) -> float | str:
+def amount(text: str, name: str, marks: tuple[str, ...] = DOLLARS) -> float | str:
     """The amount that a text says, such as `12.5`, `$1,299.00` or `1,299.00 USD`; else the text.
+
+    `marks` are what may stand before it, its currency's code last: that may also stand behind it.
 
     Raises:
         ValueError: it may be two amounts: `1,299` alone is 1.299 where the comma is a decimal mark.
@@ -65,13 +80,13 @@ def amount(text: str, name: str) -> float | str:
     try:
         return float(text)
     except ValueError:
-        written = _WRITTEN.fullmatch(text.strip())
+        written = _written(marks).fullmatch(text.strip())
     if not written:
         return text
     digits, cents = written["digits"], written["cents"] or ""
     if digits.count(",") == 1 and not (cents or written["sign"] or written["after"]):
         raise ValueError(
             f"{name} is {text!r}, which may be {digits.replace(',', '.')} or "
-            f"{digits.replace(',', '')}; write ${digits}, or the number without a comma"
+            f"{digits.replace(',', '')}; write {marks[0]}{digits}, or the number without a comma"
         )
     return float(digits.replace(",", "") + cents)

@@ -1,6 +1,7 @@
 """Point estimates from predictive distributions over prices, and scores of these distributions.
 
-A distribution is an array of probabilities [prices] that sum to 1; its index is the price in USD.
+A distribution is an array of probabilities [prices] that sum to 1; its index is the price, a whole
+number of the unit that a task counts in. Estimates and scores are in that unit.
 """
 
 import numpy as np
@@ -13,12 +14,12 @@ ESTIMATES = ("greedy", "top_k_mean", "median")
 
 
 def greedy(distribution: np.ndarray) -> float:
-    """The mode in USD; the lowest of several."""
+    """The mode; the lowest of several."""
     return float(distribution.argmax())
 
 
 def top_k_mean(distribution: np.ndarray, top_k: int) -> float:
-    """The mean in USD of the `top_k` likeliest prices, weighted by their probability.
+    """The mean of the `top_k` likeliest prices, weighted by their probability.
 
     Common in public courses; as a mean, it targets squared error.
     """
@@ -28,7 +29,7 @@ def top_k_mean(distribution: np.ndarray, top_k: int) -> float:
 
 
 def median(distribution: np.ndarray) -> float:
-    """The median in USD, which minimizes the expected absolute error."""
+    """The median, which minimizes the expected absolute error."""
     return float(quantile(distribution, 0.5))
 
 
@@ -44,13 +45,13 @@ def laplace(location: float, log_scale: float, count: int) -> np.ndarray:
 
 
 def quantile(distribution: np.ndarray, fraction: float) -> int:
-    """The smallest price in USD with at least this fraction (0–1) of the mass up to it."""
+    """The smallest price with at least this fraction (0–1) of the mass up to it."""
     cumulated = distribution.cumsum()
     return int(np.searchsorted(cumulated, fraction * cumulated[-1]))
 
 
 def estimates(distribution: np.ndarray, top_k: int) -> dict[str, float]:
-    """All point estimates in USD, by the values of the parameter `eval.estimate`."""
+    """All point estimates, by the values of the parameter `eval.estimate`."""
     return {
         "greedy": greedy(distribution),
         "top_k_mean": top_k_mean(distribution, top_k),
@@ -59,7 +60,7 @@ def estimates(distribution: np.ndarray, top_k: int) -> dict[str, float]:
 
 
 def crps(distribution: np.ndarray, price: float) -> float:
-    """Continuous ranked probability score in USD: E|X - price| - E|X - X'| / 2, lower is better.
+    """Continuous ranked probability score: E|X - price| - E|X - X'| / 2, lower is better.
 
     For a distribution on one price it is the absolute error. Gneiting and Raftery 2007, "Strictly
     Proper Scoring Rules, Prediction, and Estimation"; E|X - X'| = 2 Σ F (1 - F) on integers.
@@ -70,15 +71,15 @@ def crps(distribution: np.ndarray, price: float) -> float:
 
 
 def crps_charged(distribution: np.ndarray, outside: float, price: float) -> float:
-    """The CRPS in USD with the mass on no price, 0 to 1, where it does most harm; at least `crps`.
+    """The CRPS with the mass on no price, 0 to 1, where it does most harm; at least `crps`.
 
     `distribution` is normalized over the prices, so that its CRPS is as good with 1 % of a model's
     probability on prices as with all of it: mass on no price is free, and a model that keeps it for
     expensive products gains by that. Charged, the model is G = (1 - outside) F + outside δ, δ being
-    all mass on one price: the price from 0 to 999 of the highest CRPS. That is one of the ends,
-    0 or 999: ∫ (G(x) - [x ≥ price])² dx grows with the distance of δ from the true price on either
-    side of it. As the CRPS is convex in the distribution, no other way to spend the mass on prices
-    costs more, and spending it as the rest is spent, which is `crps`, costs no more.
+    all mass on one price: the one of the highest CRPS. That is one of the ends, the lowest or the
+    highest price: ∫ (G(x) - [x ≥ price])² dx grows with the distance of δ from the true price on
+    either side of it. As the CRPS is convex in the distribution, no other way to spend the mass on
+    prices costs more, and spending it as the rest is spent, which is `crps`, costs no more.
     """
     worst = []
     for end in (0, -1):
@@ -99,13 +100,15 @@ def pit(distribution: np.ndarray, price: int) -> tuple[float, float]:
     return min(below, 1.0), min(below + float(distribution[price]), 1.0)
 
 
-def quality(distribution: np.ndarray, price: float, dollars: int) -> dict[str, float | list[float]]:
-    """A row's scores; `dollars` is the price on the distribution's grid of whole dollars.
+def quality(
+    distribution: np.ndarray, price: float, nearest: int, unit: float = 1
+) -> dict[str, float | list[float]]:
+    """A row's scores; `nearest` is the whole number that the price comes closest to.
 
-    `crps` in USD, `pit` the interval of `pit`, `covered_50` and `covered_90` the fractions of
-    `covered` in percent.
+    `crps` is in what `price` times `unit` is in, `pit` the interval of `pit`, `covered_50` and
+    `covered_90` the fractions of `covered` in percent.
     """
-    below, upto = pit(distribution, dollars)
+    below, upto = pit(distribution, nearest)
     inside = {
         f"covered_{percent}": round(
             100 * float(covered(np.array(below), np.array(upto), percent / 100)), 4
@@ -113,7 +116,7 @@ def quality(distribution: np.ndarray, price: float, dollars: int) -> dict[str, f
         for percent in COVERAGES
     }
     return {
-        "crps": round(crps(distribution, price), 4),
+        "crps": round(unit * crps(distribution, price), 4),
         "pit": [round(below, 6), round(upto, 6)],
         **inside,
     }

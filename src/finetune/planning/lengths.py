@@ -77,7 +77,12 @@ def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
     )
     names = {split: f"{task}/{split}" for split in fetched.splits}
     splits = preparation.prepare(
-        fetched.splits, names, registry.rows(options.kind), type(options).fields.input, rules, task
+        fetched.splits,
+        names,
+        registry.rows(options.kind, options.prompt),
+        type(options).fields.input,
+        rules,
+        task,
     ).splits
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)

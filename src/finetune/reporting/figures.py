@@ -62,10 +62,11 @@ def scatter(
     pairs: Sequence[tuple[float, float]],
     role: str,
     limits: tuple[float, float],
+    unit: str,
 ) -> Markup:
     """Predicted over actual prices on logarithmic axes, with a band within a factor of 2.
 
-    `pairs` are (actual, predicted) in USD; prices outside of `limits` are drawn at the edge.
+    `pairs` are (actual, predicted) in `unit`; prices outside of `limits` are drawn at the edge.
     """
     points = np.clip(np.array(_thinned(pairs), dtype=float).reshape(-1, 2), *limits)
     with canvas.panel(canvas.SQUARE) as (figure, axes):
@@ -82,7 +83,7 @@ def scatter(
         axes.set_ylim(limits)
         canvas.ticks(axes, True, True)
         canvas.key(figure, [canvas.LABELS[role]], [role])
-        canvas.axis_titles(figure, axes, "actual USD, log axis", "predicted USD, log axis")
+        canvas.axis_titles(figure, axes, f"actual {unit}, log axis", f"predicted {unit}, log axis")
         return canvas.svg(figure, name, title)
 
 

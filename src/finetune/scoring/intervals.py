@@ -32,7 +32,7 @@ def interval(
 ) -> Interval:
     """A statistic with its confidence interval: Student's t over the rows' contributions to it.
 
-    `columns` are the arguments of the statistic, [columns][rows]. Errors in USD are heavy-tailed
+    `columns` are the arguments of the statistic, [columns][rows]. Errors of prices are heavy-tailed
     and skewed, so t has degrees of freedom by the kurtosis, and of a mean t is corrected for the
     skewness; see the functions below, and docs/statistics.md for how often such intervals hold. If
     every column is constant, both ends are the statistic.

@@ -5,7 +5,7 @@ entry in the `scores.py` of its kind.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -30,10 +30,11 @@ class Metric:
     `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
     is neither better nor worse, such as a length. Columns are multiplied by `scale`. A rate is a
     mean of 0 and 100; a percentage is a mean of values from 0 to 100, of which some may lie
-    between. Two runs compare
-    only where they have the same values of `alike` in each row. `column` is what the metric is of a
-    single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there
-    is no interval that holds as often as it says.
+    between. `unit_param` is the parameter of a task's `prompt` that says its unit, where tasks of a
+    kind differ in it; then `unit` is that parameter's default. Two runs compare only where they
+    have the same values of `alike` in each row. `column` is what the metric is of a single row: the
+    first of the `columns`, unless it is given. Of fewer than `min_rows` rows there is no interval
+    that holds as often as it says.
     """
 
     key: str
@@ -41,6 +42,7 @@ class Metric:
     title: str
     meaning: str = ""
     unit: str = ""
+    unit_param: str = ""
     decimals: int = 2
     statistic: Statistic = np.mean
     scale: float = 1.0
@@ -131,6 +133,16 @@ class Metric:
         return "lower is better" if self.higher_is_better is False else "higher is better"
 
 
+def in_units(metrics: Sequence[Metric], value_of: Callable[[str], object]) -> tuple[Metric, ...]:
+    """The metrics in the units of one task; `value_of` gives a parameter of its prompt or None."""
+    return tuple(
+        replace(metric, unit=str(value_of(metric.unit_param) or metric.unit))
+        if metric.unit_param
+        else metric
+        for metric in metrics
+    )
+
+
 @dataclass(frozen=True)
 class Flag:
     """Something that may be amiss with a row's prediction: counted, and given as a rate of rows.
@@ -187,7 +199,7 @@ def imputed(flags: Sequence[Flag], row: Row) -> bool:
 
 
 # A group's place in its order, and its name.
-Group = tuple[int, str]
+Group = tuple[float, str]
 
 
 @dataclass(frozen=True)
@@ -198,7 +210,7 @@ class Grouping:
     group: Callable[[Row], Group]
 
 
-def band(value: float, starts: Sequence[int], unit: str) -> Group:
+def band(value: float, starts: Sequence[float], unit: str) -> Group:
     """`51–100 words`: the band that holds a value; `starts` are the bands' lower ends."""
     for start, following in pairwise(starts):
         if value < following:

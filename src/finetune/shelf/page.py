@@ -18,6 +18,7 @@ from finetune.comparing.runs import Run
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
+from finetune.core.params import new_key
 from finetune.core.schema import Bootstrap
 from finetune.reporting import tables
 from finetune.scoring import baselines, numbers, summary
@@ -220,12 +221,22 @@ def _protocol(entries: Sequence[Entry]) -> str:
     protocols: dict[str, list[str]] = {}
     for entry in entries:
         of = entry.metrics["tuned"].get("protocol", {})
-        text = ", ".join(f"{key} {value}" for key, value in of.items() if value is not None)
+        text = ", ".join(
+            f"{_present(key, entry.task)} {value}" for key, value in of.items() if value is not None
+        )
         protocols.setdefault(text, []).append(entry.name)
     if len(protocols) == 1:
         return f"Protocol: {next(iter(protocols))}."
     parts = (f"{', '.join(names)}: {text}" for text, names in protocols.items())
     return f"Protocols differ. {'; '.join(parts)}."
+
+
+def _present(key: str, task: str) -> str:
+    """The name of an option of the protocol, which may have had another one in earlier versions."""
+    for section in ("eval", "score"):
+        if new := new_key(f"tasks.{task}.{section}.{key}"):
+            return new.rpartition(".")[2]
+    return key
 
 
 def _about_base(entries: Sequence[Entry]) -> str:

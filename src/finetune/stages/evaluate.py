@@ -31,7 +31,7 @@ STAGES: dict[Model, str] = {"base": "evaluate_base", "tuned": "evaluate"}
 
 def run(which: Model, params: StageParams, task: str) -> None:
     """Write the scores of one of the two models."""
-    scores = registry.scores(params.task.kind)
+    scores = registry.scores(params.task.kind, params.task.prompt)
     rows = {
         split: read_jsonl(paths.prepared(task) / f"{split}.jsonl")
         for split in ("validation", "test")

@@ -26,7 +26,8 @@ def run(params: StageParams, task: str) -> None:
     )
     kind = params.task.kind
     input_field = registry.options(kind).Task.fields.input
-    prepared = preparation.prepare(raw, files, registry.rows(kind), input_field, rules, task)
+    of_kind = registry.rows(kind, params.task.prompt)
+    prepared = preparation.prepare(raw, files, of_kind, input_field, rules, task)
     splits = prepared.splits
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)

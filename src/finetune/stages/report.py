@@ -6,6 +6,7 @@ from finetune import ledger
 from finetune.core import entry
 from finetune.core.files import write_text
 from finetune.core.params import StageParams
+from finetune.core.schema import Prompt
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.tasks import registry
@@ -25,7 +26,7 @@ def run(params: StageParams) -> None:
     }
     html = page.page(
         [
-            artifacts.read(task, kind(options.kind, options.primary))
+            artifacts.read(task, kind(options.kind, options.primary, options.prompt))
             for task, options in tasks.items()
         ],
         tasks,
@@ -38,15 +39,15 @@ def run(params: StageParams) -> None:
     write_text(PAGE, html)
 
 
-def kind(name: str, primary: str | None = None) -> Kind:
-    """What the page is to know of a kind, and of the score that a task declares primary."""
-    scores = registry.scores(name)
+def kind(name: str, primary: str | None = None, prompt: Prompt | None = None) -> Kind:
+    """What the page is to know of a kind, as a task with this primary score and prompt has it."""
+    scores = registry.scores(name, prompt)
     return Kind(
-        metrics=registry.metrics(name, primary),
+        metrics=registry.metrics(name, primary, prompt),
         flags=scores.FLAGS,
         groupings=scores.GROUPINGS,
         baselines=registry.baselines(name).BASELINES,
-        report=registry.report(name).REPORT,
+        report=registry.report(name, prompt).REPORT,
     )
 
 

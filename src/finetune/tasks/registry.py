@@ -10,11 +10,16 @@
     report.py     what the page shows of the kind, beside what it shows of all
     init.py       INIT: how `finetune init` recognizes and sets up such a task; may be missing
 
+What rows.py, scores.py and report.py offer may depend on options of the kind's prompt, such as the
+currency of prices: such a module has a function `of_prompt`, which takes a task's prompt and gives
+what there is another value for, by its name.
+
 A kind's name stands nowhere else. The modules are checked against the protocols below by their use;
 `finetune kinds` lists them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from finetune.core import kinds
@@ -23,7 +28,7 @@ from finetune.core.errors import ParamsError
 if TYPE_CHECKING:
     from finetune.columns.kind_init import KindInit
     from finetune.core.rows import TaskRow
-    from finetune.core.schema import Bootstrap, Score, Task, Train
+    from finetune.core.schema import Bootstrap, Prompt, Score, Task, Train
     from finetune.inference.predict import Request
     from finetune.modeling.prompts import PromptEncoder
     from finetune.reporting.parts import KindReport
@@ -121,9 +126,9 @@ def options(kind: str) -> Options:
     return cast(Options, kinds.load(kind, "options"))
 
 
-def rows(kind: str) -> Rows:
-    """A kind's rows."""
-    return cast(Rows, kinds.load(kind, "rows"))
+def rows(kind: str, prompt: "Prompt | None" = None) -> Rows:
+    """A kind's rows, as a task with this prompt has them."""
+    return cast(Rows, _of_prompt(kind, "rows", prompt))
 
 
 def predict(kind: str) -> Predict:
@@ -136,9 +141,17 @@ def loss(kind: str) -> LossModule:
     return cast(LossModule, kinds.load(kind, "loss"))
 
 
-def scores(kind: str) -> Scores:
-    """A kind's metrics."""
-    return cast(Scores, kinds.load(kind, "scores"))
+def scores(kind: str, prompt: "Prompt | None" = None) -> Scores:
+    """A kind's metrics and groups, as a task with this prompt has them."""
+    return cast(Scores, _of_prompt(kind, "scores", prompt))
+
+
+def _of_prompt(kind: str, concern: str, prompt: "Prompt | None") -> Any:
+    module = kinds.load(kind, concern)
+    of_prompt = getattr(module, "of_prompt", None)
+    if prompt is None or of_prompt is None:
+        return module
+    return SimpleNamespace(**{**vars(module), **of_prompt(prompt)})
 
 
 def protocol(kind: str) -> Mapping[str, Any]:
@@ -146,13 +159,15 @@ def protocol(kind: str) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], getattr(kinds.load(kind, "scores"), "PROTOCOL", {}))
 
 
-def metrics(kind: str, primary: str | None) -> "tuple[Metric, ...]":
+def metrics(kind: str, primary: str | None, prompt: "Prompt | None" = None) -> "tuple[Metric, ...]":
     """The metrics of a kind, first the one that a task declares `primary`, if it does.
+
+    They are as a task with this prompt has them.
 
     Raises:
         ParamsError: the kind has no such metric, or it has no better direction.
     """
-    of_kind = scores(kind).METRICS
+    of_kind = scores(kind, prompt).METRICS
     key = primary or of_kind[0].key
     known = [metric.key for metric in of_kind if metric.higher_is_better is not None]
     if key not in known:
@@ -165,9 +180,9 @@ def baselines(kind: str) -> Baselines:
     return cast(Baselines, kinds.load(kind, "baselines"))
 
 
-def report(kind: str) -> Report:
-    """A kind's part of the report."""
-    return cast(Report, kinds.load(kind, "report"))
+def report(kind: str, prompt: "Prompt | None" = None) -> Report:
+    """A kind's part of the report, as a task with this prompt has it."""
+    return cast(Report, _of_prompt(kind, "report", prompt))
 
 
 def init(kind: str) -> Init:

@@ -50,7 +50,7 @@ class ScoredRows:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """The kind's metrics, the primary one first."""
-        return registry.metrics(self.kind, self.primary)
+        return registry.metrics(self.kind, self.primary, self.prompt)
 
     def predictions(
         self, base: Base, model: PreTrainedModel, limits: Budgets, what: str

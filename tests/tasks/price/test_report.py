@@ -123,9 +123,10 @@ def test_mass_on_no_price_is_explained_with_what_it_costs():
             found.groups.append(of)
     (said,) = REPORT.notes(found)
     assert plain(said) == (
-        "Mass on no price is the probability of answers that are no whole price from 0 to 999: "
-        "4.25 % for the tuned model, 0.20 % at 0–20 USD and 26.00 % at 500+ USD. CRPS leaves it "
-        "out, and is 28.00 USD; charged as if it stood at the worst price for it, it is 41.50 USD."
+        "Mass on no price is the probability of answers that are none of the prices that can be "
+        "answered: 4.25 % for the tuned model, 0.20 % at 0–20 USD and 26.00 % at 500+ USD. CRPS "
+        "leaves it out, and is 28.00 USD; charged as if it stood at the worst price for it, it is "
+        "41.50 USD."
     )
 
 

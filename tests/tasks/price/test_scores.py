@@ -4,7 +4,7 @@ from finetune.core.schema import Bootstrap
 from finetune.tasks.price import scores
 from finetune.tasks.price.options import PriceScore
 
-PRICE = PriceScore(hit_usd=40.0, hit_fraction=0.2)
+PRICE = PriceScore(hit_within=40.0, hit_fraction=0.2)
 
 
 def test_prices_are_scored_row_by_row():

@@ -1,1 +1,1 @@
-"""Descriptions of products, whose price in USD is predicted as a distribution."""
+"""Descriptions of products, whose price is predicted as a distribution."""

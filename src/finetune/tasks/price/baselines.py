@@ -18,7 +18,7 @@ from finetune.core.errors import DataError
 from finetune.core.schema import Score
 from finetune.scoring.baselines import Answers, Baseline, Splits
 from finetune.scoring.metrics import Row
-from finetune.tasks.price.rows import usd
+from finetune.tasks.price.rows import money
 
 SEED = 0
 # Of `basic_features`: so many names, each in so many rows of train or more.
@@ -26,7 +26,7 @@ NAMES, LEAST_NAMED = 50, 3
 NAME = re.compile(r"\b[A-Z][A-Za-z]+\b")
 NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
 THREADS = 2
-# From USD to what is fitted, and back.
+# From prices to what is fitted, and back.
 Scale = tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]
 PRICE: dict[str, Scale] = {"price": (np.asarray, np.asarray)}
 LOG_PRICE: dict[str, Scale] = {"log price": (np.log1p, np.expm1)}
@@ -36,12 +36,12 @@ Fitted = Callable[[Sequence[Row]], Answers]
 
 
 def guess(value: object) -> float:
-    """Somebody's own answer in USD.
+    """Somebody's own answer in the currency of the data: a number, or an amount of dollars.
 
     Raises:
         ValueError: it is no price.
     """
-    return usd(value)
+    return money(value)
 
 
 def mean(splits: Splits, _: Score) -> Fitted:
@@ -81,7 +81,7 @@ def ridge(splits: Splits, _: Score) -> Fitted:
 
 
 def ridge_log(splits: Splits, _: Score) -> Fitted:
-    """The same of log(1 + price): another fit, which errs by a factor where `ridge` errs in USD."""
+    """The same of log(1 + price): another fit, which errs by a factor, not by an amount."""
     return _ridge(splits, LOG_PRICE)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from finetune.columns.candidates import ID, Candidates, longest_texts, ranked, usable
 from finetune.columns.description import Column, Columns
 from finetune.columns.kind_init import Fields, KindInit, Role
-from finetune.tasks.price.rows import HIGHEST, Row
+from finetune.tasks.price.rows import DEFAULT, Row, is_above
 
 # Words in the names of columns.
 PRICE = ("price", "preis", "prix", "precio", "prezzo", "cost", "usd", "amount", "betrag")
@@ -20,7 +20,7 @@ MAX_CATEGORY_WORDS = 5
 
 
 def prices(columns: Columns, taken: Collection[str]) -> Candidates:
-    """Numbers that are no ids; by their names, or a sign or code of USD."""
+    """Numbers that are no ids; by their names, or a sign or code of dollars."""
     numbers = [c for c in usable(columns, taken) if c.type == "number" and not c.is_named(ID)]
     return ranked(numbers, PRICE, [c for c in numbers if _is_money(c)])
 
@@ -44,15 +44,15 @@ def category(columns: Columns, taken: Collection[str]) -> Fields:
 
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:
-    """The number of prices that are clipped to the highest for training."""
-    return {f"found_above_{HIGHEST}_usd": sum(row.price > HIGHEST for row in rows)}
+    """The number of prices above the highest answer, by what the config begins with."""
+    return {"found_above_maximum": sum(is_above(row.price, DEFAULT) for row in rows)}
 
 
 INIT = KindInit(
     title="Prices",
     template=Path(__file__).with_name("init.yaml.j2"),
     input=Role("text", "texts", descriptions),
-    target=Role("price", "amounts in USD, such as 12.5 or $1,299.00", prices),
+    target=Role("price", "amounts, such as 12.5 or $1,299.00", prices),
     target_types=frozenset({"number"}),
     optional_fields=category,
     counts=counts,

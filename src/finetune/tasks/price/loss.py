@@ -14,23 +14,23 @@ import torch
 from finetune.core.errors import ModelError
 from finetune.modeling.choice_tree import Tree, choice_tree
 from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.price.options import PriceTrain
-from finetune.tasks.price.rows import PRICES
+from finetune.tasks.price.options import PriceTrain, answer_to
 from finetune.training.losses import Branches, Loss, cross_entropy
 
-# Expected error counts in hundreds of USD, and in tens for digits, which is of the size of a
+# Expected error counts in hundreds of units, and in tens for digits, which is of the size of a
 # cross-entropy.
-USD_SCALE, DIGIT_SCALE = 100.0, 10.0
+UNIT_SCALE, DIGIT_SCALE = 100.0, 10.0
 DIGITS = range(10)
 
 
 def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
     """Cross-entropy, and `train.number_loss` times the expected error in the form that fits.
 
-    Where each price is one token, the error is that of the token, in USD. Where a tokenizer splits
-    prices, `train.number_loss_form` says whether it is that of each digit, from 0 to 9 (`digits`),
-    or that of whole prices in USD, from the probabilities of all of them (`prices`); with `auto`
-    it is cross-entropy alone, until one of them has been shown to be better on validation rows.
+    All errors are in units of `prompt.answer`. Where each price is one token, the error is that of
+    the token. Where a tokenizer splits prices, `train.number_loss_form` says whether it is that of
+    each digit, from 0 to 9 (`digits`), or that of whole prices, from the probabilities of all of
+    them (`prices`); with `auto` it is cross-entropy alone, until one of them has been shown to be
+    better on validation rows.
 
     Raises:
         ModelError: the tokenizer cannot write the prices, or the form is `digits` and it does not
@@ -38,10 +38,11 @@ def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
     """
     if not train.number_loss:
         return Loss(cross_entropy)
-    tree = choice_tree(encoder, [str(price) for price in PRICES], "price")
+    prices = range(answer_to(encoder.prompt).maximum + 1)
+    tree = choice_tree(encoder, [str(price) for price in prices], "price")
     if set(tree.lengths) == {1}:
         values = {path[0]: price for price, (path, _) in enumerate(tree.endings)}
-        return Loss(TokenError(values, train.number_loss / USD_SCALE))
+        return Loss(TokenError(values, train.number_loss / UNIT_SCALE))
     if train.number_loss_form == "auto":
         return Loss(cross_entropy)
     if train.number_loss_form == "prices":
@@ -95,8 +96,8 @@ class PriceError:
     """
 
     def __init__(self, tree: Tree, weight: float) -> None:
-        """The weight of an error of 100 USD is `weight`."""
-        self.weight = weight / USD_SCALE
+        """The weight of an error of 100 units is `weight`."""
+        self.weight = weight / UNIT_SCALE
         self.prices = {path: price for price, (path, _) in enumerate(tree.endings)}
         self.alphabet = torch.tensor(tree.alphabet)
         nodes = [node for level in tree.levels for node in level]

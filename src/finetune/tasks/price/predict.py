@@ -1,7 +1,8 @@
-"""How a model is asked for prices: by its distribution over the whole dollars 0 to 999.
+"""How a model is asked for prices: by its distribution over the numbers of `prompt.answer`.
 
-A distribution is that of answers which begin with a price. The likeliest price may be no more than
-the beginning of a longer number, of 1299 or of 1,299: such rows are flagged (`continues`).
+The numbers count units; estimates and scores are in the currency again. A distribution is that of
+answers which begin with a price. The likeliest price may be no more than the beginning of a longer
+number, of 1299 or of 1,299: such rows are flagged (`continues`).
 """
 
 import math
@@ -15,27 +16,28 @@ from finetune.inference.continuations import longer_numbers
 from finetune.inference.predict import Prediction, Request
 from finetune.modeling import number_head
 from finetune.modeling.choice_tree import choice_tree
-from finetune.tasks.price.options import PriceEval
-from finetune.tasks.price.rows import PRICES, Row, nearest_dollar
+from finetune.tasks.price.options import Answer, PriceEval, answer_to
+from finetune.tasks.price.rows import Row, nearest
 
 # The probability of more digits from which on the likeliest price is the beginning of a number.
 CONTINUES = 0.5
 
 
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
-    """The point estimate in USD that `eval.estimate` names, and how good the distribution is."""
+    """The point estimate that `eval.estimate` names, and how good the distribution is."""
     with number_head.answering(request.model) as has_head:
         predicted = _from_head(request) if has_head else _from_tokens(request)
     constant = statistics.median(row.price for row in request.train)
     return [
-        _answer(row, distribution, constant, request.eval)
+        _answer(row, distribution, constant, request.eval, answer_to(request.encoder.prompt))
         for row, distribution in zip(request.rows, predicted, strict=True)
     ]
 
 
 def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
     """The distributions of a model that writes prices."""
-    tree = choice_tree(request.encoder, [str(price) for price in PRICES], "price")
+    numbers = range(answer_to(request.encoder.prompt).maximum + 1)
+    tree = choice_tree(request.encoder, [str(number) for number in numbers], "price")
     return request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
@@ -57,38 +59,47 @@ def _from_head(request: Request[Row, PriceEval]) -> list[Distribution]:
         request.base.tokenizer.pad_token_id,
         request.what,
     )
-    return [_of_laplace(location, log_scale) for location, log_scale in outputs]
+    count = answer_to(request.encoder.prompt).maximum + 1
+    return [_of_laplace(location, log_scale, count) for location, log_scale in outputs]
 
 
-def _of_laplace(location: float, log_scale: float) -> Distribution:
+def _of_laplace(location: float, log_scale: float, count: int) -> Distribution:
     if not (math.isfinite(location) and math.isfinite(log_scale)):
         return Distribution(None, outside=1.0, mass=0.0)
-    probabilities = distributions.laplace(location, log_scale, len(PRICES))
+    probabilities = distributions.laplace(location, log_scale, count)
     return Distribution(probabilities, outside=0.0, mass=1.0)
 
 
-def _answer(row: Row, predicted: Distribution, constant: float, options: PriceEval) -> Prediction:
-    """What a predicted distribution comes to, beside the true price."""
-    distribution = predicted.probabilities
-    dollars = nearest_dollar(row.price)
+def _answer(
+    row: Row, predicted: Distribution, constant: float, options: PriceEval, answer: Answer
+) -> Prediction:
+    """What a predicted distribution comes to, beside the true price.
+
+    All in the currency; `constant` stands in for an answer that there is none of.
+    """
+    distribution, unit = predicted.probabilities, answer.unit
+    true = row.price / unit, nearest(row.price, answer)
     # Of a row without an answer too: here not to answer costs what any mass on no price does.
-    charged = distributions.crps_charged(
-        np.zeros(len(PRICES)) if distribution is None else distribution,
+    charged = unit * distributions.crps_charged(
+        np.zeros(answer.maximum + 1) if distribution is None else distribution,
         predicted.outside,
-        row.price,
+        true[0],
     )
     is_unparsable = distribution is None or 1 - predicted.outside < options.min_mass
     if distribution is None or is_unparsable:
         # There is no prediction. It counts as the best constant, and is counted: neither free nor
         # ruinous. Its CRPS and ranges are those of all mass on that constant.
         estimates = dict.fromkeys(distributions.ESTIMATES, constant)
-        distribution = np.zeros(len(PRICES))
-        distribution[nearest_dollar(constant)] = 1.0
-        quality = distributions.quality(distribution, row.price, dollars)
+        distribution = np.zeros(answer.maximum + 1)
+        distribution[nearest(constant, answer)] = 1.0
+        quality = distributions.quality(distribution, *true, unit)
         quality["crps"] = round(abs(constant - row.price), 4)
     else:
-        estimates = distributions.estimates(distribution, options.top_k)
-        quality = distributions.quality(distribution, row.price, dollars)
+        estimates = {
+            name: unit * number
+            for name, number in distributions.estimates(distribution, options.top_k).items()
+        }
+        quality = distributions.quality(distribution, *true, unit)
     rounded = {name: round(float(estimate), 2) for name, estimate in estimates.items()}
     return {
         "id": row.id,

@@ -1,5 +1,6 @@
 """What the report shows of prices: predicted against actual ones, calibration, worst misses."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from finetune.core.schema import Train
+from finetune.core.schema import Prompt, Train
 from finetune.reporting import canvas, figures, rows, tables, templates
 from finetune.reporting.artifacts import Row, TaskArtifacts
 from finetune.reporting.examples import shortened
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series, Table, difference
 from finetune.scoring import numbers
-from finetune.tasks.price.scores import MAE
+from finetune.scoring.metrics import Metric
+from finetune.tasks.price.options import Answer, answer_to
 
 MISSES = 6
 # Characters of a description that are shown: a heading and some lines of it.
@@ -30,7 +32,7 @@ LEVELS = (50, 90)
 
 @dataclass(frozen=True, kw_only=True)
 class Miss:
-    """A product, what it costs, and what both models predicted, in USD; None for no answer."""
+    """A product, what it costs, and what both models predicted; None for no answer."""
 
     id: str
     text: str
@@ -43,14 +45,15 @@ class Miss:
     base_has_answer: bool
 
 
-def _loss(train: Train) -> str:
+def _loss(answer: Answer, train: Train) -> str:
     loss = "Cross-entropy of an answer's tokens, in nats per token"
     weight = getattr(train, "number_loss", 0)
     if not weight:
         return f"{loss}."
     return (
         f"{loss}; where prices are single tokens, plus {weight:g} times the expected error in "
-        "100 USD; where they are several, what number_loss_form says."
+        f"{100 * answer.unit:,.9g} {answer.currency}; where they are several, what "
+        "number_loss_form says."
     )
 
 
@@ -97,7 +100,8 @@ def _outside(artifacts: TaskArtifacts) -> list[str]:
         (low, first), (high, last) = bands[0], bands[-1]
         by_price = f", {_percent(first)} at {low} and {_percent(last)} at {high}"
     return [
-        "Mass on no price is the probability of answers that are no whole price from 0 to 999: "
+        "Mass on no price is the probability of answers that are none of the prices that can be "
+        "answered: "
         f"{_percent(tuned['outside'])} for the tuned model{by_price}. CRPS leaves it out, and is "
         f"{plain.amount(tuned[plain.key])}; charged as if it stood at the worst price for it, it "
         f"is {charged.amount(tuned[charged.key])}."
@@ -141,14 +145,15 @@ def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
     missing = [] if scatters else ["No true price above zero has an answer, so none is drawn."]
     if not calibration:
         missing.append("Predictions hold no `pit`, so calibration is not shown.")
-    estimates = _estimates(artifacts.metrics.get("tuned", {}).get("estimates"))
+    error = artifacts.metric("mae")
+    estimates = _estimates(artifacts.metrics.get("tuned", {}).get("estimates"), error)
     template = Path(__file__).with_name("report.html.j2")
     return KindQuality(
         before_groups=scatters,
         after_groups=[calibration] if calibration else [],
         tables=[estimates] if estimates else [],
         missing=missing,
-        examples=Markup(templates.render(template, misses=misses(artifacts), metric=MAE)),
+        examples=Markup(templates.render(template, misses=misses(artifacts), metric=error)),
     )
 
 
@@ -164,14 +169,18 @@ def _scatters(name: str, artifacts: TaskArtifacts) -> list[Figure]:
         return []
     limits = (min(positive) / 1.5, max(positive) * 1.5)
     return [
-        _scatter(f"{name}-predicted-{role}", artifacts.task, role, of, limits)
+        _scatter(f"{name}-predicted-{role}", artifacts, role, of, limits)
         for role, of in predictions.items()
         if any(not row.get("unparsable") for row in of)
     ]
 
 
 def _scatter(
-    name: str, task: str, role: str, predictions: list[Row], limits: tuple[float, float]
+    name: str,
+    artifacts: TaskArtifacts,
+    role: str,
+    predictions: list[Row],
+    limits: tuple[float, float],
 ) -> Figure:
     given = [row for row in predictions if not row.get("unparsable")]
     pairs = [(row["reference"], row["prediction"]) for row in given]
@@ -187,8 +196,8 @@ def _scatter(
         share = numbers.share(unparsable, len(predictions))
         captions.append(f"{share} rows have no answer and are not drawn.")
     caption, label = " ".join(captions), canvas.LABELS[role]
-    title = f"{task}: predicted over actual prices, {label}: {caption}"
-    svg = figures.scatter(name, title, pairs, role, limits)
+    title = f"{artifacts.task}: predicted over actual prices, {label}: {caption}"
+    svg = figures.scatter(name, title, pairs, role, limits, artifacts.metric("mae").unit)
     return Figure(f"Predicted and actual: {label}", caption, svg)
 
 
@@ -241,20 +250,22 @@ def _coverage_at(level: int, scores: Mapping[str, Any]) -> str:
     return f"{covers}: consistent with {nominal}, as far as {scores.get('n', 0)} rows tell."
 
 
-def _estimates(estimates: Mapping[str, Any] | None) -> Table | None:
+def _estimates(estimates: Mapping[str, Any] | None, error: Metric) -> Table | None:
     """The error of each point estimate of the tuned model's distributions."""
     if not estimates:
         return None
     listed = [
         [
             name.replace("_", " "),
-            f"{MAE.number(scores['mae'])} {MAE.ends(scores['low'], scores['high'])}",
-            difference(scores.get("difference"), MAE),
+            f"{error.number(scores['mae'])} {error.ends(scores['low'], scores['high'])}",
+            difference(scores.get("difference"), error),
         ]
         for name, scores in estimates.items()
     ]
     return Table(
-        ["estimate", "MAE (USD)", "− the median's"], listed, "Point estimates of one distribution"
+        ["estimate", f"MAE ({error.unit})", "− the median's"],
+        listed,
+        "Point estimates of one distribution",
     )
 
 
@@ -284,14 +295,24 @@ def misses(artifacts: TaskArtifacts) -> list[Miss]:
     return worst
 
 
-REPORT = KindReport(
-    description="prices of products",
-    series=(
-        Series(label="words of a description", value=lambda row: len(row["text"].split())),
-        Series(label="price in USD", value=lambda row: row["price"], is_log=True),
-    ),
-    loss=_loss,
-    quality=_quality,
-    notes=_notes,
-    remarks=_remarks,
-)
+def _report(answer: Answer) -> KindReport:
+    price = f"price in {answer.currency}"
+    return KindReport(
+        description="prices of products",
+        series=(
+            Series(label="words of a description", value=lambda row: len(row["text"].split())),
+            Series(label=price, value=lambda row: row["price"], is_log=True),
+        ),
+        loss=functools.partial(_loss, answer),
+        quality=_quality,
+        notes=_notes,
+        remarks=_remarks,
+    )
+
+
+REPORT = _report(Answer())
+
+
+def of_prompt(prompt: Prompt) -> dict[str, Any]:
+    """`REPORT` in a task's own currency and unit."""
+    return {"REPORT": _report(answer_to(prompt))}

@@ -1,16 +1,22 @@
-"""Descriptions of products with their price in USD."""
+"""Descriptions of products with their price."""
 
+import functools
 import math
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Self
+
+from pydantic import PrivateAttr
 
 from finetune.core.rows import TaskRow
-from finetune.core.text import amount, id_field, normalized, text_field
+from finetune.core.schema import Prompt
+from finetune.core.text import DOLLARS, amount, id_field, normalized, text_field
+from finetune.tasks.price.options import MAXIMUM, Answer, answer_to
 
-# The prices that the model can say: in Llama 3's tokenizer each is one token.
-LOWEST, HIGHEST = 0, 999
-PRICES = range(LOWEST, HIGHEST + 1)
+# The numbers that a model can answer with by default.
+PRICES = range(MAXIMUM + 1)
+DEFAULT = Answer()
 # More is no price of a product but a mistake in the data.
 MAX_PRICE = 1e9
 
@@ -20,15 +26,20 @@ _QUESTION = re.compile(r"\A\s*how much does this cost[^\n]*\n", re.IGNORECASE)
 # On a line of its own: "The price is $20." may end a description. Matched against the last line
 # alone: to search a text for blanks, line end, blanks and this takes cubic time.
 _ANSWER = re.compile(r"\s*price is \$[\d.,]*", re.IGNORECASE)
-_PRICE = re.compile(r"\$\s?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 class Row(TaskRow):
-    """A description and its price in USD; the category may be unknown."""
+    """A description and its price; the category may be unknown.
+
+    It is answered as by default, until `for_prompt` says otherwise.
+    """
 
     text: str
     price: float
     category: str | None
+
+    _answer: Answer = PrivateAttr(default=DEFAULT)
+    _marks: tuple[str, ...] = PrivateAttr(default=DOLLARS)
 
     @property
     def input(self) -> str:
@@ -37,24 +48,55 @@ class Row(TaskRow):
 
     @property
     def completion(self) -> str:
-        """The price to the nearest dollar, clipped to what the model can say."""
-        return str(nearest_dollar(self.price))
+        """The number of units that is nearest to the price, of those that the model can say."""
+        return str(nearest(self.price, self._answer))
 
     @property
     def number(self) -> float:
-        """The price."""
-        return self.price
+        """The price in units."""
+        return self.price / self._answer.unit
 
     @property
     def answer_in_input(self) -> bool:
-        """Whether a price in the description is the row's, to the nearest dollar."""
-        written = (price.lstrip("$ ").replace(",", "") for price in _PRICE.findall(self.text))
+        """Whether a price in the description is the row's, to the nearest dollar or rupee."""
+        written = (price.replace(",", "") for price in _prices(self._marks).findall(self.text))
         return any(
             math.floor(float(each) + 0.5) == math.floor(self.price + 0.5) for each in written
         )
 
+    def for_prompt(self, prompt: Prompt) -> Self:
+        """The row, its answer in the unit that the prompt asks for."""
+        row = self.model_copy()
+        row._answer, row._marks = answer_to(prompt), marks_of(prompt)
+        return row
 
-def clean(row: Mapping[str, Any]) -> Row:
+
+def marks_of(prompt: Prompt) -> tuple[str, ...]:
+    """What may stand beside an amount: the currency's code, and its sign, as the cue has it."""
+    currency = answer_to(prompt).currency
+    if currency in DOLLARS:
+        return DOLLARS
+    signs = (sign for sign in prompt.cue if unicodedata.category(sign) == "Sc")
+    return (*dict.fromkeys(signs), currency)
+
+
+@functools.cache
+def _prices(marks: tuple[str, ...]) -> re.Pattern[str]:
+    """Prices in a text, of which digits are the group; of dollars those with the sign alone."""
+    before = "|".join(map(re.escape, marks[:1] if marks == DOLLARS else marks))
+    digits = r"\d{1,2}(?:,\d{2})+,\d{3}|\d+(?:,\d{3})*"  # the first as in India
+    return re.compile(rf"(?:{before})\s?((?:{digits})(?:\.\d+)?)")
+
+
+def of_prompt(prompt: Prompt) -> dict[str, Any]:
+    """`clean` and `peculiarities` of a task's own currency, unit and maximum."""
+    return {
+        "clean": functools.partial(clean, prompt=prompt),
+        "peculiarities": functools.partial(peculiarities, prompt=prompt),
+    }
+
+
+def clean(row: Mapping[str, Any], prompt: Prompt | None = None) -> Row:
     """The row without question and answer in its text.
 
     Raises:
@@ -62,27 +104,29 @@ def clean(row: Mapping[str, Any]) -> Row:
             ambiguous.
     """
     category = row.get("category")
-    price = usd(row.get("price"))
+    price = money(row.get("price"), DOLLARS if prompt is None else marks_of(prompt))
     if category is not None and not isinstance(category, str):
         raise ValueError(f"category is {category!r}, must be text or missing")
-    return Row(
+    cleaned = Row(
         id=id_field(row),
         text=description(text_field(row, "text")),
         price=price,
         category=" ".join((category or "").split()) or None,
     )
+    return cleaned if prompt is None else cleaned.for_prompt(prompt)
 
 
-def usd(value: Any) -> float:
-    """A price of a source as a number of USD.
+def money(value: Any, marks: tuple[str, ...] = DOLLARS) -> float:
+    """A price of a source as a number; `marks` are its currency's, the code last.
 
     Raises:
         ValueError: it is none, or negative, not finite or ambiguous.
     """
     # Text comes from CSV.
-    price = amount(value, "price") if isinstance(value, str) else value
+    price = amount(value, "price", marks) if isinstance(value, str) else value
     if isinstance(price, bool) or not isinstance(price, int | float):
-        raise ValueError(f"price is {value!r}, must be a number of USD")
+        written = f"{marks[0]} 1,299.00" if marks[0].isalpha() else f"{marks[0]}1,299.00"
+        raise ValueError(f"price is {value!r}, must be a number, such as 12.5 or {written}")
     if not 0 <= price < math.inf or price > MAX_PRICE:
         raise ValueError(f"price is {price!r:.30}, must be a number from 0 to {MAX_PRICE:g}")
     return float(price)
@@ -99,21 +143,31 @@ def _without_answer(text: str) -> str:
     return before.rstrip() if _ANSWER.fullmatch(last) else text
 
 
-def nearest_dollar(price: float) -> int:
-    """Rounded half up (Python's own rounding makes 0.5 and 1.5 neighbours), from 0 to 999."""
-    return min(HIGHEST, max(LOWEST, math.floor(price + 0.5)))
+def nearest(price: float, answer: Answer) -> int:
+    """The price in units, rounded half up (Python's own rounding makes 0.5 and 1.5 neighbours).
+
+    From 0 to the answer's maximum.
+    """
+    return min(answer.maximum, max(0, math.floor(price / answer.unit + 0.5)))
 
 
-def peculiarities(row: Mapping[str, Any]) -> Iterator[str]:
+def is_above(price: float, answer: Answer) -> bool:
+    """Whether a price is rounded to more than the answer's maximum."""
+    return price / answer.unit >= answer.maximum + 0.5
+
+
+def peculiarities(row: Mapping[str, Any], prompt: Prompt | None = None) -> Iterator[str]:
     """What cleaning will change in a raw row, and what a reader of the data should know."""
+    answer = DEFAULT if prompt is None else answer_to(prompt)
+    marks = DOLLARS if prompt is None else marks_of(prompt)
     text = text_field(row, "text")
     if _QUESTION.search(text):
         yield "question_in_text"
     if _without_answer(text) != text:
         yield "answer_in_text"
-    if _PRICE.search(description(text)):
+    if _prices(marks).search(description(text)):
         yield "some_price_in_description"
-    if usd(row.get("price")) >= HIGHEST + 0.5:
-        yield f"price_above_{HIGHEST}"
+    if is_above(money(row.get("price"), marks), answer):
+        yield "price_above_maximum"
     if not row.get("category"):
         yield "category_missing"

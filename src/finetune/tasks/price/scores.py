@@ -1,11 +1,11 @@
-"""How prices are scored: by their error in USD, and by the distribution that they come from."""
+"""How prices are scored: by their error, and by the distribution that they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from finetune.core.schema import Bootstrap
+from finetune.core.schema import Bootstrap, Prompt
 from finetune.scoring import intervals, regression
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
@@ -18,17 +18,22 @@ from finetune.scoring.metrics import (
     Prediction,
     Row,
     band,
+    in_units,
     rounded,
 )
 from finetune.scoring.summary import difference
-from finetune.tasks.price.options import PriceScore
+from finetune.tasks.price.options import Answer, PriceScore, answer_to
 
+DEFAULT = Answer()
+# The parameter of the prompt.
+CURRENCY = "answer.currency"
 MAE = Metric(
     key="mae",
     columns=("absolute_error",),
     title="mean absolute error",
     meaning="how far off a price is on average",
-    unit="USD",
+    unit=DEFAULT.currency,
+    unit_param=CURRENCY,
     higher_is_better=False,
     in_readme=True,
     in_groups=True,
@@ -41,7 +46,8 @@ METRICS = (
         statistic=np.median,
         title="median absolute error",
         meaning="how far off half of the prices are at most",
-        unit="USD",
+        unit=DEFAULT.currency,
+        unit_param=CURRENCY,
         higher_is_better=False,
         in_groups=True,
     ),
@@ -72,7 +78,7 @@ METRICS = (
         key="hits",
         columns=("hit",),
         title="hits",
-        meaning="prices that are close (tasks.…score: within hit_usd or within hit_fraction)",
+        meaning="prices that are close (by hit_within or hit_fraction of tasks.…score)",
         unit="%",
         decimals=1,
         is_rate=True,
@@ -84,15 +90,17 @@ METRICS = (
         columns=("crps",),
         title="CRPS",
         meaning="error of the whole predicted distribution; of a single price, the absolute error",
-        unit="USD",
+        unit=DEFAULT.currency,
+        unit_param=CURRENCY,
         higher_is_better=False,
     ),
     Metric(
         key="crps_charged",
         columns=("crps_charged",),
         title="CRPS, charged",
-        meaning="the same, with the mass on no price at the worst price for it: 0 or 999 USD",
-        unit="USD",
+        meaning="the same, with the mass on no price at the worst one: the lowest or the highest",
+        unit=DEFAULT.currency,
+        unit_param=CURRENCY,
         higher_is_better=False,
     ),
     # Good where they are what they are named after, neither above nor below.
@@ -120,7 +128,7 @@ METRICS = (
         key="outside",
         columns=("outside",),
         title="mass on no price",
-        meaning="probability of answers that are no whole price from 0 to 999",
+        meaning="probability of answers that are none of the prices that can be answered",
         unit="%",
         higher_is_better=None,
         in_groups=True,
@@ -138,8 +146,8 @@ FLAGS = (
         "continues", "the likeliest price is the beginning of a longer number, such as 129 of 1299"
     ),
 )
-# Lower ends of bands; real prices have a median of 30 to 150.
-USD = (0, 20, 50, 100, 200, 500)
+# Lower ends of bands, in units; real prices have a median of 30 to 150.
+BANDS = (0, 20, 50, 100, 200, 500)
 NO_CATEGORY = "(none)"
 
 
@@ -147,28 +155,43 @@ def _category(row: Row) -> Group:
     return 0, row.get("category") or NO_CATEGORY
 
 
-def _price(row: Row) -> Group:
-    return band(row["price"], USD, "USD")
+def _price_of(answer: Answer) -> Callable[[Row], Group]:
+    ends = [round(answer.unit * start, 6) for start in BANDS]
+    starts = [int(end) if end == int(end) else end for end in ends]
+    return lambda row: band(row["price"], starts, answer.currency)
 
 
-GROUPINGS = (Grouping("category", _category), Grouping("price", _price))
+def _groupings(answer: Answer) -> tuple[Grouping, ...]:
+    return Grouping("category", _category), Grouping("price", _price_of(answer))
+
+
+GROUPINGS = _groupings(DEFAULT)
+
+
+def of_prompt(prompt: Prompt) -> dict[str, Any]:
+    """`METRICS` and `GROUPINGS` in a task's own currency and unit."""
+    answer = answer_to(prompt)
+    metrics = in_units(METRICS, {CURRENCY: answer.currency}.get)
+    return {"METRICS": metrics, "GROUPINGS": _groupings(answer)}
 
 
 def score(
     rows: Sequence[Row], predictions: Sequence[Prediction], options: PriceScore
 ) -> list[Prediction]:
-    """Predictions in USD, scored by their error."""
+    """Predicted prices, scored by their error."""
     scored: list[Prediction] = []
     for row, prediction in zip(rows, predictions, strict=True):
         price = float(prediction["prediction"])
-        errors = regression.price_error(price, row["price"], options.hit_usd, options.hit_fraction)
+        errors = regression.price_error(
+            price, row["price"], options.hit_within, options.hit_fraction
+        )
         known = {"id": row["id"], "reference": row["price"], "category": row.get("category")}
         scored.append({**known, **prediction, "prediction": round(price, 2), **rounded(errors)})
     return scored
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:
-    """`estimates`: the mean absolute error in USD of each point estimate of the distributions.
+    """`estimates`: the mean absolute error of each point estimate of the distributions.
 
     `difference` is that error minus the median's, over the same rows: above 0, the median is
     better. Empty for predictions without a distribution.
