@@ -345,6 +345,11 @@ class Method(Precision):
         return self.tuner in ("lora", "regression_head")
 
     @property
+    def answers_numbers(self) -> bool:
+        """Whether the tuned model answers with a number in place of a text."""
+        return self.tuner == "regression_head"
+
+    @property
     def num_virtual_tokens(self) -> int:
         """The positions of the context that a trained prefix takes."""
         return self.virtual_tokens or 0
@@ -446,9 +451,12 @@ class Task(Section):
     much others may get worse before a configuration is not shipped, in their units: scores of the
     kind, rates of its flags (`empty_rate`), `forgetting`; or the primary one, where another task is
     what got better. `baselines` are names of those in the kind's `baselines.py`.
+
+    A kind declares its rows' `fields`, and whether its answers are numbers (`TaskRow.number`).
     """
 
     fields: ClassVar[RowFields]
+    has_numbers: ClassVar[bool] = False
 
     kind: str
     source: TaskSource
@@ -589,6 +597,20 @@ class Params(Section):
             raise ValueError(
                 f"lora.init: is {self.lora.init}, which needs an unquantized base: -S method=lora, "
                 f"or -S lora.init={INDEPENDENT_INITS[-1]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _answers_fit_method(self) -> Self:
+        texts = [name for name, task in self.tasks.items() if not task.has_numbers]
+        if self.method.answers_numbers and texts:
+            remedies = ["take another method (-S method=qlora)"]
+            if len(texts) < len(self.tasks):
+                without = " ".join(f"-S '~tasks.{name}'" for name in texts)
+                remedies.insert(0, f"leave them out ({without})")
+            raise ValueError(
+                f"method.tuner: is {self.method.tuner}, which answers with a number, and the "
+                f"answers of {' and '.join(texts)} are texts: {', or '.join(remedies)}"
             )
         return self
 

@@ -42,6 +42,7 @@ class Task(schema.Task):
     """A data set of descriptions with a price in USD."""
 
     fields = RowFields("text", frozenset({"text", "price"}), optional=frozenset({"category"}))
+    has_numbers = True
 
     train: PriceTrain
     eval: PriceEval
