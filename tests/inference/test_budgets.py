@@ -89,6 +89,12 @@ def test_auto_takes_less_where_there_is_less(monkeypatch):
     assert resolved.prompt_tokens.bit_count() == 1  # a power of two, for the same again and again
 
 
+def test_of_several_processes_that_with_the_least_memory_decides(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda limit: 200 * GIB)
+    monkeypatch.setattr(memory.processes, "gathered", lambda ours: [ours, int(0.9 * GIB)])
+    assert budgets.resolve(run(), model(LLAMA_8B)).cache_bytes == GIB // 4
+
+
 def test_the_limit_of_run_counts(monkeypatch):
     seen = []
     monkeypatch.setattr(memory, "available", lambda limit: seen.append(limit) or 0)

@@ -133,6 +133,12 @@ def test_adapters_of_evaluations_are_kept_beside_the_best_one(declared, load, ti
     adapters.load(load(tiny_model).model, paths.adapter("samsum"))
 
 
+def test_the_least_memory_of_all_processes_is_what_steps_are_split_for(declared, monkeypatch):
+    monkeypatch.setattr(train, "least_available_on", lambda device, limit: 10**6)
+    with pytest.raises(ModelError, match=r"the longest row has \d+ tokens, .* 0\.0 GB are free"):
+        train.run(declared(), "samsum")
+
+
 def test_a_tracker_that_is_not_installed_is_told_before_the_model_is_loaded(declared, monkeypatch):
     monkeypatch.setattr(train.base_model, "load", lambda *_: pytest.fail("was loaded"))
     with pytest.raises(ParamsError, match="pip install swanlab"):
