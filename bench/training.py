@@ -114,37 +114,23 @@ def _print(measured: dict[str, list[dict[str, float]]], work: Work) -> None:
 def _run(way: str, work: Work) -> dict[str, float]:
     """Train one way; the seconds are those of the optimizer steps, without loading."""
     import torch
-    from transformers import set_seed
 
     from finetune.core import params
-    from finetune.core.schema import Lora, Method, Model
-    from finetune.methods import registry as methods
-    from finetune.modeling import base as base_model
     from finetune.modeling.prompts import PromptEncoder
     from finetune.training import hardware
     from finetune.training.examples import encode
 
     task = params.read(ROOT / "params.yaml").tasks[work.task]
-    tuner = "full" if work.full else "lora"
-    dtype = "bfloat16" if torch.cuda.is_available() else "float32"
-    method = Method(
-        tuner=tuner, quantization="none", double_quantization=False, compute_dtype=dtype
-    )
-    source = Model(name=work.model, source="local", revision=None, watch=work.model)
-    base = base_model.load(source, method)
+    base, model = prepared(work.model, work.r, work.full)
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
     examples = encode(_rows(work), encoder).examples
-    lora = Lora(r=work.r, alpha=2.0 * work.r, dropout=0.0, target_modules="all-linear")
-    set_seed(1)
-    model = methods.of(method).attach(base.model, lora, method)
-    model.train()
     peak = _peak_flops(model.device.type, model.dtype)
     ids = torch.tensor([examples[0]["input_ids"]], device=model.device)
     model(input_ids=ids).logits.sum().backward()  # the first pass allocates, and loads kernels
     model.zero_grad()
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        steps, loss = WAYS[way](model, base, examples, Path(folder))
+        steps, loss = WAYS[way](model, base, examples, Path(folder), BATCH, [])
         seconds = time.perf_counter() - started
     tokens = sum(len(example["input_ids"]) for example in examples)
     weights = sum(p.numel() for p in base.model.parameters())
@@ -159,6 +145,30 @@ def _run(way: str, work: Work) -> dict[str, float]:
         "utilization": round(flops / seconds / peak, 4),
         "peak_gb": round(hardware.peak_memory() / 1e9, 3),
     }
+
+
+def prepared(folder: str, r: int, full: bool = False) -> tuple[Any, Any]:
+    """A base, and its model with a new adapter of rank `r`, or with all weights, to train."""
+    import torch
+    from transformers import set_seed
+
+    from finetune.core.schema import Lora, Method, Model
+    from finetune.methods import registry as methods
+    from finetune.modeling import base as base_model
+
+    dtype = "bfloat16" if torch.cuda.is_available() else "float32"
+    method = Method(
+        tuner="full" if full else "lora",
+        quantization="none",
+        double_quantization=False,
+        compute_dtype=dtype,
+    )
+    base = base_model.load(Model(name=folder, source="local", revision=None, watch=folder), method)
+    lora = Lora(r=r, alpha=2.0 * r, dropout=0.0, target_modules="all-linear")
+    set_seed(1)
+    model = methods.of(method).attach(base.model, lora, method)
+    model.train()
+    return base, model
 
 
 def _rows(work: Work) -> list[Any]:
@@ -196,10 +206,16 @@ def _peak_flops(device: str, dtype: Any, size: int = 2048, repeats: int = 5) -> 
     return 2 * size**3 / min(seconds)
 
 
-Way = Callable[[Any, Any, Sequence[dict[str, list[int]]], Path], tuple[int, float]]
+# Of model, base, examples, a folder, the rows of an optimizer step and callbacks of the trainer:
+# the number of steps, and their mean loss.
+Way = Callable[
+    [Any, Any, Sequence[dict[str, list[int]]], Path, int, Sequence[Any]], tuple[int, float]
+]
 
 
-def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, float]:
+def _ours(
+    model: Any, base: Any, examples: Any, folder: Path, batch: int, callbacks: Sequence[Any]
+) -> tuple[int, float]:
     """One optimizer step a batch, split into micro-batches by a token budget."""
     from finetune.modeling import fused_lora
     from finetune.training import budget
@@ -209,7 +225,7 @@ def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, floa
     from finetune.training.meter import Meter
     from finetune.training.step_trainer import Setup, StepTrainer
 
-    steps = optimizer_steps(examples, len(examples), BATCH, seed=1)
+    steps = optimizer_steps(examples, len(examples), batch, seed=1)
     dropout_keys = use_row_dropout(model)
     fused_lora.fuse(model)
     device = model.device.type
@@ -224,27 +240,30 @@ def _ours(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, floa
     )
     arguments = _arguments(folder, max_steps=len(steps), per_device_train_batch_size=1)
     trainer = StepTrainer(
-        setup, examples, examples[:1], Meter(steps, examples, None), [],
+        setup, examples, examples[:1], Meter(steps, examples, None), list(callbacks),
         args=arguments, train_dataset=steps, eval_dataset=examples[:1],
     )  # fmt: skip
     done = trainer.train()
     return done.global_step, done.training_loss
 
 
-def _course(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, float]:
+def _course(
+    model: Any, base: Any, examples: Any, folder: Path, batch: int, callbacks: Sequence[Any]
+) -> tuple[int, float]:
     """The courses' loop: transformers' Trainer, fixed batches of 4, padded to the longest row."""
     from datasets import Dataset
     from transformers import DataCollatorForSeq2Seq, Trainer
 
+    at_once = min(4, batch)
     arguments = _arguments(
-        folder, per_device_train_batch_size=4, gradient_accumulation_steps=BATCH // 4,
+        folder, per_device_train_batch_size=at_once, gradient_accumulation_steps=batch // at_once,
         num_train_epochs=1,
     )  # fmt: skip
     collator = DataCollatorForSeq2Seq(base.tokenizer, label_pad_token_id=-100)
     with_masks = [{**e, "attention_mask": [1] * len(e["input_ids"])} for e in examples]
     trainer = Trainer(
         model=model, args=arguments, train_dataset=Dataset.from_list(with_masks),
-        data_collator=collator,
+        data_collator=collator, callbacks=list(callbacks),
     )  # fmt: skip
     done = trainer.train()
     return done.global_step, done.training_loss
@@ -253,15 +272,22 @@ def _course(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, fl
 def _trl(**changed: Any) -> Way:
     """TRL's SFTTrainer; its defaults but for the precision and what is `changed`."""
 
-    def run(model: Any, base: Any, examples: Any, folder: Path) -> tuple[int, float]:
+    def run(
+        model: Any, base: Any, examples: Any, folder: Path, rows_of_step: int,
+        callbacks: Sequence[Any],
+    ) -> tuple[int, float]:  # fmt: skip
         from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
-        rows, steps = [], -(-len(examples) // BATCH)
+        rows, steps = [], -(-len(examples) // rows_of_step)
         for example in examples:
             learned = [int(label != -100) for label in example["labels"]]
             rows.append({"input_ids": example["input_ids"], "completion_mask": learned})
-        batch = {"per_device_train_batch_size": 8, "gradient_accumulation_steps": BATCH // 8}
+        at_once = min(8, rows_of_step)
+        batch = {
+            "per_device_train_batch_size": at_once,
+            "gradient_accumulation_steps": rows_of_step // at_once,
+        }
         if changed.get("packing"):
             tokens = sum(len(example["input_ids"]) for example in examples)
             packed = max(1, round(tokens / PACKED / steps))
@@ -272,7 +298,7 @@ def _trl(**changed: Any) -> Way:
         )  # fmt: skip
         trainer = SFTTrainer(
             model=model, args=config, train_dataset=Dataset.from_list(rows),
-            processing_class=base.tokenizer,
+            processing_class=base.tokenizer, callbacks=list(callbacks),
         )  # fmt: skip
         done = trainer.train()
         return done.global_step, done.training_loss

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -114,11 +115,13 @@ METHODS = {
     "full": ("full", "none"),
     "regression_head": ("regression_head", "nf4"),
 }
+# Of a method that answers with numbers: what leaves the tasks out whose answers are texts.
+NUMBERS_ALONE = defaultdict(list, regression_head=["~tasks.samsum"])
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_a_tuner_a_precision_and_a_rate_that_fits(name):
-    read = params.validate_text(compose(ROOT, [f"method={name}"]), "conf")
+    read = params.validate_text(compose(ROOT, [f"method={name}", *NUMBERS_ALONE[name]]), "conf")
     assert (read.method.tuner, read.method.quantization) == METHODS[name]
     rates = {task.train.learning_rate for task in read.tasks.values()}
     assert rates == {read.train.learning_rate}
@@ -149,7 +152,8 @@ def test_every_model_and_experiment_composes(group):
         is_elsewhere = file.stem == "local" or "smollm2-135m-gguf" in file.read_text()
         is_elsewhere |= file.stem == "smollm2-135m-gguf"
         name = ["model.name=models/embedded"] if is_elsewhere else []
-        read = params.validate_text(compose(ROOT, [f"{group}={file.stem}", *name]), "conf")
+        overrides = [f"{group}={file.stem}", *NUMBERS_ALONE[file.stem], *name]
+        read = params.validate_text(compose(ROOT, overrides), "conf")
         # As it comes on a box with a network: what is of the hub has a commit, or fetch finds it.
         assert read.model.source == "local" or read.model.revision
 

@@ -81,3 +81,10 @@ def test_in_a_container_the_top_is_its_own(tmp_path):
 
 def test_without_cgroups_there_is_none(tmp_path):
     assert list(memory.cgroup_headroom(tmp_path / "none", tmp_path)) == []
+
+
+def test_the_process_with_the_least_memory_decides(monkeypatch):
+    monkeypatch.setattr(memory, "available_on", lambda device, limit: 5 * 10**9)
+    assert memory.least_available_on("cpu", None) == 5 * 10**9
+    monkeypatch.setattr(memory.processes, "gathered", lambda ours: [ours, 3 * 10**9, 4 * 10**9])
+    assert memory.least_available_on("cpu", None) == 3 * 10**9

@@ -176,6 +176,13 @@ def test_the_composed_defaults_validate(composed):
             "method.virtual_tokens: is 8, must be null with the tuner lora",
         ),
         (
+            "method.tuner",
+            "regression_head",
+            "method.tuner: is regression_head, which answers with a number, and the answers of "
+            "samsum are texts: leave them out (-S '~tasks.samsum'), or take another method "
+            "(-S method=qlora)",
+        ),
+        (
             "lora.init",
             "pissa",
             "lora.init: is pissa, which needs an unquantized base: -S method=lo",
@@ -247,6 +254,15 @@ def test_every_mistake_is_told_at_once(changed):
     assert "lora.r: is 0" in told
     assert "bootstrap.confidence: is 95, must be less than 1" in told
     assert "train.seed: is missing" in told
+
+
+def test_a_method_for_numbers_takes_tasks_with_numbers_alone(changed):
+    values = changed("method.tuner", "regression_head")
+    both = values["tasks"]
+    values["tasks"] = {"price": both["price"]}
+    assert params.validate(values, "params.yaml").method.answers_numbers
+    values["tasks"] = {"samsum": both["samsum"]}
+    assert message(values).endswith("of samsum are texts: take another method (-S method=qlora)")
 
 
 def test_a_task_without_kind_is_told_by_its_key(changed):

@@ -75,18 +75,24 @@ def test_what_run_gives_is_what_is_used():
 def test_auto_comes_to_the_same_wherever_there_is_enough(monkeypatch):
     seen = set()
     for free in (2.1, 5, 13.7, 200):
-        monkeypatch.setattr(budgets, "available_on", lambda *_, free=free: int(free * GIB))
+        monkeypatch.setattr(budgets, "least_available_on", lambda *_, free=free: int(free * GIB))
         seen.add(budgets.resolve(run(), model(SMOLLM2)))
     assert seen == {Budgets(budgets.MAX_PROMPT_TOKENS["cpu"], GIB)}
 
 
 def test_auto_takes_less_where_there_is_less(monkeypatch):
-    monkeypatch.setattr(budgets, "available_on", lambda *_: int(0.9 * GIB))
+    monkeypatch.setattr(budgets, "least_available_on", lambda *_: int(0.9 * GIB))
     resolved = budgets.resolve(run(), model(LLAMA_8B))
     assert resolved.cache_bytes == GIB // 4
     activations = resolved.prompt_tokens * budgets.activation_bytes_per_token(model(LLAMA_8B))
     assert 0.1 * GIB < activations < 0.25 * GIB
     assert resolved.prompt_tokens.bit_count() == 1  # a power of two, for the same again and again
+
+
+def test_of_several_processes_that_with_the_least_memory_decides(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda limit: 200 * GIB)
+    monkeypatch.setattr(memory.processes, "gathered", lambda ours: [ours, int(0.9 * GIB)])
+    assert budgets.resolve(run(), model(LLAMA_8B)).cache_bytes == GIB // 4
 
 
 def test_the_limit_of_run_counts(monkeypatch):

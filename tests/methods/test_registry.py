@@ -97,6 +97,11 @@ def test_a_prefix_takes_positions_of_the_context(tiny_model, methods, tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_parameters_know_what_a_method_answers_with(methods, name):
+    assert methods[name].answers_numbers == registry.of(methods[name]).ANSWERS_NUMBERS
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_empty_folder_is_one_line(tiny_model, methods, tmp_path, name):
     with pytest.raises(ModelError, match=r"holds no (adapter|model) \(.*\); run `dvc repro`"):
         registry.load(model_of(tiny_model), methods[name], tmp_path)

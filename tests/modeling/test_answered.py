@@ -109,6 +109,27 @@ def test_ctrl_c_says_what_is_kept(tmp_path):
     assert store.resumed_rows == 4
 
 
+def test_what_is_kept_is_that_of_all_processes(tmp_path):
+    def interrupt(indices):
+        if 0 in indices:
+            raise KeyboardInterrupt
+        return [0.0 for _ in indices]
+
+    # What another process has answered meanwhile, and is about to write.
+    other = answered.Call(answered.Store(tmp_path / "other", 60, nothing), "1 a")
+    other.add([3], [0.0])
+    other.add([0], [0.0])
+    other.store.write()
+    lines = (tmp_path / "other" / answered.FILE).read_bytes()
+
+    def with_other(indices):
+        (tmp_path / answered.OF_RANK.format(1)).write_bytes(lines[:-1])
+        return interrupt(indices)
+
+    with pytest.raises(Interrupted, match="5 answered rows are kept; the same command resumes"):
+        run(tmp_path, with_other, minutes=60, budget=9)
+
+
 @pytest.mark.parametrize(
     "value",
     [

@@ -99,9 +99,9 @@ def test_a_gpu_without_room_for_dequantized_weights_keeps_them_in_4_bits(
     on_gpu = SimpleNamespace(
         device=torch.device("cuda"), dtype=torch.bfloat16, num_parameters=quantized.num_parameters
     )
-    monkeypatch.setattr(base, "available_on", lambda device: free)
+    monkeypatch.setattr(base, "least_available_on", lambda device: free)
     assert base._fits_dequantized(on_gpu) == fits
-    monkeypatch.setattr(base, "available_on", lambda device: 1)
+    monkeypatch.setattr(base, "least_available_on", lambda device: 1)
     assert base._fits_dequantized(quantized)  # on a CPU always
 
 

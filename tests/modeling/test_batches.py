@@ -1,3 +1,7 @@
+import pytest
+
+from finetune.core import processes
+from finetune.modeling import batches as module
 from finetune.modeling.batches import batches, in_batches, pad_left, within_budget
 
 
@@ -17,6 +21,42 @@ def test_answers_come_back_in_the_order_of_the_texts():
 
     assert in_batches(lengths, within_budget(12), "test", numbers) == list(range(23))
     assert seen == sorted(lengths, reverse=True)
+
+
+class Bar:
+    """Stands for the progress bar."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.n = total, 0
+
+    def update(self, rows: int) -> None:
+        self.n += rows
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_progress_is_that_of_all_processes(monkeypatch, rank):
+    lengths = [9, 8, 7, 6, 5, 4, 3]  # batches of one row
+    bars = []
+    monkeypatch.setattr(module, "bar", lambda *_, total: bars.append(Bar(total)) or bars[-1])
+    monkeypatch.setenv("FINETUNE_RANK", str(rank))
+    monkeypatch.setenv("FINETUNE_PROCESSES", "3")
+    others = {i: i for i in range(7)}
+    monkeypatch.setattr(processes, "gathered", lambda answers: [others, answers])
+    seen = []
+
+    def numbers(chosen: list[int]) -> list[int]:
+        seen.extend(chosen)
+        return chosen
+
+    assert in_batches(lengths, lambda longest: 1, "test", numbers) == list(range(7))
+    assert seen == list(range(7))[rank::3]
+    assert (bars[0].n, bars[0].total) == (7, 7)
 
 
 def test_a_batch_holds_what_its_budget_allows_with_padding():

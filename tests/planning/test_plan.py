@@ -6,7 +6,7 @@ import torch
 
 from finetune.core import params
 from finetune.planning import lengths, machines, plan, skeleton
-from finetune.planning.lengths import Lengths
+from finetune.planning.lengths import Lengths, RowLength
 from finetune.planning.machines import Machine
 from finetune.planning.plan import GB
 
@@ -28,7 +28,7 @@ def rows(monkeypatch):
 
     def of(given, task):
         longest = min(500, given.tasks[task].prompt.max_tokens)
-        return Lengths(400, 40_000, longest, 0.2, "")
+        return Lengths(400, 40_000, longest, RowLength(80, 20), "")
 
     monkeypatch.setattr(lengths, "of", of)
 
@@ -47,7 +47,8 @@ def test_steps_tokens_and_time_follow_from_rows_and_parameters(known, rows):
         "activations", "logits",
     ]  # fmt: skip
     shapes = skeleton.config(known.model)
-    model = skeleton.build(shapes, known.method, known.lora, torch.float32, 0.2, False)
+    rows_of = lengths.of(known, "samsum")
+    model = skeleton.build(shapes, known.method, known.lora, torch.float32, rows_of, False)
     # A forward pass and the gradients of its activations, at 10¹² operations a second.
     assert found.seconds == pytest.approx(4 * model.matmul_parameters * 80_000 / 1e12)
     assert 0.2 * 64 * 1_800 < model.matmul_parameters < model.parameters
@@ -115,3 +116,52 @@ def test_a_gpu_that_is_not_here_is_planned_in_sixteen_bits(known, rows):
     assert there.parts["activations"] < 0.5 * here.parts["activations"]
     assert "libraries" not in there.parts
     assert machines.of("t4", None).device == "cuda"
+
+
+def test_of_several_processes_memory_is_each_ones_and_speed_that_of_all(known, rows):
+    four = known.model_copy(update={"run": known.run.model_copy(update={"processes": 4})})
+    gpu = machine(16, "cuda")
+    one, all_four = plan.of(known, "samsum", gpu), plan.of(four, "samsum", gpu.split(4))
+    assert all_four.seconds == pytest.approx(one.seconds / 3.6)
+    assert (all_four.steps, all_four.tokens) == (one.steps, one.tokens)
+    assert all_four.parts["weights"] == one.parts["weights"]
+    # A process has 4 of a step's 16 rows, of at most 500 tokens.
+    assert all_four.parts["activations"] < 0.3 * one.parts["activations"]
+    assert "90 %" in gpu.split(4).assumption
+    assert "not measured" in gpu.split(4).assumption
+    cpu = machine(16).split(4)
+    assert (cpu.free, cpu.flops) == (4 * GB, machine(16).flops)
+    assert machine(16).split(1) == machine(16)
+
+
+def test_branches_of_a_loss_are_tokens_of_every_row(known, digits_model):
+    def changed(form, model):
+        price = known.tasks["price"]
+        train = price.train.model_copy(update={"number_loss_form": form})
+        task = price.model_copy(update={"train": train})
+        return known.model_copy(update={"model": model, "tasks": {"price": task}})
+
+    digits = known.model.model_copy(update={"name": str(digits_model)})
+    plain, branched = (lengths.of(changed(form, digits), "price") for form in ("auto", "prices"))
+    assert (plain.branches, branched.branches) == (0, 99)
+    assert branched.tokens == plain.tokens + 99 * plain.rows
+    assert branched.longest == plain.longest + 99
+    assert branched.learned_rate > plain.learned_rate
+    assert branched.remark == ""
+    elsewhere = known.model.model_copy(update={"name": "who/what", "source": "hub"})
+    estimated = lengths.of(changed("prices", elsewhere), "price")
+    assert estimated.branches == 99
+    assert "99 branches a row, as if each character were a token" in estimated.remark
+    plans = {}
+    for form in ("auto", "prices"):
+        plans[form] = plan.of(changed(form, digits), "price", machine(16))
+    assert plans["prices"].tokens > plans["auto"].tokens
+    assert plans["prices"].seconds > plans["auto"].seconds
+
+
+def test_a_head_learns_one_number_a_row(known):
+    method = known.method.model_copy(update={"tuner": "regression_head"})
+    price = known.model_copy(update={"method": method, "tasks": {"price": known.tasks["price"]}})
+    found = lengths.of(price, "price")
+    assert found.branches == 0
+    assert found.densest.completion == 1

@@ -59,6 +59,8 @@ def declared(tmp_path, monkeypatch, tiny_model):
             changed["model"]["name"] = model
         changed["run"] |= run
         task = changed["tasks"][name]
+        if method:  # it need not fit the other tasks
+            changed["tasks"] = {name: task}
         task["train"] |= train or {}
         if task["train"]["select_by"] == "score":  # as conf/ composes it
             asked = {k: v for k, v in task["eval"].items() if k not in NOT_FOR_SELECTION}

@@ -42,6 +42,8 @@ def test_what_any_method_trains_is_written_and_predicts(declared, method):
 
 def test_a_number_head_answers_with_prices_and_is_refused_for_texts(declared):
     method = {"tuner": "regression_head"}
+    with pytest.raises(ParamsError, match=r"method\.tuner: .* answers of samsum are texts: take"):
+        declared(method=method)
     train.run(declared(method=method, name="price"), "price")
     metrics = read_json(paths.metrics("price", "train"))["price"]["train"]
     assert metrics["head"] == "number"
@@ -52,8 +54,6 @@ def test_a_number_head_answers_with_prices_and_is_refused_for_texts(declared):
     assert {row["unparsable"] for row in rows} == {False}
     # It still has its output layer, which general text is scored with.
     assert read_jsonl(paths.general("price", "tuned"))
-    with pytest.raises(UserError, match=r"method\.tuner: is regression_head, .* -S method=qlora"):
-        train.run(declared(method=method), "samsum")
 
 
 def test_the_expected_error_of_whole_prices_is_trained_and_validated(declared, digits_model):
@@ -131,6 +131,12 @@ def test_adapters_of_evaluations_are_kept_beside_the_best_one(declared, load, ti
     best = paths.checkpoint("samsum", metrics["best_step"]) / adapters.WEIGHTS
     assert best.read_bytes() == (paths.adapter("samsum") / adapters.WEIGHTS).read_bytes()
     adapters.load(load(tiny_model).model, paths.adapter("samsum"))
+
+
+def test_the_least_memory_of_all_processes_is_what_steps_are_split_for(declared, monkeypatch):
+    monkeypatch.setattr(train, "least_available_on", lambda device, limit: 10**6)
+    with pytest.raises(ModelError, match=r"the longest row has \d+ tokens, .* 0\.0 GB are free"):
+        train.run(declared(), "samsum")
 
 
 def test_a_tracker_that_is_not_installed_is_told_before_the_model_is_loaded(declared, monkeypatch):

@@ -37,6 +37,8 @@ def test_a_kind_has_all_that_is_asked_of_it(kind):
     assert issubclass(options, Task)
     assert issubclass(registry.rows(kind).Row, TaskRow)
     assert options.fields.input in options.fields.required
+    # A row has a number where its kind says that its answers are numbers.
+    assert options.has_numbers == (registry.rows(kind).Row.number is not TaskRow.number)
     keys = [metric.key for metric in scores.METRICS]
     assert len(set(keys)) == len(keys)
     primary = scores.METRICS[0]

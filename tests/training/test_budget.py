@@ -1,3 +1,4 @@
+import functools
 import logging
 
 import pytest
@@ -6,9 +7,14 @@ import torch
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora, Run
 from finetune.methods.lora import attach
+from finetune.modeling import footprint
 from finetune.modeling.footprint import Footprint
+from finetune.modeling.prompts import PromptEncoder
+from finetune.tasks import registry as tasks
+from finetune.tasks.price.options import PriceTrain
 from finetune.training import budget
 from finetune.training.budget import Budget, choose, resolve
+from finetune.training.micro_batches import micro_batches, summed_loss
 
 MB = 10**6
 # A token takes 1 MB, or 0.1 with its layers' activations computed twice; memory is twice that.
@@ -112,12 +118,10 @@ def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
     assert resumed == Budget(512)
 
 
-def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monkeypatch):
+def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model):
     lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
     model = attach(load(tiny_model, "nf4").model, lora)
     examples = [{"input_ids": [5] * 40, "labels": [-100] * 30 + [5] * 10}]
-    asked = []
-    monkeypatch.setattr(budget, "available_on", lambda *given: asked.append(given) or 10 * MB)
     options = Run(
         token_budget="auto",
         eval_token_budget="auto",
@@ -128,7 +132,23 @@ def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model, monk
         logging_steps=None,
         usd_per_hour=None,
     )
-    estimated = budget.estimate(options, model, torch.float32, examples)
-    assert asked == [("cpu", 3.5)]
+    estimated = budget.estimate(options, model, torch.float32, examples, free=10 * MB)
     assert estimated.tokens < 1024
     assert not any(p.grad is not None for p in model.parameters())
+
+
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_a_loss_with_branches_is_measured_as_it_runs(load, digits_model, prompt, checkpointing):
+    base = load(digits_model)
+    train = PriceTrain.model_construct(number_loss=2.0, number_loss_form="prices")
+    loss = tasks.loss("price").loss(PromptEncoder(base.tokenizer, prompt, base.context), train)
+    lora = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
+    model = attach(base.model, lora)
+    lengths = (30, 60, 90)
+    examples = [{"input_ids": [5] * n, "labels": [-100] * (n - 3) + [5] * 3} for n in lengths]
+    estimated = budget._footprint(model, torch.float32, examples, loss, checkpointing)
+    for indices, batch in micro_batches(examples * 3, 600, 0, loss.paths):
+        chosen = [(examples * 3)[i] for i in indices]
+        run = functools.partial(summed_loss, model, torch.float32, loss, batch, chosen)
+        real = footprint._peak_of(model, run, checkpointing)
+        assert estimated.bytes_for(batch["input_ids"].numel()) == pytest.approx(real, rel=0.2)

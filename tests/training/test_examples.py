@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from finetune.core.errors import DataError, UserError
+from finetune.core.errors import DataError
 from finetune.core.schema import Prompt
 from finetune.modeling.prompts import Encoded
 from finetune.tasks.price.rows import Row as Product
@@ -124,9 +124,3 @@ def test_a_number_is_the_target_of_its_prompts_last_token():
     assert example["input_ids"][: len(prompt)] == prompt
     assert example["labels"] == [*[IGNORE_INDEX] * len(prompt), 1235]
     assert num_target_tokens(example) == 1
-
-
-def test_answers_that_are_no_numbers_are_refused_in_one_line():
-    row = Row(id="1", dialogue="Anna: Hi", summary="Anna greets.")
-    with pytest.raises(UserError, match=r"method\.tuner: is regression_head, .* -S method=qlora"):
-        encode_numbers([row], Encoder())

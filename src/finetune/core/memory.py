@@ -50,6 +50,14 @@ def available_on(device: str, limit_gb: float | None = None) -> int:
     return free if limit_gb is None else max(0, min(free, int(limit_gb * GB) - used))
 
 
+def least_available_on(device: str, limit_gb: float | None = None) -> int:
+    """The least of `available_on` over the processes of a stage, all of which must call this.
+
+    They share one budget, so that results do not depend on which process has which rows.
+    """
+    return min(processes.gathered(available_on(device, limit_gb)))
+
+
 def cgroup_headroom(
     proc: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> Iterator[int]:

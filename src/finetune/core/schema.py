@@ -1,18 +1,15 @@
 """What `params.yaml` may hold: its sections, typed, with what each value must be.
 
-`finetune.core.params` reads a file into these, and hands a stage those that dvc.yaml declares.
+Those of data stand in `data_params`, those of the model in `model_params`; all are imported from
+here. `finetune.core.params` reads a file into them, and hands a stage those that dvc.yaml declares.
 A kind of task has parameters of its own: see `Task`, and `options.py` in the kind's folder.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
     ValidationError,
@@ -20,142 +17,76 @@ from pydantic import (
     model_validator,
 )
 
-Count = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
+from finetune.core.data_params import (
+    ALL,
+    MIN_RECALL,
+    Data,
+    Embedded,
+    Fields,
+    FieldsBySplit,
+    Files,
+    Guesses,
+    Hub,
+    Limit,
+    NearDuplicates,
+    RowFields,
+    Rows,
+    Split,
+    SplitName,
+    Splits,
+    TaskSource,
+    check_fields,
+)
+from finetune.core.model_params import INDEPENDENT_INITS, Lora, Method, Model, Precision
+from finetune.core.section import Count, Fraction, Section, Seed
 
-
-class Section(BaseModel):
-    """A part of the parameters: unknown keys are refused, numbers are finite and not text."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-Split = Literal["train", "validation", "test"]
-# What a source calls the split that `prepare` is to draw all three from.
-ALL = "all"
-SplitName = Split | Literal["all"]
-
-
-def _are_enough(splits: dict[str, str]) -> dict[str, str]:
-    if ALL in splits:
-        if len(splits) > 1:
-            raise ValueError(f"has {ALL} and others; {ALL} alone is split by prepare")
-        return splits
-    lacking = {"train", "test"} - splits.keys()
-    if lacking:
-        raise ValueError(
-            f"lacks {' and '.join(sorted(lacking))}; validation is made from train, "
-            f"and all three from one source of rows called {ALL}"
-        )
-    return splits
-
-
-Splits = Annotated[dict[SplitName, str], AfterValidator(_are_enough)]
-# Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
-Fields = dict[str, str | list[str]]
-# What differs in some split; null where it has no such field.
-FieldsBySplit = dict[SplitName, dict[str, str | list[str] | None]]
-
-
-class Hub(Section):
-    """A data set of the Hugging Face hub; without a `revision`, `fetch` takes the newest commit."""
-
-    repo: str
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
-    config: str | None = None
-    splits: Splits
-    fields: Fields
-    fields_by_split: FieldsBySplit = {}
-
-
-class Guesses(Section):
-    """Somebody's answers to some of the test rows, in a file beside the splits.
-
-    `id` and `guess` are the columns of a row's id and of the answer to it.
-    """
-
-    file: str
-    id: str
-    guess: str
-    source: str
-
-
-class Files(Section):
-    """Files in one folder of `data.root`; `fields` maps our names to theirs.
-
-    `delimiter` stands between the cells of CSV files. `guesses` are files of answers that need not
-    be there, each by the name of its baseline.
-    """
-
-    folder: str
-    splits: Splits
-    fields: Fields
-    fields_by_split: FieldsBySplit = {}
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = {}
-
-
-class TaskSource(Section):
-    """Where a task's rows come from, for each value of `data.source`."""
-
-    embedded: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None
-    files: Files
-    hub: Hub | None
-    licence: str
-
-
-@dataclass(frozen=True)
-class RowFields:
-    """The fields of a kind's raw rows, by name.
-
-    `input` is the one that the model reads. Of `required` and `optional` ones, `several` may be
-    mapped to a list of columns, whose texts are then a list.
-    """
-
-    input: str
-    required: frozenset[str]
-    optional: frozenset[str] = frozenset()
-    several: frozenset[str] = frozenset()
-
-
-def _check_fields(source: TaskSource, fields: RowFields) -> None:
-    """See that `source` maps every required field, and none that its kind does not know.
-
-    Raises:
-        ValueError: it does not; the message names the key.
-    """
-    known = {"id", *fields.required, *fields.optional}
-    for name, spec in (("files", source.files), ("hub", source.hub)):
-        if spec is None:
-            continue
-        key = f"source.{name}.fields"
-        for where, mapping in ((key, spec.fields), *_by_split(key, spec)):
-            unknown = mapping.keys() - known
-            if unknown:
-                raise ValueError(
-                    f"{where}: {', '.join(sorted(unknown))} is not a field of a row; "
-                    f"known: {', '.join(sorted(known))}"
-                )
-            for field, path in mapping.items():
-                if isinstance(path, list) and field not in fields.several:
-                    raise ValueError(f"{where}.{field}: is a list, must be one path")
-                if path is not None and not (path and all(path)):
-                    raise ValueError(f"{where}.{field}: is {path!r}, must name a column")
-        for split in spec.splits:
-            own = spec.fields_by_split.get(split, {})
-            lacking = {f for f in fields.required if {**spec.fields, **own}.get(f) is None}
-            if lacking:
-                raise ValueError(
-                    f"{key}: lacks {' and '.join(sorted(lacking))} for {split}; say where it stands"
-                )
-
-
-def _by_split(key: str, spec: Files | Hub) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for split, fields in spec.fields_by_split.items():
-        if split not in spec.splits:
-            raise ValueError(f"{key}_by_split: {split} is not one of the splits")
-        yield f"{key}_by_split.{split}", fields
+__all__ = [
+    "ALL",
+    "INDEPENDENT_INITS",
+    "MIN_RECALL",
+    "NOT_FOR_SELECTION",
+    "RESERVED",
+    "TASK_NAME",
+    "WATCHED",
+    "Auto",
+    "Bootstrap",
+    "Count",
+    "Data",
+    "Embedded",
+    "EngineName",
+    "Eval",
+    "EvalDefaults",
+    "Fields",
+    "FieldsBySplit",
+    "Files",
+    "Fraction",
+    "Guesses",
+    "Hub",
+    "Limit",
+    "Lora",
+    "Method",
+    "Model",
+    "NearDuplicates",
+    "Params",
+    "Precision",
+    "Prompt",
+    "Published",
+    "RowFields",
+    "Rows",
+    "Run",
+    "Score",
+    "Section",
+    "Seed",
+    "Selection",
+    "Split",
+    "SplitName",
+    "Splits",
+    "Task",
+    "TaskSource",
+    "TextEval",
+    "Train",
+    "check_task_names",
+]
 
 
 class Prompt(Section):
@@ -224,174 +155,6 @@ class Published(Section):
     scores: Annotated[dict[str, float], Field(min_length=1)]
 
 
-class Rows(Section):
-    """A number of rows for each split."""
-
-    train: Count
-    validation: Count
-    test: Count
-
-
-class Limit(Section):
-    """At most so many rows of each split, a seeded subset; null for all."""
-
-    train: Count | None
-    validation: Count | None
-    test: Count | None
-
-
-class Embedded(Section):
-    """The synthetic corpora."""
-
-    rows: Rows
-    seed: int
-
-
-# The least probability with which a pair at the threshold must be found.
-MIN_RECALL = 0.98
-
-
-class NearDuplicates(Section):
-    """What counts as nearly the same text: the Jaccard similarity of shingles of some words.
-
-    From `threshold` on two texts are near-duplicates; null: they are not looked for. A MinHash of
-    `permutations` values is cut into `bands`; texts that agree in a whole band are compared.
-    """
-
-    threshold: Annotated[float, Field(gt=0, le=1)] | None
-    shingle_words: Count
-    permutations: Annotated[int, Field(ge=16, le=1024)]
-    bands: Count
-
-    @model_validator(mode="after")
-    def _bands_find_the_pairs(self) -> Self:
-        if self.permutations % self.bands:
-            raise ValueError(f"bands: is {self.bands}, must divide permutations")
-        if self.threshold is None:
-            return self
-        rows = self.permutations // self.bands
-        recall = 1 - (1 - self.threshold**rows) ** self.bands
-        if recall < MIN_RECALL:
-            raise ValueError(
-                f"bands: {self.bands} bands of {rows} find {recall:.0%} of the pairs at the "
-                f"threshold, must find {MIN_RECALL:.0%}: set more bands"
-            )
-        return self
-
-
-class Data(Section):
-    """Where rows come from, and what is done to them."""
-
-    source: Literal["embedded", "files", "hub"]
-    root: str | None
-    watch: str
-    embedded: Embedded
-    limit: Limit
-    max_bad_rate: Fraction
-    near_duplicates: NearDuplicates
-    test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    seed: int
-
-    @model_validator(mode="after")
-    def _root_is_given(self) -> Self:
-        if self.source == "files" and not self.root:
-            raise ValueError("root: is not set; give the folder: -S data=files -S data.root=DIR")
-        return self
-
-
-class Model(Section):
-    """The base model.
-
-    A hub model without a `revision` may stand in a config; no stage starts with it.
-    """
-
-    name: str
-    source: Literal["local", "hub"]
-    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
-    watch: str
-
-
-class Precision(Section):
-    """How the base model is held in memory while it is trained on and used."""
-
-    quantization: Literal["nf4", "int8", "none"]
-    double_quantization: bool
-    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"]
-
-    @property
-    def is_quantized(self) -> bool:
-        """Whether linear layers hold their weights in 4 or 8 bits."""
-        return self.quantization != "none"
-
-    @property
-    def label(self) -> str:
-        """The precision in words."""
-        return {"nf4": "4 bits", "int8": "8 bits", "none": "not quantized"}[self.quantization]
-
-
-class Method(Precision):
-    """How the base model is tuned, and held in memory meanwhile.
-
-    `virtual_tokens` is the length of a trained prefix, and belongs to the tuner `prefix` alone.
-    """
-
-    tuner: Literal["lora", "prefix", "full", "regression_head"] = "lora"
-    virtual_tokens: Annotated[int, Field(ge=1, le=4096)] | None = None
-
-    @property
-    def has_lora(self) -> bool:
-        """Whether an adapter of the section `lora` is trained."""
-        return self.tuner in ("lora", "regression_head")
-
-    @property
-    def num_virtual_tokens(self) -> int:
-        """The positions of the context that a trained prefix takes."""
-        return self.virtual_tokens or 0
-
-    @model_validator(mode="after")
-    def _parts_fit(self) -> Self:
-        if self.tuner == "full" and self.is_quantized:
-            raise ValueError(
-                f"quantization: is {self.quantization}, must be none with the tuner full, which "
-                "trains all weights: -S method=full, or -S method=qlora for an adapter"
-            )
-        if self.tuner == "prefix" and self.virtual_tokens is None:
-            raise ValueError("virtual_tokens: is not set; the tuner prefix trains so many")
-        if self.tuner != "prefix" and self.virtual_tokens is not None:
-            raise ValueError(
-                f"virtual_tokens: is {self.virtual_tokens}, must be null with the tuner "
-                f"{self.tuner}: they belong to -S method=prefix"
-            )
-        return self
-
-
-# Starts of an adapter's factors that leave the base's weights as they are.
-INDEPENDENT_INITS = ("kaiming", "gaussian")
-
-
-class Lora(Section):
-    """The adapter of the tuners `lora` and `regression_head`.
-
-    `alpha_ratio`, where it is set, stands above `alpha`: alpha is that ratio of `r`.
-    """
-
-    r: Annotated[int, Field(ge=1, le=1024)]
-    alpha: Annotated[float, Field(gt=0)]
-    alpha_ratio: Annotated[float, Field(gt=0)] | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    target_modules: Annotated[str | list[str], Field(min_length=1)]
-    dora: bool = False
-    rslora: bool = False
-    init: Literal["kaiming", "gaussian", "pissa", "olora", "orthogonal"] = "kaiming"
-    bias: Literal["none", "all", "lora_only"] = "none"
-
-    @property
-    def effective_alpha(self) -> float:
-        """The alpha that decides, of `alpha` and `alpha_ratio`."""
-        return self.alpha if self.alpha_ratio is None else self.alpha_ratio * self.r
-
-
 # What DVC watches for `train` beside its deps. Choosing by loss a file that is among these anyway:
 # the list in dvc.yaml cannot vary in length, and must name something that is there.
 WATCHED = {"loss": "src/finetune/training/selection.py", "score": "src/finetune"}
@@ -407,8 +170,8 @@ class Selection(Section):
 
     watch: str
     primary: str | None = None
-    eval: dict[str, Any] = {}
-    score: dict[str, Any] = {}
+    eval: dict[str, Any] = Field(default_factory=dict)
+    score: dict[str, Any] = Field(default_factory=dict)
 
 
 class Train(Section):
@@ -446,15 +209,18 @@ class Task(Section):
     much others may get worse before a configuration is not shipped, in their units: scores of the
     kind, rates of its flags (`empty_rate`), `forgetting`; or the primary one, where another task is
     what got better. `baselines` are names of those in the kind's `baselines.py`.
+
+    A kind declares its rows' `fields`, and whether its answers are numbers (`TaskRow.number`).
     """
 
     fields: ClassVar[RowFields]
+    has_numbers: ClassVar[bool] = False
 
     kind: str
     source: TaskSource
     prompt: Prompt
     primary: str | None = None
-    guards: dict[str, Annotated[float, Field(ge=0)]] = {}
+    guards: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     baselines: list[str]
     published: list[Published]
     train: Train
@@ -463,7 +229,7 @@ class Task(Section):
 
     @model_validator(mode="after")
     def _fields_are_known(self) -> Self:
-        _check_fields(self.source, type(self).fields)
+        check_fields(self.source, type(self).fields)
         return self
 
     @model_validator(mode="after")
@@ -537,7 +303,7 @@ class Run(Section):
     push_state: bool
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
-    report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = []
+    report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = Field(default_factory=list)
     engine: EngineName = "builtin"
     vllm_python: str | None = None
     processes: Count = 1
@@ -594,6 +360,20 @@ class Params(Section):
             raise ValueError(
                 f"lora.init: is {self.lora.init}, which needs an unquantized base: -S method=lora, "
                 f"or -S lora.init={INDEPENDENT_INITS[-1]}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _answers_fit_method(self) -> Self:
+        texts = [name for name, task in self.tasks.items() if not task.has_numbers]
+        if self.method.answers_numbers and texts:
+            remedies = ["take another method (-S method=qlora)"]
+            if len(texts) < len(self.tasks):
+                without = " ".join(f"-S '~tasks.{name}'" for name in texts)
+                remedies.insert(0, f"leave them out ({without})")
+            raise ValueError(
+                f"method.tuner: is {self.method.tuner}, which answers with a number, and the "
+                f"answers of {' and '.join(texts)} are texts: {', or '.join(remedies)}"
             )
         return self
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedConfig, PreTrainedModel
 
-from finetune.core.memory import GB, available_on
+from finetune.core.memory import GB, least_available_on
 from finetune.core.schema import Run
 
 # The most that `auto` takes, whatever memory there is: above it nothing gets faster, and machines
@@ -66,9 +66,10 @@ def resolve(run: Run, model: PreTrainedModel) -> Budgets:
 
     Free memory varies from run to run. Rounded down to a power of two, and capped, it gives the
     same budgets on one machine again and again, hence the same batches and the same predictions.
+    All processes of a stage must call it, and get the same: that with the least memory decides.
     """
     device = model.device.type
-    free = available_on(device, run.memory_gb)
+    free = least_available_on(device, run.memory_gb)
     if run.eval_token_budget == "auto":
         fitting = free * PROMPT_FRACTION / activation_bytes_per_token(model)
         tokens = min(MAX_PROMPT_TOKENS[device], _power_of_two(fitting))

@@ -86,7 +86,8 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
         store = stack.enter_context(answered.kept(run_state, run.save_minutes, saved_time))
         file = run_state / FILE
         device = model.device.type
-        chosen, is_anew = processes.from_main(lambda: _begin(file, device, run, model, store))
+        fitting = budgets.resolve(run, model)
+        chosen, is_anew = processes.from_main(lambda: _begin(file, device, run, fitting, store))
         if is_anew:
             store.clear()
         try:
@@ -100,10 +101,10 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
 
 
 def _begin(
-    file: Path, device: str, run: Run, model: PreTrainedModel, store: answered.Store
+    file: Path, device: str, run: Run, fitting: Budgets, store: answered.Store
 ) -> tuple[Budgets, bool]:
     """The budgets to answer with, kept in a file, and whether the run began with others or none."""
-    chosen = budgets.resolve(run, model)
+    chosen = fitting
     saved = _load(file, device, run.engine)
     if saved:
         began = halved(saved, run) if killed.ran_out_of_memory() else saved

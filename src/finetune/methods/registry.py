@@ -5,12 +5,18 @@ from typing import Any, Protocol, cast
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finetune.core.errors import ModelError
 from finetune.core.files import short_hash
 from finetune.core.schema import Lora, Method, Model
 from finetune.methods import full, lora, prefix, regression_head
+from finetune.modeling import attention
 from finetune.modeling.base import Base
 
 MB = 10**6
+NO_TREES = (
+    "tasks.….train.number_loss_form: prices needs attention masks that are trees, which this model "
+    "or method does not take: set it to digits or auto"
+)
 
 
 class Tuner(Protocol):
@@ -63,6 +69,16 @@ def of(method: Method) -> Tuner:
 def load(options: Model, method: Method, folder: Path) -> Base:
     """The tuned model of a folder, for inference; see `Tuner.load`."""
     return of(method).load(options, method, folder).without_positions(method.num_virtual_tokens)
+
+
+def check_tree_masks(method: Method, model: PreTrainedModel) -> None:
+    """See that a model to train takes attention masks that are trees.
+
+    Raises:
+        ModelError: it does not, or its method does not.
+    """
+    if not (of(method).TAKES_MASKS and attention.takes_tree_masks(model)):
+        raise ModelError(NO_TREES)
 
 
 def trainable_parameters(model: PreTrainedModel) -> int:

@@ -51,7 +51,8 @@ def storable(cls: Class) -> Class:
 class Store:
     """The answers of a run, by the calls of `in_batches` in their order and the rows of a batch.
 
-    resumed_rows: how many rows were answered by an earlier process and not again.
+    resumed_rows: how many rows were answered by an earlier process and not again; rows: those, and
+    the rows answered since.
     """
 
     def __init__(self, folder: Path, save_minutes: float, saved: Callable[[], None]) -> None:
@@ -91,11 +92,14 @@ class Store:
         self.resumed_rows += len(results)
         return results
 
-    def add(self, key: str, results: Sequence[Any]) -> None:
-        """Store the results of a batch, on disk within seconds."""
+    def add(self, key: str, results: Sequence[Any], rows: int) -> None:
+        """Store the results of a batch, on disk within seconds.
+
+        `rows` is how many all processes have answered meanwhile.
+        """
         text = json.dumps({"key": key, "results": list(results)}, default=_plain).encode()
         self._new.append(b"%08x %s\n" % (zlib.crc32(text), text))
-        self.rows += len(results)
+        self.rows += rows
         killed.note(answered=self.rows)
         if time.monotonic() - self._written_at >= self._seconds:
             self.write()
@@ -114,6 +118,13 @@ class Store:
                 file.flush()
                 os.fsync(file.fileno())
         self._written_at = time.monotonic()
+
+    def num_kept(self) -> int:
+        """How many rows of all processes have their answers on disk."""
+        kept: dict[str, int] = {}
+        for file in self._files():
+            kept |= _num_rows(file)
+        return sum(kept.values())
 
     def _files(self) -> list[Path]:
         """The files of all processes that there were, whatever their number was."""
@@ -139,6 +150,13 @@ def _read(path: Path) -> dict[str, str]:
     return known
 
 
+def _num_rows(path: Path) -> dict[str, int]:
+    """The rows of each batch of a file by its key; another process may be writing its last line."""
+    lines = [line for line in path.read_bytes().splitlines(keepends=True) if _is_whole(line)]
+    batches = [json.loads(line[9:]) for line in lines]
+    return {batch["key"]: len(batch["results"]) for batch in batches}
+
+
 class Call:
     """The answers of one call of `in_batches`."""
 
@@ -149,10 +167,10 @@ class Call:
         """The results of a batch of these rows, if they are stored."""
         return self.store.known(self._key(indices)) if self.store else None
 
-    def add(self, indices: Sequence[int], results: Sequence[Any]) -> None:
-        """Store the results of a batch of these rows."""
+    def add(self, indices: Sequence[int], results: Sequence[Any], rows: int | None = None) -> None:
+        """Store the results of a batch of these rows; `rows`: see `Store.add`."""
         if self.store:
-            self.store.add(self._key(indices), results)
+            self.store.add(self._key(indices), results, len(results) if rows is None else rows)
 
     def _key(self, indices: Sequence[int]) -> str:
         rows = hashlib.sha256(json.dumps(list(indices)).encode()).hexdigest()[:16]
@@ -179,7 +197,7 @@ def kept(folder: Path, save_minutes: float, saved: Callable[[], None]) -> Iterat
         store.write()
         saved()
         raise Interrupted(
-            f"{store.rows} answered rows are kept; the same command resumes there"
+            f"{store.num_kept()} answered rows are kept; the same command resumes there"
         ) from None
     except BaseException:
         with contextlib.suppress(OSError):  # a full disk, which may be what ended the block

@@ -25,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 
 from finetune.core import hub
 from finetune.core.errors import ModelError, is_out_of_memory, squeezed
-from finetune.core.memory import available_on
+from finetune.core.memory import least_available_on
 from finetune.core.schema import Model, Precision
 from finetune.modeling import int8, integrity
 from finetune.modeling.precision import compute_dtype, device, use_safe_attention
@@ -175,12 +175,13 @@ def _keep_4bit_weights(model: PreTrainedModel) -> None:
 def _fits_dequantized(model: PreTrainedModel) -> bool:
     """Whether all weights in the compute type fit into the free memory.
 
-    Always true on a CPU, where dequantizing in each forward pass is too slow to be of use.
+    Always true on a CPU, where dequantizing in each forward pass is too slow to be of use. Of
+    several processes it is the same in all.
     """
     if model.device.type == "cpu":
         return True
     needed = DEQUANTIZED_OVERHEAD * model.dtype.itemsize * model.num_parameters()
-    return needed < available_on(model.device.type)
+    return needed < least_available_on(model.device.type)
 
 
 def _dequantized(model: PreTrainedModel) -> PreTrainedModel:

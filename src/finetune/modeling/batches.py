@@ -38,16 +38,21 @@ def in_batches(
             left.append(indices)
         else:
             results |= dict(zip(indices, known, strict=True))
-    ours = left[processes.rank() :: processes.count()]
+    count = processes.count()
+    rounds = [left[start : start + count] for start in range(0, len(left), count)]
     answers: dict[int, Result] = {}
-    with bar(None, desc, "row", total=len(results) + sum(map(len, ours))) as progress:
-        # The rate is computed from the rows of this process only.
+    with bar(None, desc, "row", total=len(lengths)) as progress:
+        # The rate is computed from the rows of this run only.
         progress.initial = progress.n = len(results)
-        for indices in ours:
-            new = process(indices)
-            call.add(indices, new)
-            answers |= dict(zip(indices, new, strict=True))
-            progress.update(len(indices))
+        for of_ranks in rounds:
+            # The other processes have batches of about as many tokens, and are about as far.
+            rows = sum(map(len, of_ranks))
+            if processes.rank() < len(of_ranks):
+                indices = of_ranks[processes.rank()]
+                new = process(indices)
+                call.add(indices, new, rows)
+                answers |= dict(zip(indices, new, strict=True))
+            progress.update(rows)
     for of_rank in processes.gathered(answers):
         results |= of_rank
     return [results[i] for i in range(len(lengths))]

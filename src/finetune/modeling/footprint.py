@@ -43,18 +43,39 @@ def measure(
     checkpointing: bool = False,
     widths: tuple[int, int] = PROBE_WIDTHS,
 ) -> Footprint:
-    """The footprint of a model's forward and backward pass, without the gradients that it leaves.
+    """The footprint of a step that minimizes cross-entropy.
 
     Fitted to one pass with each of two `widths`, in tokens of a single row. `target_rate` is the
-    fraction of tokens that the loss is computed on. Gradients and random state are not changed.
+    fraction of tokens that the loss is computed on.
     """
-    narrow, wide = (_probe(model, width, target_rate, checkpointing) for width in widths)
-    per_token = max(1.0, (wide - narrow) / (widths[1] - widths[0]))
-    return Footprint(max(0, round(narrow - per_token * widths[0])), per_token)
+    narrow, wide = (Pass(width, _cross_entropy(model, width, target_rate)) for width in widths)
+    return fitted(model, narrow, wide, checkpointing)
 
 
-def _probe(model: PreTrainedModel, width: int, target_rate: float, checkpointing: bool) -> int:
-    """Peak bytes of one forward and backward pass over a single row of `width` tokens."""
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass over so many tokens, padding included: `loss` gives a scalar."""
+
+    tokens: int
+    loss: Callable[[], torch.Tensor]
+
+
+def fitted(
+    model: PreTrainedModel, narrow: Pass, wide: Pass, checkpointing: bool = False
+) -> Footprint:
+    """The footprint of two forward and backward passes, without the gradients that they leave.
+
+    Gradients and random state are not changed.
+    """
+    fewer, more = (_peak_of(model, each.loss, checkpointing) for each in (narrow, wide))
+    per_token = max(1.0, (more - fewer) / (wide.tokens - narrow.tokens))
+    return Footprint(max(0, round(fewer - per_token * narrow.tokens)), per_token)
+
+
+def _cross_entropy(
+    model: PreTrainedModel, width: int, target_rate: float
+) -> Callable[[], torch.Tensor]:
+    """The forward pass over a single row of `width` tokens."""
     device = model.device
     ids = torch.ones(1, width, dtype=torch.long, device=device)
     mask = torch.ones_like(ids)
@@ -62,15 +83,19 @@ def _probe(model: PreTrainedModel, width: int, target_rate: float, checkpointing
     count = max(1, round(target_rate * width))
     columns = torch.arange(width - count, width, device=device)
     positions = torch.stack([torch.zeros_like(columns), columns])
-    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
-    def step() -> None:
+    def loss() -> torch.Tensor:
         with head_at(model, positions):
             out = model(input_ids=ids, attention_mask=mask, use_cache=False)
         targets = torch.ones(count, dtype=torch.long, device=device)
-        loss = torch.nn.functional.cross_entropy(out.logits.float(), targets, reduction="sum")
-        loss.backward()
+        return torch.nn.functional.cross_entropy(out.logits.float(), targets, reduction="sum")
 
+    return loss
+
+
+def _peak_of(model: PreTrainedModel, loss: Callable[[], torch.Tensor], checkpointing: bool) -> int:
+    """Peak bytes of a forward pass and its backward pass."""
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     was_training = model.training
     with (
         torch.random.fork_rng(),
@@ -79,7 +104,7 @@ def _probe(model: PreTrainedModel, width: int, target_rate: float, checkpointing
     ):
         model.train()
         try:
-            return peak_bytes(step, device.type)
+            return peak_bytes(lambda: loss().backward(), model.device.type)
         finally:
             model.train(was_training)
 

@@ -26,7 +26,7 @@ def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None
         UserError: the overrides do not compose, or model or data are unavailable.
     """
     settings = params.validate_text(compose(root, list(overrides)), "conf")
-    machine = machines.of(gpu, settings.run.memory_gb)
+    machine = machines.of(gpu, settings.run.memory_gb).split(settings.run.processes)
     print(f"{settings.model.name} on {machine.name}")
     plans = [plan.of(settings, task, machine) for task in settings.tasks]
     for each in plans:
@@ -35,6 +35,8 @@ def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None
     estimated = " (rows and lengths partly estimated)" if any(p.rows.remark for p in plans) else ""
     print(f"\nTotal training time: {_time(seconds)}{_cost(seconds, settings)}{estimated}.")
     print(f"Assumed: a speed of {machine.assumption}. Prediction and evaluation are not included.")
+    if settings.run.processes > 1 and settings.run.usd_per_hour is not None:
+        print("run.usd_per_hour is taken for the price of all GPUs together.")
     return all(each.budget for each in plans)
 
 
@@ -45,6 +47,9 @@ def _formatted(task_plan: Plan, settings: Params, machine: Machine) -> str:
         f"{settings.train.batch_size} rows, {task_plan.tokens:,} tokens in total, at most "
         f"{rows.longest:,} per row"
     ]
+    if rows.branches:
+        lines.append(f"  {rows.branches} of each row's tokens are branches of its loss")
+    of_each = " (of each process)" if settings.run.processes > 1 else ""
     if rows.remark:
         lines.append(f"  estimated: {rows.remark}")
     labels = {
@@ -53,16 +58,18 @@ def _formatted(task_plan: Plan, settings: Params, machine: Machine) -> str:
     }
     sizes = {**task_plan.parts, "peak": task_plan.peak}
     table = [[labels.get(name, name), size / GB] for name, size in sizes.items()]
-    lines += [f"  {line}" for line in tabulate(table, ["", "GB"], floatfmt=".2f").splitlines()]
+    text = tabulate(table, ["", f"GB{of_each}"], floatfmt=".2f")
+    lines += [f"  {line}" for line in text.splitlines()]
     free = machine.free / GB
     if task_plan.budget is None:
-        lines.append(f"  does not fit into {free:.1f} GB: use {task_plan.advice}")
+        lines.append(f"  does not fit into {free:.1f} GB{of_each}: use {task_plan.advice}")
     else:
         checkpointing = task_plan.budget.gradient_checkpointing
         suffix = ", with gradient checkpointing" if checkpointing else ""
         tokens = max(task_plan.budget.tokens, rows.longest)
         lines.append(
-            f"  fits into {free:.1f} GB: micro-batches of at most {tokens:,} tokens{suffix}"
+            f"  fits into {free:.1f} GB{of_each}: micro-batches of at most {tokens:,} tokens"
+            f"{suffix}"
         )
     lines.append(f"  about {_time(task_plan.seconds)}{_cost(task_plan.seconds, settings)}")
     return "\n".join(lines)

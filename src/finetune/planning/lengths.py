@@ -1,18 +1,21 @@
 """Lengths of a run's rows in tokens: counted, or estimated without tokenizer or data."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Model, Params, Task
+from finetune.core.schema import Model, Params, Prompt, Task
 from finetune.data import preparation, sources, splitting
 from finetune.data.preparation import Rules
-from finetune.modeling.prompts import PromptEncoder
+from finetune.modeling.prompts import Encoded, PromptEncoder
 from finetune.tasks import registry
-from finetune.training.examples import encode, max_target_rate
+from finetune.training.examples import IGNORE_INDEX, Example, encode, num_target_tokens
+from finetune.training.losses import CROSS_ENTROPY, Loss
 
 # Estimates without a tokenizer: characters of English per token, tokens of a chat template.
 CHARACTERS, TEMPLATE = 4, 30
@@ -21,43 +24,123 @@ ROWS, TOKENS, LEARNED = 10_000, 200, 0.4
 
 
 @dataclass(frozen=True)
-class Lengths:
-    """Training rows, their tokens (total and longest), the maximal fraction of learned tokens.
+class RowLength:
+    """The tokens of a row's prompt, and of its completion, which are learned."""
 
-    `remark` names what is estimated or assumed; empty if everything was counted.
+    prompt: int
+    completion: int
+
+    def learned_rate(self, branches: int = 0) -> float:
+        """The fraction of its tokens whose logits are computed; branches are tokens besides."""
+        learned = self.completion + branches
+        return learned / (self.prompt + learned)
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Training rows, their tokens (total and longest), the row with most learned ones for its size.
+
+    Tokens count those that the `loss` tries after each prompt (`losses.Branches`). `remark` names
+    what is estimated or assumed; empty if everything was counted.
     """
 
     rows: int
     tokens: int
     longest: int
-    learned_rate: float
+    densest: RowLength
     remark: str
+    loss: Loss = CROSS_ENTROPY
+
+    @property
+    def branches(self) -> int:
+        """The tokens that the loss tries after each prompt."""
+        return len(self.loss.paths)
+
+    @property
+    def learned_rate(self) -> float:
+        """The maximal fraction of a row's tokens whose logits are computed."""
+        return self.densest.learned_rate(self.branches)
+
+    @property
+    def example(self) -> Example:
+        """A row as long as the densest one."""
+        prompt, completion = self.densest.prompt, self.densest.completion
+        return {
+            "input_ids": [1] * (prompt + completion),
+            "labels": [IGNORE_INDEX] * prompt + [1] * completion,
+        }
 
 
 def of(params: Params, task: str) -> Lengths:
     """The lengths of a task's training rows; the longest is over validation rows too.
 
     Raises:
-        UserError: the data exist, but cannot be used.
+        UserError: the data exist, but cannot be used; or the loss does not fit the tokenizer.
     """
-    options = params.tasks[task]
-    prompt = options.prompt
-    rows = _rows(params, task)
-    if rows is None:
-        count = params.data.limit.train or ROWS
-        longest = prompt.max_tokens + prompt.max_completion_tokens
-        remark = f"{TOKENS} tokens a row are assumed: the data set has not been fetched"
-        if params.data.limit.train is None:
-            remark = f"{ROWS:,} rows and {remark}"
-        return Lengths(count, count * TOKENS, longest, LEARNED, remark)
+    prompt, rows = params.tasks[task].prompt, _rows(params, task)
     tokenizer = _tokenizer(params.model)
-    if tokenizer is None:
-        return _estimated(rows, options, params.model)
-    encoder = PromptEncoder(tokenizer, prompt, 1_000_000)
-    train, validation = (encode(rows[split], encoder).examples for split in ("train", "validation"))
-    lengths = [len(example["input_ids"]) for example in train]
-    longest = max(len(example["input_ids"]) for example in [*train, *validation])
-    return Lengths(len(train), sum(lengths), longest, max_target_rate([*train, *validation]), "")
+    encoder = cast(PromptEncoder, Characters(prompt))
+    if tokenizer is not None:
+        encoder = PromptEncoder(tokenizer, prompt, 1_000_000)
+    if rows is None:
+        train, further, remark = _assumed(params, prompt)
+    elif tokenizer is None:
+        train, further, remark = _estimated(rows, params.tasks[task], params.model)
+    else:
+        train, further = (_counted(rows[split], encoder) for split in ("train", "validation"))
+        remark = ""
+    if params.method.answers_numbers:  # in place of the completion there is one number
+        train, further = ([RowLength(r.prompt, 1) for r in split] for split in (train, further))
+    loss = _loss(params, task, encoder)
+    branches = len(loss.paths)
+    if branches and tokenizer is None:
+        remark += f"; {branches} branches a row, as if each character were a token"
+    every = [*train, *further]
+    return Lengths(
+        rows=len(train),
+        tokens=sum(row.prompt + row.completion + branches for row in train),
+        longest=max(row.prompt + row.completion for row in every) + branches,
+        densest=max(every, key=lambda row: row.learned_rate(branches)),
+        remark=remark,
+        loss=loss,
+    )
+
+
+def _loss(params: Params, task: str, encoder: PromptEncoder) -> Loss:
+    if params.method.answers_numbers:
+        return CROSS_ENTROPY
+    options = params.tasks[task]
+    return registry.loss(options.kind).loss(encoder, options.train)
+
+
+@dataclass(frozen=True)
+class Characters:
+    """Stands in for a tokenizer where a loss asks how answers are written: a character a token."""
+
+    prompt: Prompt
+
+    def encode_completion(self, target: str) -> Encoded:
+        """The characters, and an end token."""
+        return Encoded([*map(ord, target), 0], truncated=False)
+
+
+def _counted(rows: Sequence[TaskRow], encoder: PromptEncoder) -> list[RowLength]:
+    lengths = []
+    for example in encode(rows, encoder).examples:
+        learned = num_target_tokens(example)
+        lengths.append(RowLength(len(example["input_ids"]) - learned, learned))
+    return lengths
+
+
+def _assumed(params: Params, prompt: Prompt) -> tuple[list[RowLength], list[RowLength], str]:
+    """Lengths of rows that are not here, of the longest one, and what is assumed."""
+    learned = round(LEARNED * TOKENS)
+    limit = params.data.limit.train
+    remark = f"{TOKENS} tokens a row are assumed: the data set has not been fetched"
+    if limit is None:
+        remark = f"{ROWS:,} rows and {remark}"
+    longest = RowLength(prompt.max_tokens, prompt.max_completion_tokens)
+    return [RowLength(TOKENS - learned, learned)] * (limit or ROWS), [longest], remark
 
 
 def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
@@ -120,24 +203,20 @@ def _tokenizer(model: Model) -> PreTrainedTokenizerBase | None:
         return None
 
 
-def _estimated(rows: dict[str, list[TaskRow]], options: Task, model: Model) -> Lengths:
+def _estimated(
+    rows: dict[str, list[TaskRow]], options: Task, model: Model
+) -> tuple[list[RowLength], list[RowLength], str]:
+    """Lengths of training rows by their characters, none further, and what is estimated."""
     prompt = options.prompt
     fixed = TEMPLATE + (len(prompt.instruction) + len(prompt.cue)) // CHARACTERS
 
-    def tokens(row: TaskRow) -> tuple[int, int]:
+    def length(row: TaskRow) -> RowLength:
         row = row.for_prompt(prompt)
         question = min(prompt.max_tokens, fixed + len(row.input) // CHARACTERS)
         answer = 1 + max(1, len(row.completion) // CHARACTERS)
-        return question, min(prompt.max_completion_tokens, answer)
+        return RowLength(question, min(prompt.max_completion_tokens, answer))
 
-    lengths = [tokens(row) for row in rows["train"]]
     remark = (
         f"{CHARACTERS} characters a token: the tokenizer of {model.name} is not on this machine"
     )
-    return Lengths(
-        len(lengths),
-        sum(question + answer for question, answer in lengths),
-        max(question + answer for question, answer in lengths),
-        max(answer / (question + answer) for question, answer in lengths),
-        remark,
-    )
+    return [length(row) for row in rows["train"]], [], remark

@@ -2,7 +2,7 @@
 
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psutil
 
@@ -28,6 +28,9 @@ UNKNOWN = 100  # TFLOP/s assumed for a GPU that is not listed
 # driver and libraries on a GPU.
 UTILIZATION = {"cuda": 0.3, "cpu": 0.6}
 CONTEXT_GB = 1.0
+# Assumed, not measured: of the speed of several GPUs, what is left when they have waited for each
+# other, and summed gradients.
+PARALLEL_EFFICIENCY = 0.9
 # Main memory of a process that has imported torch, transformers and PEFT, measured on Linux.
 LIBRARIES_GB = 0.7
 
@@ -41,6 +44,26 @@ class Machine:
     free: int
     flops: float
     assumption: str
+
+    def split(self, processes: int) -> "Machine":
+        """The machine of so many processes (`run.processes`): memory of each, speed of all.
+
+        On a CPU they share both; otherwise each has such a GPU of its own.
+        """
+        if processes == 1:
+            return self
+        if self.device == "cpu":
+            shared = f"{self.assumption}, which the processes share"
+            name = f"{self.name}, in {processes} processes"
+            return replace(self, name=name, free=self.free // processes, assumption=shared)
+        efficiency = f"{100 * PARALLEL_EFFICIENCY:.0f} %"
+        return replace(
+            self,
+            name=f"{processes} × {self.name}, a process on each",
+            flops=processes * PARALLEL_EFFICIENCY * self.flops,
+            assumption=f"{self.assumption} for each of {processes} GPUs, and of that {efficiency}, "
+            "as they wait for each other (not measured)",
+        )
 
 
 def of(gpu: str | None, limit_gb: float | None) -> Machine:

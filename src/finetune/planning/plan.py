@@ -28,6 +28,8 @@ FLOP, FLOP_CHECKPOINTING, FLOP_WEIGHTS = 4, 6, 2
 class Plan:
     """Cost of training one task: `parts` are bytes by component, `seconds` exclude prediction.
 
+    Of several processes (`run.processes`) bytes and budget are those of each.
+
     `budget` is None if the run does not fit into memory; `advice` then names a change that would.
     """
 
@@ -48,7 +50,7 @@ class Plan:
 
 
 def of(params: Params, task: str, machine: Machine) -> Plan:
-    """The plan of a task on a machine.
+    """The plan of a task on a machine, as each of the run's processes has it (`Machine.split`).
 
     Raises:
         UserError: the shapes of the model are not known, or the data cannot be used.
@@ -89,20 +91,20 @@ def _planned(params: Params, task: str, machine: Machine) -> Plan:
 
     @cache
     def built(checkpointing: bool) -> Skeleton:
-        return skeleton.build(
-            shapes, params.method, params.lora, dtype, rows.learned_rate, checkpointing
-        )
+        return skeleton.build(shapes, params.method, params.lora, dtype, rows, checkpointing)
 
     fixed = _fixed(built(False), machine)
     budget = _budget(params, rows, machine, built, sum(fixed.values()))
     can_checkpoint = registry.of(params.method).CAN_CHECKPOINT
     chosen = budget or Budget(rows.longest, gradient_checkpointing=can_checkpoint)
     model = built(chosen.gradient_checkpointing)
-    # The budget is the most that a micro-batch may have: a short step fills no more than it has.
+    # The budget is the most that a micro-batch may have: a short step fills no more than it has, of
+    # which each process has its part.
     options = params.tasks[task].train
+    rows_of_step = -(-options.batch_size // params.run.processes)
     steps, drawn = num_steps_and_rows(options, rows.rows)
     mean = rows.tokens / rows.rows
-    tokens = min(max(chosen.tokens, rows.longest), round(options.batch_size * rows.longest))
+    tokens = min(max(chosen.tokens, rows.longest), rows_of_step * rows.longest)
     overhead = HEAP_OVERHEAD[machine.device]
     activations = model.activations.scaled(overhead).bytes_for(tokens)
     parts = {

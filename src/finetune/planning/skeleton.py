@@ -13,6 +13,8 @@ from finetune.methods import registry
 from finetune.modeling import footprint, precision
 from finetune.modeling.footprint import Footprint
 from finetune.planning import architectures
+from finetune.planning.lengths import Lengths
+from finetune.training import budget
 from finetune.training.dropout import use_row_dropout
 
 # NF4: half a byte per weight and a scale per block of 64 weights (float32, or with double
@@ -77,10 +79,16 @@ def build(
     method: Method,
     lora: Lora,
     dtype: torch.dtype,
-    learned_rate: float,
+    rows: Lengths,
     checkpointing: bool,
 ) -> Skeleton:
-    """The skeleton of a model with these shapes, tuned by a method, computing in `dtype`."""
+    """The skeleton of a model with these shapes, tuned by a method, computing in `dtype`.
+
+    It is trained on rows of these lengths, with their loss.
+
+    Raises:
+        ModelError: the model, tuned by this method, does not take the masks that the loss needs.
+    """
     # What the factors start from takes weights to compute, and no other memory.
     lora = lora.model_copy(update={"init": "kaiming"})
     with torch.device("meta"):
@@ -91,24 +99,30 @@ def build(
         outputs = sum(each.out_features for each in layers)
         head = base.get_output_embeddings().weight.numel()
         model = registry.of(method).attach(base, lora, method)
+        if rows.branches:
+            registry.check_tree_masks(method, model)
         use_row_dropout(model)
         size = base.dtype.itemsize
     trainable = registry.trainable_parameters(model)
     added = sum(each.numel() for each in model.parameters()) - count
-    with FakeTensorMode():
+    # Made before, as their padding is looked for, which fake tensors do not tell.
+    passes = budget.branch_passes(model, "cpu", dtype, rows.loss, rows.example)
+    with FakeTensorMode(allow_non_fake_inputs=True):
         _fake(model)
         with precision.autocast(model, dtype):
             activations, step = (
                 footprint.measure(model, rate, checkpointing, WIDTHS)
-                for rate in (0.0, learned_rate)
+                for rate in (0.0, rows.learned_rate)
             )
+        if rows.branches:
+            step = footprint.fitted(model, *passes, checkpointing)
     quantized = linear if method.is_quantized else 0
     scale = 1 + 4 / OUTER_BLOCK if method.double_quantization else 4
     constants = {"nf4": linear / BLOCK * scale, "int8": 4 * outputs, "none": 0}
     return Skeleton(
         parameters=count,
         trainable=trainable,
-        matmul_parameters=linear + added + round(learned_rate * head),
+        matmul_parameters=linear + added + round(rows.learned_rate * head),
         weights=round((count - quantized) * size + quantized * BYTES.get(method.quantization, 0)),
         quantization=round(constants[method.quantization]),
         adapter=4 * added,

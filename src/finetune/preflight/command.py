@@ -42,7 +42,7 @@ def _findings(root: Path, settings: Params) -> Iterator[Finding]:
     yield from hardware.gpu()
     yield from hardware.step(root, settings)
     try:
-        machine = machines.of(None, settings.run.memory_gb)
+        machine = machines.of(None, settings.run.memory_gb).split(settings.run.processes)
         plans = [plan.of(settings, task, machine) for task in settings.tasks]
     except UserError as error:
         yield fail(str(error), "then run preflight again for memory and disk")

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import transformers
 
 from finetune.core import entry, killed, launch, paths, processes, runstate
-from finetune.core.errors import ModelError
 from finetune.core.files import read_jsonl, replaced_folder, write_json
+from finetune.core.memory import least_available_on
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
-from finetune.modeling import attention, fused_lora, number_head, precision
 from finetune.modeling import base as base_model
+from finetune.modeling import fused_lora, number_head, precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     # Importing the callbacks imports bitsandbytes, which finetune.modeling sets up before.
     from transformers import PreTrainedModel, TrainerCallback
 
-NO_TREES = (
-    "tasks.….train.number_loss_form: prices needs attention masks that are trees, which this model "
-    "or method does not take: set it to digits or auto"
-)
 KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
 
@@ -123,10 +119,11 @@ def _setup(options: Options, inputs: Inputs, model: "PreTrainedModel", run_state
     fused_lora.fuse(model, options.run.memory_gb)
     loss = _loss(options, inputs, model)
     all_examples = [*inputs.train.examples, *inputs.validation.examples]
+    free = least_available_on(model.device.type, options.run.memory_gb)
 
     def estimate() -> budget.Budget:
         return budget.estimate(
-            options.run, model, base.dtype, all_examples, tuner.CAN_CHECKPOINT, len(loss.paths)
+            options.run, model, base.dtype, all_examples, free, tuner.CAN_CHECKPOINT, loss
         )
 
     chosen = processes.from_main(
@@ -163,8 +160,8 @@ def _loss(options: Options, inputs: Inputs, model: "PreTrainedModel") -> Loss:
         number_head.start(model, [each / 100 for each in cents])
         return Loss(number_likelihood)
     loss = registry.loss(options.kind).loss(inputs.encoder, options.train)
-    if loss.paths and not (inputs.tuner.TAKES_MASKS and attention.takes_tree_masks(model)):
-        raise ModelError(NO_TREES)
+    if loss.paths:
+        methods.check_tree_masks(options.method, model)
     return loss
 
 

@@ -16,12 +16,14 @@ from transformers import PreTrainedModel
 
 from finetune.core.errors import ModelError, is_out_of_memory
 from finetune.core.files import read_json, write_json
-from finetune.core.memory import GB, available_on
+from finetune.core.memory import GB
 from finetune.core.schema import Run
 from finetune.methods import registry
 from finetune.modeling import footprint, precision
-from finetune.modeling.footprint import Footprint
+from finetune.modeling.footprint import Footprint, Pass
 from finetune.training.examples import Example, max_target_rate
+from finetune.training.losses import CROSS_ENTROPY, Loss
+from finetune.training.micro_batches import collate, summed_loss
 
 log = logging.getLogger(__name__)
 
@@ -54,28 +56,26 @@ def estimate(
     model: PreTrainedModel,
     dtype: torch.dtype,
     examples: Sequence[Example],
+    free: int,
     can_checkpoint: bool = True,
-    branches: int = 0,
+    loss: Loss = CROSS_ENTROPY,
 ) -> Budget:
-    """The budget for training on these examples, from the memory that is free now.
+    """The budget for training on these examples with `free` bytes of memory.
 
-    `can_checkpoint`: see `choose`; `branches`: the tokens that each example has besides.
+    `can_checkpoint`: see `choose`.
 
     Raises:
         ModelError: see `choose`.
     """
     device = model.device.type
     trainable = registry.trainable_parameters(model)
-    rate = max_target_rate(examples, branches)
-    free = available_on(device, options.memory_gb)
     footprints: dict[bool, Footprint] = {}
 
     def measure(checkpointing: bool) -> Footprint:
-        with precision.autocast(model, dtype):
-            footprints[checkpointing] = footprint.measure(model, rate, checkpointing)
+        footprints[checkpointing] = _footprint(model, dtype, examples, loss, checkpointing)
         return footprints[checkpointing]
 
-    longest = max(len(example["input_ids"]) for example in examples) + branches
+    longest = max(len(example["input_ids"]) for example in examples) + len(loss.paths)
     budget = choose(
         options.token_budget,
         longest,
@@ -91,6 +91,40 @@ def estimate(
         f"GB beside the model, {free / GB:.1f} GB are free"
     )
     return budget
+
+
+def _footprint(
+    model: PreTrainedModel,
+    dtype: torch.dtype,
+    examples: Sequence[Example],
+    loss: Loss,
+    checkpointing: bool,
+) -> Footprint:
+    if loss.paths:
+        densest = max(examples, key=lambda example: max_target_rate([example], len(loss.paths)))
+        passes = branch_passes(model, model.device.type, dtype, loss, densest)
+        return footprint.fitted(model, *passes, checkpointing)
+    with precision.autocast(model, dtype):
+        return footprint.measure(model, max_target_rate(examples), checkpointing)
+
+
+def branch_passes(
+    model: PreTrainedModel, device: str, dtype: torch.dtype, loss: Loss, example: Example
+) -> tuple[Pass, Pass]:
+    """Passes of a loss with branches over one and two rows of an example, which are on a device.
+
+    Each row has as many branches, however long it is: what a token takes shows in more rows, not
+    in longer ones.
+    """
+
+    def of(rows: int) -> Pass:
+        examples = [example] * rows
+        batch = collate(examples, pad_id=0, paths=loss.paths)
+        on_device = {name: tensor.to(device) for name, tensor in batch.items()}
+        tokens = batch["input_ids"].numel()
+        return Pass(tokens, lambda: summed_loss(model, dtype, loss, on_device, examples))
+
+    return of(1), of(2)
 
 
 def _checkpointing(budget: Budget) -> str:

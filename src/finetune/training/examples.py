@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.core.errors import DataError, UserError
+from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
 from finetune.modeling.prompts import PromptEncoder
 
@@ -109,19 +109,14 @@ def encode_numbers(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
 
     For a model that answers with a number, where `encode` is for one that writes.
 
-    Raises:
-        UserError: the rows' answers are no numbers.
+    The rows are of a kind whose answers are numbers (`Task.has_numbers`): parameters with another
+    one are refused before.
     """
     rows = [row.for_prompt(encoder.prompt) for row in rows]
     prompts = [encoder.encode(row.input) for row in rows]
     examples = []
     for row, prompt in zip(rows, prompts, strict=True):
-        if row.number is None:
-            raise UserError(
-                "method.tuner: is regression_head, which answers with a number, and this task's "
-                "answers are none; take the method for the tasks with numbers alone, or "
-                "-S method=qlora"
-            )
+        assert row.number is not None
         # What stands behind the prompt is not read by it; it has the target's place.
         last = prompt.ids[-1]
         labels = [IGNORE_INDEX] * len(prompt.ids) + [round(100 * row.number)]

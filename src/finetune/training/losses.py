@@ -48,6 +48,9 @@ def cross_entropy(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits.float(), targets, reduction="sum")
 
 
+CROSS_ENTROPY = Loss(cross_entropy)
+
+
 def number_likelihood(outputs: torch.Tensor, cents: torch.Tensor) -> torch.Tensor:
     """Negative log-likelihood of log(1 + number) under Laplace distributions, summed, in nats.
 

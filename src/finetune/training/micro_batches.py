@@ -7,10 +7,14 @@ a sum, divided by the target tokens of the whole step, and dropout masks are dra
 from collections.abc import Iterator, Sequence
 
 import torch
+from transformers import PreTrainedModel
 
+from finetune.modeling import precision
+from finetune.modeling.attention import tree_mask
 from finetune.modeling.batches import batches, pad_left, position_ids, within_budget
+from finetune.modeling.head import head_at
 from finetune.training.examples import IGNORE_INDEX, Example, completion
-from finetune.training.losses import TokenPath
+from finetune.training.losses import Loss, TokenPath
 
 MicroBatch = dict[str, torch.Tensor]
 
@@ -97,3 +101,24 @@ def micro_batches(
     lengths = [len(example["input_ids"]) + len(paths) for example in examples]
     for indices in batches(lengths, within_budget(token_budget)):
         yield indices, collate([examples[i] for i in indices], pad_id, paths)
+
+
+def summed_loss(
+    model: PreTrainedModel,
+    dtype: torch.dtype,
+    loss: Loss,
+    batch: MicroBatch,
+    examples: Sequence[Example],
+) -> torch.Tensor:
+    """The loss summed over the target tokens of a micro-batch of these examples, a scalar."""
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids")}
+    targets = batch["targets"]
+    if loss.paths:
+        inputs["attention_mask"] = tree_mask(inputs["attention_mask"], model)
+    with precision.autocast(model, dtype), head_at(model, batch["target_positions"]):
+        logits = model(**inputs, use_cache=False).logits
+    total = loss.of_targets(logits[: len(targets)], targets)
+    if loss.branches:
+        after = logits[len(targets) :].unflatten(0, (len(examples), -1))
+        total = total + loss.branches.loss(after, [completion(each) for each in examples])
+    return total

@@ -90,7 +90,8 @@ class ValidationScore:
 
         The model must be in evaluation mode. Random state is not changed.
         """
-        limits = processes.from_main(lambda: self._budgets(model))
+        fitting = budgets.resolve(self.run, model)
+        limits = processes.from_main(lambda: self._budgets(fitting))
         with torch.random.fork_rng():
             try:
                 what = f"{self.what}, step {step}"
@@ -112,9 +113,8 @@ class ValidationScore:
             return None
         return metric.score(predictions)
 
-    def _budgets(self, model: PreTrainedModel) -> Budgets:
+    def _budgets(self, limits: Budgets) -> Budgets:
         """The run's budgets; `auto` is at most what it began with: a resumed run rounds alike."""
-        limits = budgets.resolve(self.run, model)
         file = self.run_state / BUDGETS
         if file.is_file():
             began = Budgets(**read_json(file))

@@ -13,18 +13,15 @@ from transformers import PreTrainedModel, TrainerCallback, TrainerControl
 from finetune.core import processes
 from finetune.core.errors import ModelError
 from finetune.core.memory import trim_heap
-from finetune.modeling import precision
-from finetune.modeling.attention import tree_mask
-from finetune.modeling.head import head_at
 from finetune.training import evaluations
 from finetune.training.budget import Budget
 from finetune.training.callbacks import RunningLoss
 from finetune.training.checkpoints import ResumableTrainer
 from finetune.training.dropout import DropoutKeys
-from finetune.training.examples import Example, Step, completion, num_target_tokens
+from finetune.training.examples import Example, Step, num_target_tokens
 from finetune.training.losses import Loss
 from finetune.training.meter import Meter
-from finetune.training.micro_batches import MicroBatch, micro_batches
+from finetune.training.micro_batches import MicroBatch, micro_batches, summed_loss
 
 # A loss scaler starts too high and halves at every overflow: more in a row have another cause.
 MAX_SKIPPED_STEPS = 32
@@ -178,20 +175,7 @@ class StepTrainer(ResumableTrainer):
         self, model: nn.Module, batch: MicroBatch, examples: Sequence[Example]
     ) -> torch.Tensor:
         """The loss summed over the target tokens of a micro-batch, a scalar."""
-        inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "position_ids")}
-        loss, targets = self.setup.loss, batch["targets"]
-        if loss.paths:
-            inputs["attention_mask"] = tree_mask(inputs["attention_mask"], self.setup.model)
-        with (
-            precision.autocast(model, self.setup.dtype),
-            head_at(model, batch["target_positions"]),
-        ):
-            logits = model(**inputs, use_cache=False).logits
-        total = loss.of_targets(logits[: len(targets)], targets)
-        if loss.branches:
-            after = logits[len(targets) :].unflatten(0, (len(examples), -1))
-            total = total + loss.branches.loss(after, [completion(each) for each in examples])
-        return total
+        return summed_loss(model, self.setup.dtype, self.setup.loss, batch, examples)
 
     def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
         norm = super()._clip_grad_norm(model)

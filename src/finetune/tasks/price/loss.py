@@ -123,6 +123,11 @@ class PriceError:
             if node.choice is not None
             for column in node.columns
         )
+        # Of the choices that can be continued, the node at which each ends, and the price.
+        self.continued = _indices(
+            ((place, node.choice) for place, node in enumerate(nodes) if node.choice is not None),
+            size=2,
+        )
         self.num_nodes = len(nodes)
 
     def __call__(self, logits: torch.Tensor, completions: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -155,12 +160,12 @@ class PriceError:
         masses = masses.index_copy(1, price, reached[:, node] * following[:, node, column])
         node, column, price = self.ends.to(device)
         continued = torch.zeros_like(masses).index_add(1, price, following[:, node, column])
-        place, choice = torch.stack([node, price]).unique(dim=1)
+        place, choice = self.continued.to(device)
         ended = reached[:, place] * (1 - continued[:, choice]).clamp(min=0)
         masses = masses.index_copy(1, choice, ended)
         return masses / masses.sum(-1, keepdim=True).clamp(min=torch.finfo(masses.dtype).tiny)
 
 
-def _indices(triples: Iterable[tuple[int, int, int]]) -> torch.Tensor:
-    """(3, count) of indices."""
-    return torch.tensor(list(triples), dtype=torch.long).reshape(-1, 3).T
+def _indices(tuples: Iterable[tuple[int, ...]], size: int = 3) -> torch.Tensor:
+    """(size, count) of indices."""
+    return torch.tensor(list(tuples), dtype=torch.long).reshape(-1, size).T

@@ -77,6 +77,7 @@ class Task(schema.Task):
     """A data set of descriptions with a price."""
 
     fields = RowFields("text", frozenset({"text", "price"}), optional=frozenset({"category"}))
+    has_numbers = True
 
     prompt: PricePrompt
     train: PriceTrain

@@ -1,0 +1,211 @@
+"""Parameters of data: where a task's rows come from, and what is done to them."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from finetune.core.section import Count, Fraction, Section
+
+Split = Literal["train", "validation", "test"]
+# What a source calls the split that `prepare` is to draw all three from.
+ALL = "all"
+SplitName = Split | Literal["all"]
+
+
+def _are_enough(splits: dict[str, str]) -> dict[str, str]:
+    if ALL in splits:
+        if len(splits) > 1:
+            raise ValueError(f"has {ALL} and others; {ALL} alone is split by prepare")
+        return splits
+    lacking = {"train", "test"} - splits.keys()
+    if lacking:
+        raise ValueError(
+            f"lacks {' and '.join(sorted(lacking))}; validation is made from train, "
+            f"and all three from one source of rows called {ALL}"
+        )
+    return splits
+
+
+Splits = Annotated[dict[SplitName, str], AfterValidator(_are_enough)]
+# Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
+Fields = dict[str, str | list[str]]
+# What differs in some split; null where it has no such field.
+FieldsBySplit = dict[SplitName, dict[str, str | list[str] | None]]
+
+
+class Hub(Section):
+    """A data set of the Hugging Face hub; without a `revision`, `fetch` takes the newest commit."""
+
+    repo: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
+    config: str | None = None
+    splits: Splits
+    fields: Fields
+    fields_by_split: FieldsBySplit = Field(default_factory=dict)
+
+
+class Guesses(Section):
+    """Somebody's answers to some of the test rows, in a file beside the splits.
+
+    `id` and `guess` are the columns of a row's id and of the answer to it.
+    """
+
+    file: str
+    id: str
+    guess: str
+    source: str
+
+
+class Files(Section):
+    """Files in one folder of `data.root`; `fields` maps our names to theirs.
+
+    `delimiter` stands between the cells of CSV files. `guesses` are files of answers that need not
+    be there, each by the name of its baseline.
+    """
+
+    folder: str
+    splits: Splits
+    fields: Fields
+    fields_by_split: FieldsBySplit = Field(default_factory=dict)
+    delimiter: Literal[",", ";", "\t", "|"] = ","
+    guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = Field(default_factory=dict)
+
+
+class TaskSource(Section):
+    """Where a task's rows come from, for each value of `data.source`."""
+
+    embedded: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None
+    files: Files
+    hub: Hub | None
+    licence: str
+
+
+@dataclass(frozen=True)
+class RowFields:
+    """The fields of a kind's raw rows, by name.
+
+    `input` is the one that the model reads. Of `required` and `optional` ones, `several` may be
+    mapped to a list of columns, whose texts are then a list.
+    """
+
+    input: str
+    required: frozenset[str]
+    optional: frozenset[str] = frozenset()
+    several: frozenset[str] = frozenset()
+
+
+def check_fields(source: TaskSource, fields: RowFields) -> None:
+    """See that `source` maps every required field, and none that its kind does not know.
+
+    Raises:
+        ValueError: it does not; the message names the key.
+    """
+    known = {"id", *fields.required, *fields.optional}
+    for name, spec in (("files", source.files), ("hub", source.hub)):
+        if spec is None:
+            continue
+        key = f"source.{name}.fields"
+        for where, mapping in ((key, spec.fields), *_by_split(key, spec)):
+            unknown = mapping.keys() - known
+            if unknown:
+                raise ValueError(
+                    f"{where}: {', '.join(sorted(unknown))} is not a field of a row; "
+                    f"known: {', '.join(sorted(known))}"
+                )
+            for field, path in mapping.items():
+                if isinstance(path, list) and field not in fields.several:
+                    raise ValueError(f"{where}.{field}: is a list, must be one path")
+                if path is not None and not (path and all(path)):
+                    raise ValueError(f"{where}.{field}: is {path!r}, must name a column")
+        for split in spec.splits:
+            own = spec.fields_by_split.get(split, {})
+            lacking = {f for f in fields.required if {**spec.fields, **own}.get(f) is None}
+            if lacking:
+                raise ValueError(
+                    f"{key}: lacks {' and '.join(sorted(lacking))} for {split}; say where it stands"
+                )
+
+
+def _by_split(key: str, spec: Files | Hub) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for split, fields in spec.fields_by_split.items():
+        if split not in spec.splits:
+            raise ValueError(f"{key}_by_split: {split} is not one of the splits")
+        yield f"{key}_by_split.{split}", fields
+
+
+class Rows(Section):
+    """A number of rows for each split."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+class Limit(Section):
+    """At most so many rows of each split, a seeded subset; null for all."""
+
+    train: Count | None
+    validation: Count | None
+    test: Count | None
+
+
+class Embedded(Section):
+    """The synthetic corpora."""
+
+    rows: Rows
+    seed: int
+
+
+# The least probability with which a pair at the threshold must be found.
+MIN_RECALL = 0.98
+
+
+class NearDuplicates(Section):
+    """What counts as nearly the same text: the Jaccard similarity of shingles of some words.
+
+    From `threshold` on two texts are near-duplicates; null: they are not looked for. A MinHash of
+    `permutations` values is cut into `bands`; texts that agree in a whole band are compared.
+    """
+
+    threshold: Annotated[float, Field(gt=0, le=1)] | None
+    shingle_words: Count
+    permutations: Annotated[int, Field(ge=16, le=1024)]
+    bands: Count
+
+    @model_validator(mode="after")
+    def _bands_find_the_pairs(self) -> Self:
+        if self.permutations % self.bands:
+            raise ValueError(f"bands: is {self.bands}, must divide permutations")
+        if self.threshold is None:
+            return self
+        rows = self.permutations // self.bands
+        recall = 1 - (1 - self.threshold**rows) ** self.bands
+        if recall < MIN_RECALL:
+            raise ValueError(
+                f"bands: {self.bands} bands of {rows} find {recall:.0%} of the pairs at the "
+                f"threshold, must find {MIN_RECALL:.0%}: set more bands"
+            )
+        return self
+
+
+class Data(Section):
+    """Where rows come from, and what is done to them."""
+
+    source: Literal["embedded", "files", "hub"]
+    root: str | None
+    watch: str
+    embedded: Embedded
+    limit: Limit
+    max_bad_rate: Fraction
+    near_duplicates: NearDuplicates
+    test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
+    seed: int
+
+    @model_validator(mode="after")
+    def _root_is_given(self) -> Self:
+        if self.source == "files" and not self.root:
+            raise ValueError("root: is not set; give the folder: -S data=files -S data.root=DIR")
+        return self
