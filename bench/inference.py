@@ -6,7 +6,8 @@
 Each way has the same model, adapter, token ids of prompts, precision and greedy decoding, and a
 process of its own; ways take turns. The task samsum asks for an answer and the log-likelihood of
 the row's reference, price for the distribution over the prices 0 to 999. Timed is what follows
-loading and a first pass. Answers of all rounds are compared with ours, and the table says how far
+loading and a first pass; CPU time, of all threads, is what other work on the machine disturbs less.
+Answers of all rounds are compared with ours, and the table says how far
 they agree. bench/README.md says what each way does.
 """
 
@@ -34,6 +35,7 @@ OURS, OLD, VLLM = "ours", "dfb0841", "vllm"
 # What float32 rounds in another order: nats of a whole answer, and a probability.
 NLL_TOLERANCE = 1e-3
 PROBABILITY_TOLERANCE = 1e-5
+ABSENT = ("–", "–", "–")  # figures
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def main() -> None:
             options.rounds,
             lambda way: interleaved.in_process([*arguments, way], _source(way, Path(folder))),
             lambda way, turn, run: print(
-                f"round {turn}, {way}: {run.get('failed') or run['seconds']}",
+                f"round {turn}, {way}: {run.get('failed') or round(run['seconds'], 3)}",
                 file=sys.stderr,
                 flush=True,
             ),
@@ -139,11 +141,15 @@ def _measured(way: str, options: argparse.Namespace) -> Run:
     started = time.perf_counter()
     answer(prompts[:2], references[:2])  # allocates, and loads kernels
     first_seconds = time.perf_counter() - started
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     answers = answer(prompts, references)
     seconds = time.perf_counter() - started
-    # vLLM loads the model in each call.
-    return {"seconds": seconds - first_seconds if way == VLLM else seconds, "answers": answers}
+    return {
+        # vLLM loads the model in each call.
+        "seconds": seconds - first_seconds if way == VLLM else seconds,
+        "cpu_seconds": time.process_time() - cpu_started,
+        "answers": answers,
+    }
 
 
 def report(measured: dict[str, list[Run]], about: Run, task: str) -> str:
@@ -153,20 +159,24 @@ def report(measured: dict[str, list[Run]], about: Run, task: str) -> str:
         runs = measured.get(name)
         if runs is None:
             reason = "not run" if task in way.tasks else "gives no such answers"
-            table.append([way.title, "–", "–", reason] if name == VLLM else None)
+            table.append([way.title, *ABSENT, reason] if name == VLLM else None)
             continue
         failed = next((run["failed"] for run in [*runs, *ours] if "failed" in run), None)
         if failed:
-            table.append([way.title, "–", "–", failed])
+            table.append([way.title, *ABSENT, failed])
             continue
-        ratios = [run["seconds"] / first["seconds"] for run, first in zip(runs, ours, strict=True)]
+        ratios, cpu_ratios = (
+            [run[key] / first[key] for run, first in zip(runs, ours, strict=True)]
+            for key in ("seconds", "cpu_seconds")
+        )
         said, differences = ("–", []) if name == OURS else ("gives less: no distribution", [])
         if name != OURS and not way.is_less:
             said, differences = agreement(ours[0]["answers"], [run["answers"] for run in runs])
         remarks += [f"{way.title}: {line}" for line in differences]
         rates = [about["rows"] / run["seconds"] for run in runs]
-        table.append([way.title, interleaved.spread(rates), interleaved.spread(ratios), said])
-    headers = ["way", "rows/s", "ours is so many times as fast", "agrees with ours"]
+        figures = [interleaved.spread(each) for each in (rates, ratios, cpu_ratios)]
+        table.append([way.title, *figures, said])
+    headers = ["way", "rows/s", "time, of ours", "CPU time, of ours", "agrees with ours"]
     rows = [row for row in table if row]
     printed = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
     return "\n".join([about["what"], "", printed, *remarks])
