@@ -68,9 +68,13 @@ def runs():
     """Two rounds of three ways, of which one fails."""
     answers = [["A.", 1.0], ["B.", 2.0]]
     other = [["A.", 1.0], ["C.", 2.0]]
+
+    def run(seconds, answers):
+        return {"seconds": seconds, "cpu_seconds": 2 * seconds, "answers": answers}
+
     return {
-        "ours": [{"seconds": 1.0, "answers": answers}, {"seconds": 2.0, "answers": answers}],
-        "batched": [{"seconds": 2.0, "answers": other}, {"seconds": 6.0, "answers": other}],
+        "ours": [run(1.0, answers), run(2.0, answers)],
+        "batched": [run(2.0, other), run(6.0, other)],
         "dfb0841": [{"failed": "no memory"}, {"failed": "no memory"}],
     }
 
@@ -80,13 +84,13 @@ def test_the_table_has_medians_with_their_spread_and_says_what_does_not_agree(ru
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines()]
     assert printed.startswith("samsum, a model\n\n| way")
     assert cells[4:8] == [
-        ["ours", "1.50 (1.00–2.00)", "1.00 (1.00–1.00)", "–"],
+        ["ours", "1.50 (1.00–2.00)", "1.00 (1.00–1.00)", "1.00 (1.00–1.00)", "–"],
         [
             "transformers, padded batches", "0.67 (0.33–1.00)", "2.50 (2.00–3.00)",
-            "1 of 2 rows; log-likelihoods within 0e+00",
+            "2.50 (2.00–3.00)", "1 of 2 rows; log-likelihoods within 0e+00",
         ],
-        ["this repository at dfb0841", "–", "–", "no memory"],
-        ["vLLM", "–", "–", "not run"],
+        ["this repository at dfb0841", "–", "–", "–", "no memory"],
+        ["vLLM", "–", "–", "–", "not run"],
     ]  # fmt: skip
     assert printed.endswith("transformers, padded batches: row 1: 'C.', ours 'B.'")
 
