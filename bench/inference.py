@@ -6,9 +6,9 @@
 Each way has the same model, adapter, token ids of prompts, precision and greedy decoding, and a
 process of its own; ways take turns. The task samsum asks for an answer and the log-likelihood of
 the row's reference, price for the distribution over the prices 0 to 999. Timed is what follows
-loading and a first pass; CPU time, of all threads, is what other work on the machine disturbs less.
-Answers of all rounds are compared with ours, and the table says how far
-they agree. bench/README.md says what each way does.
+loading and a first pass; CPU time, of all threads, is disturbed less by other work on the machine.
+The answers of all rounds are compared with ours, and the table says how far they agree.
+bench/README.md says what each way does.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def main() -> None:
             options.rounds,
             lambda way: interleaved.in_process([*arguments, way], _source(way, Path(folder))),
             lambda way, turn, run: print(
-                f"round {turn}, {way}: {run.get('failed') or round(run['seconds'], 3)}",
+                f"round {turn}, {way}: {run.get('failed') or _seconds(run)}",
                 file=sys.stderr,
                 flush=True,
             ),
@@ -127,6 +127,10 @@ def _extract(commit: str, folder: Path) -> None:
         sys.exit(f"bench/inference.py: no commit {commit[:7]} here (a shallow clone?): see --ways")
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
+
+
+def _seconds(run: Run) -> str:
+    return f"{run['seconds']:.2f} s, {run['cpu_seconds']:.2f} s of CPU"
 
 
 def _measured(way: str, options: argparse.Namespace) -> Run:
