@@ -54,7 +54,7 @@ class Way:
 WAYS = {
     OURS: Way("ours"),
     "one-by-one": Way("transformers, one row at a time"),
-    "one-by-one-merged": Way("the same, adapter merged", is_default=False),
+    "one-by-one-merged": Way("one row at a time, adapter merged", is_default=False),
     "batched": Way("transformers, padded batches"),
     "digits": Way("generate, one row at a time: digits only", ("price",), is_less=True),
     OLD: Way("this repository at dfb0841"),
