@@ -1,213 +1,211 @@
-"""Rows a second against a loop of one row at a time:  python bench/inference.py [--adapters models]
+"""Rows a second of inference against what a user would pick instead, the same answers each time.
 
-The loop is the way of public courses: a model loaded in 4 bits with its adapter beside the weights,
-and for each row prompt, `generate`, decode; for prices also one forward pass a row and the mean of
-its three likeliest tokens. A second loop runs over the weights as this project holds them for
-inference, dequantized once where there is room, so that the table tells what comes from there: rows
-name what the weights are. Same weights, same rows, and ways take turns; of each the fastest turn
-counts, which other work on the machine disturbs least.
+    python bench/inference.py --task samsum --model models/smollm2 --data DIR/samsum/test.json
+    python bench/inference.py --task price --model models/smollm2 --data DIR/price/test.jsonl
+
+Each way has the same model, adapter, token ids of prompts, precision and greedy decoding, and a
+process of its own; ways take turns. The task samsum asks for an answer and the log-likelihood of
+the row's reference, price for the distribution over the prices 0 to 999. Timed is what follows
+loading and a first pass; CPU time, of all threads, is disturbed less by other work on the machine.
+The answers of all rounds are compared with ours, and the table says how far they agree.
+bench/README.md says what each way does.
 """
 
 import argparse
 import importlib
-import itertools
-import random
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
+import interleaved
+from interleaved import ROOT, Run
 from tabulate import tabulate
-from transformers import PreTrainedModel
 
-from finetune.core import params
-from finetune.core.files import read_jsonl
-from finetune.core.schema import Method, Model, Task
-from finetune.inference import budgets, choices
-from finetune.inference.budgets import Budgets
-from finetune.inference.generate import GenerationContext, generate
-from finetune.inference.merging import merged_adapter
-from finetune.methods import adapters
-from finetune.modeling import base as base_model
-from finetune.modeling.base import Base
-from finetune.modeling.choice_tree import choice_tree
-from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks import registry
-from finetune.tasks.price.rows import PRICES
+OLD_COMMIT = "dfb0841ab239cd56afda0a125320b83516b24850"
+PREPARE = "prepare"  # no way: encodes the rows, and draws an adapter
+OURS, OLD, VLLM = "ours", "dfb0841", "vllm"
+# What float32 rounds in another order: nats of a whole answer, and a probability.
+NLL_TOLERANCE = 1e-3
+PROBABILITY_TOLERANCE = 1e-5
+ABSENT = ("–", "–", "–")  # figures
 
-Ways = dict[str, Callable[[list[str]], object]]
-Held = tuple[Base, PreTrainedModel]
-SLOW = ("mbr", "greedy and perplexity")
+
+@dataclass(frozen=True)
+class Way:
+    """What the table calls it; the tasks it answers; whether it runs where `--ways` is not given.
+
+    `is_less`: it does not give what the others give, and is compared in time only.
+    """
+
+    title: str
+    tasks: tuple[str, ...] = ("samsum", "price")
+    is_default: bool = True
+    is_less: bool = False
+
+
+WAYS = {
+    OURS: Way("ours"),
+    "one-by-one": Way("transformers, one row at a time"),
+    "one-by-one-merged": Way("one row at a time, adapter merged", is_default=False),
+    "batched": Way("transformers, padded batches"),
+    "digits": Way("generate, one row at a time: digits only", ("price",), is_less=True),
+    OLD: Way("this repository at dfb0841"),
+    VLLM: Way("vLLM", ("samsum",), is_default=False),
+}
 
 
 def main() -> None:
-    """Print a table of all tasks."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", help="folder; the model of params.yaml where not given")
-    parser.add_argument("--adapters", type=Path, help="holds an adapter per task: DIR/<task>")
-    parser.add_argument("--data", type=Path, help="holds DIR/<task>/test.jsonl; else generated")
-    parser.add_argument("--rows", type=int, default=200, help="of each task, at most")
-    parser.add_argument(
-        "--loop-rows",
-        type=int,
-        default=40,
-        help="of these, evenly chosen, that the loops are given",
-    )
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--prompt-tokens", type=int, help="run.eval_token_budget, where given")
-    parser.add_argument("--tasks", nargs="*", help="these only")
-    parser.add_argument("--slow", action="store_true", help="mbr and perplexity as well")
-    options = parser.parse_args()
-    read = params.read(Path("params.yaml"))
-    run = read.run
-    if options.prompt_tokens:
-        run = run.model_copy(update={"eval_token_budget": options.prompt_tokens})
-    model = read.model
-    if options.model:
-        model = model.model_copy(update={"name": options.model, "source": "local"})
-    table = []
-    for name in options.tasks or read.tasks:
-        task = read.tasks[name]
-        as_loaded, for_inference = (
-            _held(model, read.method, flag, options.adapters and options.adapters / name)
-            for flag in (False, True)
+    """Print a table of all ways."""
+    options = _parser().parse_args()
+    if options.one:
+        print(json.dumps(_measured(options.one, options)))
+        return
+    ways = chosen_ways(options.ways, options.task, options.vllm)
+    with tempfile.TemporaryDirectory() as folder:
+        if OLD in ways:
+            _extract(OLD_COMMIT, Path(folder) / OLD)
+        arguments = [__file__, *sys.argv[1:], "--folder", folder, "--one"]
+        about = interleaved.in_process([*arguments, PREPARE])
+        if "failed" in about:
+            sys.exit(f"bench/inference.py: {about['failed']}")
+        runs = interleaved.in_turns(
+            ways,
+            options.rounds,
+            lambda way: interleaved.in_process([*arguments, way], _source(way, Path(folder))),
+            lambda way, turn, run: print(
+                f"round {turn}, {way}: {run.get('failed') or _seconds(run)}",
+                file=sys.stderr,
+                flush=True,
+            ),
         )
-        texts = _texts(name, task, options.data, options.rows)
-        limits = budgets.resolve(run, for_inference[1])
-        writes = hasattr(task.eval, "decode")
-        ways = (_text_ways if writes else _price_ways)(as_loaded, for_inference, task, limits)
-        if not options.slow:
-            ways = {way: run for way, run in ways.items() if way not in SLOW}
-        table += _measured(name, ways, texts, options.loop_rows, options.repeats)
-    print(tabulate(table, headers=["task", "way", "rows", "rows/s", "of loop"], floatfmt=".1f"))
+    print(report(runs, about, options.task))
 
 
-def _held(
-    options: Model, method: Method, for_inference: bool, adapter: Path | None
-) -> tuple[Base, PreTrainedModel]:
-    base = base_model.load(options, method, for_inference)
-    return base, adapters.load(base.model, adapter) if adapter else base.model
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--task", default="samsum", choices=["samsum", "price"])
+    parser.add_argument("--model", default="models/embedded", help="folder")
+    parser.add_argument("--adapter", help="folder; else one of small random weights is drawn")
+    parser.add_argument("--data", help="rows in the form of the task's source; else generated")
+    parser.add_argument("--rows", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batch", type=int, default=8, help="rows of a padded batch")
+    parser.add_argument("--pairs", type=int, default=32, help="of a price's beginnings, at once")
+    parser.add_argument("--quantization", default="nf4", choices=["nf4", "none"])
+    parser.add_argument("--prompt-tokens", type=int, help="ours: run.eval_token_budget")
+    parser.add_argument("--vllm", metavar="PYTHON", help="of an environment that has vLLM")
+    parser.add_argument("--ways", nargs="*", choices=list(WAYS))
+    parser.add_argument("--one", choices=[PREPARE, *WAYS], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", help=argparse.SUPPRESS)
+    return parser
 
 
-def _texts(name: str, task: Task, data: Path | None, count: int) -> list[str]:
-    kind = registry.rows(task.kind)
-    if data:
-        rows = [kind.Row(**row) for row in read_jsonl(data / name / "test.jsonl")[:count]]
-    else:
-        generator = importlib.import_module(f"synthetic.rows.{task.source.embedded}")
-        made = itertools.islice(generator.rows(random.Random(0)), count)
-        rows = [kind.clean({"id": n, **row}) for n, row in enumerate(made)]
-    return [row.input for row in rows]
+def chosen_ways(named: Sequence[str] | None, task: str, vllm: str | None) -> list[str]:
+    """Ours first, then those that are named, or else the default ones of the task."""
+    names = named if named is not None else [name for name, way in WAYS.items() if way.is_default]
+    wanted = {OURS, *names, *([VLLM] if vllm else [])}
+    return [name for name, way in WAYS.items() if name in wanted and task in way.tasks]
 
 
-def _measured(
-    task: str, ways: Ways, texts: list[str], loop_rows: int, repeats: int
-) -> list[list[Any]]:
-    rates: dict[str, float] = {}
-    timed: dict[str, int] = {}
-    for turn in range(repeats):
-        for way in list(ways) if turn % 2 else reversed(ways):
-            given = texts[:: max(1, len(texts) // loop_rows)] if "loop" in way else texts
-            started = time.perf_counter()
-            ways[way](given)
-            timed[way] = len(given)
-            rates[way] = max(rates.get(way, 0.0), len(given) / (time.perf_counter() - started))
-    loop = next(iter(rates[way] for way in ways))
-    return [[task, way, timed[way], rates[way], rates[way] / loop] for way in ways]
+def _source(way: str, folder: Path) -> Path:
+    return folder / OLD / "src" if way == OLD else ROOT / "src"
 
 
-def _loops(as_loaded: Held, for_inference: Held, encoder: PromptEncoder) -> Ways:
+def _extract(commit: str, folder: Path) -> None:
+    """The sources and parameters of a commit, with which it runs; exits where Git has none."""
+    command = ["git", "archive", commit, "src", "params.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True)
+    if done.returncode:
+        sys.exit(f"bench/inference.py: no commit {commit[:7]} here (a shallow clone?): see --ways")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def _seconds(run: Run) -> str:
+    return f"{run['seconds']:.2f} s, {run['cpu_seconds']:.2f} s of CPU"
+
+
+def _measured(way: str, options: argparse.Namespace) -> Run:
+    """Answers of one way, and the seconds that they took."""
+    module = importlib.import_module(f"inference_{OLD}" if way == OLD else "inference_ways")
+    folder = Path(options.folder)
+    if way == PREPARE:
+        return module.prepare(options, folder)
+    inputs = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
+    prompts, references = inputs["prompts"], inputs["references"]
+    answer = module.load(way, options, folder)
+    started = time.perf_counter()
+    answer(prompts[:2], references[:2])  # allocates, and loads kernels
+    first_seconds = time.perf_counter() - started
+    started, cpu_started = time.perf_counter(), time.process_time()
+    answers = answer(prompts, references)
+    seconds = time.perf_counter() - started
     return {
-        f"loop: generate, {_weights(held[1])}": lambda texts, held=held: [
-            _generated(*held, encoder, text) for text in texts
-        ]
-        for held in (as_loaded, for_inference)
+        # vLLM loads the model in each call.
+        "seconds": seconds - first_seconds if way == VLLM else seconds,
+        "cpu_seconds": time.process_time() - cpu_started,
+        "answers": answers,
     }
 
 
-def _weights(model: PreTrainedModel) -> str:
-    """What the weights of the linear layers are: `4-bit`, or a type of numbers."""
-    weights = next(
-        module.weight
-        for name, module in model.get_decoder().named_modules()
-        if isinstance(module, torch.nn.Linear) and "lora" not in name
-    )
-    return "4-bit" if hasattr(weights, "quant_state") else str(weights.dtype).removeprefix("torch.")
+def report(measured: dict[str, list[Run]], about: Run, task: str) -> str:
+    """What ran, the table as Markdown, and the rows on which a way does not agree with ours."""
+    ours, table, remarks = measured[OURS], [], []
+    for name, way in WAYS.items():
+        runs = measured.get(name)
+        if runs is None:
+            reason = "not run" if task in way.tasks else "gives no such answers"
+            table.append([way.title, *ABSENT, reason] if name == VLLM else None)
+            continue
+        failed = next((run["failed"] for run in [*runs, *ours] if "failed" in run), None)
+        if failed:
+            table.append([way.title, *ABSENT, failed])
+            continue
+        ratios, cpu_ratios = (
+            [run[key] / first[key] for run, first in zip(runs, ours, strict=True)]
+            for key in ("seconds", "cpu_seconds")
+        )
+        said, differences = ("–", []) if name == OURS else ("gives less: no distribution", [])
+        if name != OURS and not way.is_less:
+            said, differences = agreement(ours[0]["answers"], [run["answers"] for run in runs])
+        remarks += [f"{way.title}: {line}" for line in differences]
+        rates = [about["rows"] / run["seconds"] for run in runs]
+        figures = [interleaved.spread(each) for each in (rates, ratios, cpu_ratios)]
+        table.append([way.title, *figures, said])
+    headers = ["way", "rows/s", "time, of ours", "CPU time, of ours", "agrees with ours"]
+    rows = [row for row in table if row]
+    printed = tabulate(rows, headers, tablefmt="github", disable_numparse=True)
+    return "\n".join([about["what"], "", printed, *remarks])
 
 
-def _text_ways(as_loaded: Held, for_inference: Held, task: Task, limits: Budgets) -> Ways:
-    base, model = for_inference
-    encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
-    cap = task.prompt.max_completion_tokens
-    context = GenerationContext(model, base.tokenizer, limits, cap, "bench")
+def agreement(ours: Sequence[Any], others: Sequence[Sequence[Any]]) -> tuple[str, list[str]]:
+    """How far the answers of all rounds agree with ours, and a line for each row that does not.
 
-    def ours(decode: str, is_scored: bool = False) -> Callable[[list[str]], object]:
-        def run(texts: list[str]) -> object:
-            prompts = [encoder.encode(text).ids for text in texts]
-            how = task.eval.model_copy(update={"decode": decode})
-            references = None
-            if is_scored:  # any text of a summary's length will do
-                answers = (" ".join(text.split()[:20]) for text in texts)
-                references = [encoder.encode_completion(answer).ids for answer in answers]
-            with merged_adapter(model):
-                return generate(context, prompts, references, how)
-
-        return run
-
-    return {
-        **_loops(as_loaded, for_inference, encoder),
-        "greedy": ours("greedy"),
-        "mbr": ours("mbr"),
-        "greedy and perplexity": ours("greedy", is_scored=True),
-    }
-
-
-def _price_ways(as_loaded: Held, for_inference: Held, task: Task, limits: Budgets) -> Ways:
-    base, model = for_inference
-    encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
-    tree = choice_tree(encoder, [str(price) for price in PRICES], "price")
-
-    def ours(texts: list[str]) -> object:
-        prompts = [encoder.encode(text).ids for text in texts]
-        pad_id = base.tokenizer.pad_token_id
-        with merged_adapter(model):
-            return choices.distributions(
-                model, prompts, tree, task.eval.prune_below, limits, pad_id, "bench"
-            )
-
-    return {
-        **_loops(as_loaded, for_inference, encoder),
-        f"loop: top 3 of one pass, {_weights(as_loaded[1])}": lambda texts: [
-            _top_3(*as_loaded, encoder, text) for text in texts
-        ],
-        "distribution": ours,
-    }
-
-
-@torch.inference_mode()
-def _generated(base: Base, model: PreTrainedModel, encoder: PromptEncoder, text: str) -> str:
-    ids = torch.tensor([encoder.encode(text).ids], device=model.device)
-    out = model.generate(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        max_new_tokens=encoder.prompt.max_completion_tokens,
-    )
-    return base.tokenizer.decode(out[0, ids.shape[1] :], skip_special_tokens=True)
-
-
-@torch.inference_mode()
-def _top_3(base: Base, model: PreTrainedModel, encoder: PromptEncoder, text: str) -> float:
-    ids = torch.tensor([encoder.encode(text).ids], device=model.device)
-    top = model(input_ids=ids).logits[0, -1].float().softmax(-1).topk(3)
-    said = [base.tokenizer.decode(token) for token in top.indices]
-    numbers = [
-        (float(word), weight.item())
-        for word, weight in zip(said, top.values, strict=True)
-        if word.isdigit()
-    ]
-    total = sum(weight for _, weight in numbers)
-    return sum(number * weight for number, weight in numbers) / total if total else 0.0
+    An answer is [text, negative log-likelihood], or the probabilities of all prices.
+    """
+    differences: dict[int, str] = {}
+    largest = 0.0
+    is_text = isinstance(ours[0][0], str)
+    for answers in others:
+        for row, (one, other) in enumerate(zip(ours, answers, strict=True)):
+            pairs = [(one[1], other[1])] if is_text else zip(one, other, strict=True)
+            distance = max(abs(a - b) for a, b in pairs)
+            largest = max(largest, distance)
+            if is_text and one[0] != other[0]:
+                differences[row] = f"row {row}: {other[0]!r:.120}, ours {one[0]!r:.120}"
+            elif distance > (NLL_TOLERANCE if is_text else PROBABILITY_TOLERANCE):
+                differences[row] = f"row {row}: {distance:.1e} from ours"
+    equal = f"{len(ours) - len(differences)} of {len(ours)} rows"
+    what = "log-likelihoods" if is_text else "probabilities"
+    return f"{equal}; {what} within {largest:.0e}", list(differences.values())
 
 
 if __name__ == "__main__":

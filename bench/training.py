@@ -12,12 +12,8 @@ is timed before each run. GPU rows are for a GPU: not run on one.
 """
 
 import argparse
-import importlib
-import itertools
 import json
-import random
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import interleaved
+from interleaved import ROOT
 from tabulate import tabulate
 
-ROOT = Path(__file__).parent.parent
 BATCH = 16  # rows of an optimizer step
 PACKED = 1024  # tokens of a packed row: TRL's own default of `max_length`
 RATE = 1e-4
@@ -63,25 +60,16 @@ def main() -> None:
     if options.one:
         print(json.dumps(_run(options.one, work)))
         return
-    measured: dict[str, list[dict[str, float]]] = {way: [] for way in options.ways}
-    for turn in range(options.rounds):
-        for way in options.ways if turn % 2 == 0 else reversed(options.ways):
-            measured[way].append(_in_process(way))
-            print(f"round {turn + 1}, {way}: {measured[way][-1]}", file=sys.stderr, flush=True)
+    measured = interleaved.in_turns(
+        options.ways,
+        options.rounds,
+        lambda way: interleaved.in_process([__file__, *sys.argv[1:], "--one", way]),
+        lambda way, turn, run: print(f"round {turn}, {way}: {run}", file=sys.stderr, flush=True),
+    )
     _print(measured, work)
 
 
-def _in_process(way: str) -> dict[str, float]:
-    command = [sys.executable, __file__, *sys.argv[1:], "--one", way]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    lines = done.stdout.strip().splitlines()
-    if done.returncode or not lines:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        return {"failed": last[:160]}  # type: ignore[dict-item]
-    return json.loads(lines[-1])
-
-
-def _print(measured: dict[str, list[dict[str, float]]], work: Work) -> None:
+def _print(measured: dict[str, list[interleaved.Run]], work: Work) -> None:
     first = next(iter(measured))
     table = []
     for way, runs in measured.items():
@@ -98,9 +86,7 @@ def _print(measured: dict[str, list[dict[str, float]]], work: Work) -> None:
             [
                 way,
                 f"{statistics.median(rates):.0f}",
-                f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
-                if ratios
-                else "–",
+                interleaved.spread(ratios),
                 f"{100 * statistics.median(run['utilization'] for run in runs):.0f} %",
                 f"{max(run['peak_gb'] for run in runs):.2f}",
                 f"{runs[0]['steps']:.0f} steps, loss {runs[0]['loss']:.3f}",
@@ -123,7 +109,7 @@ def _run(way: str, work: Work) -> dict[str, float]:
     task = params.read(ROOT / "params.yaml").tasks[work.task]
     base, model = prepared(work.model, work.r, work.full)
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
-    examples = encode(_rows(work), encoder).examples
+    examples = encode(interleaved.task_rows(work.task, work.data, work.rows), encoder).examples
     peak = _peak_flops(model.device.type, model.dtype)
     ids = torch.tensor([examples[0]["input_ids"]], device=model.device)
     model(input_ids=ids).logits.sum().backward()  # the first pass allocates, and loads kernels
@@ -169,27 +155,6 @@ def prepared(folder: str, r: int, full: bool = False) -> tuple[Any, Any]:
     model = methods.of(method).attach(base.model, lora, method)
     model.train()
     return base, model
-
-
-def _rows(work: Work) -> list[Any]:
-    from finetune.core import params
-    from finetune.data import readers
-    from finetune.tasks import registry
-
-    task = params.read(ROOT / "params.yaml").tasks[work.task]
-    kind = registry.rows(task.kind)
-    if work.data:
-        fields = task.source.files.fields
-        read = [
-            {name: row.get(path) for name, path in fields.items()}
-            for _, row in readers.read(Path(work.data))
-            if isinstance(row, dict)
-        ]
-        chosen = random.Random(0).sample(read, min(work.rows, len(read)))
-        return [kind.clean(row) for row in chosen]
-    generator = importlib.import_module(f"synthetic.rows.{task.source.embedded}")
-    made = itertools.islice(generator.rows(random.Random(0)), work.rows)
-    return [kind.clean({"id": str(n), **row}) for n, row in enumerate(made)]
 
 
 def _peak_flops(device: str, dtype: Any, size: int = 2048, repeats: int = 5) -> float:
