@@ -116,9 +116,24 @@ def test_layers_with_trained_biases_or_of_other_shapes_stay_as_they_are():
     assert fused_lora.fuse(get_peft_model(model, config)) == 1
 
 
-def test_under_autocast_a_layer_is_pefts(load, tiny_model):
+def test_under_autocast_a_layer_is_pefts_unless_it_is_asked_for(load, tiny_model):
     model = attached(load, tiny_model)
     with torch.autocast("cpu", torch.bfloat16):
         before = step(model)
         fused_lora.fuse(model)
         assert_close(step(model), before)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_in_16_bits_it_errs_as_little_as_pefts(load, tiny_model, dropout):
+    model = attached(load, tiny_model, dropout=dropout)
+    keys = use_row_dropout(model)
+    exact = step(model, keys)
+    with torch.autocast("cpu", torch.bfloat16):
+        pefts = step(model, keys)
+        fused_lora.fuse(model, under_autocast=True)
+        ours = step(model, keys)
+    for name, gradient in ours[1].items():
+        assert gradient.dtype == torch.float32
+        errors = [(it[1][name] - exact[1][name]).norm() for it in (ours, pefts)]
+        assert errors[0] < 1.2 * errors[1], name

@@ -292,7 +292,7 @@ class Run(Section):
     who computes answers in base and predict; `vllm_python` the Python of vLLM's own environment.
     `processes` is how many train and predict split the rows of an optimizer step and of a file,
     each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
-    `conf/accelerate`.
+    `conf/accelerate`. `gpu_kernels` trains with Liger's kernels and fused 16-bit LoRA layers.
     """
 
     token_budget: Auto | Count
@@ -308,6 +308,7 @@ class Run(Section):
     vllm_python: str | None = None
     processes: Count = 1
     accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
+    gpu_kernels: bool = False
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one

@@ -22,23 +22,25 @@ from finetune.modeling import int8
 DEQUANTIZED_FRACTION = 0.25
 
 
-def fuse(model: nn.Module, memory_gb: float | None = None) -> int:
+def fuse(model: nn.Module, memory_gb: float | None = None, under_autocast: bool = False) -> int:
     """Have a model's LoRA layers compute as one function; returns how many do.
 
-    Layers that it does not fit (DoRA, embeddings, trained biases, 16 bits) stay PEFT's. Quantized
-    weights are dequantized once where they take a quarter of the free memory (of `memory_gb`) at
-    most, else in each pass. To be called when the dropout layers are those that are trained with.
+    Layers that it does not fit (DoRA, embeddings, trained biases) stay PEFT's, and all of them
+    under autocast, unless `under_autocast` (not run on a GPU). Quantized weights are dequantized
+    once where they take a quarter of the free memory (of `memory_gb`) at most, else in each pass.
+    To be called when the dropout layers are those that are trained with.
     """
     layers = [module for module in model.modules() if _fits(module)]
     quantized = [layer for layer in layers if _is_quantized(layer.get_base_layer())]
-    needed = sum(4 * _parameters(layer.get_base_layer()) for layer in quantized)
     device = next(model.parameters()).device.type
+    dtype = torch.get_autocast_dtype(device) if under_autocast else torch.float32
+    needed = sum(dtype.itemsize * _parameters(layer.get_base_layer()) for layer in quantized)
     once = bool(quantized) and needed < DEQUANTIZED_FRACTION * available_on(device, memory_gb)
     for layer in layers:
         weights = _weights(layer.get_base_layer())
         if once and layer in quantized:
-            weights = _constant(weights())
-        layer.forward = functools.partial(_forward, layer, layer.forward, weights)
+            weights = _constant(weights().to(dtype))
+        layer.forward = functools.partial(_forward, layer, layer.forward, weights, under_autocast)
     return len(layers)
 
 
@@ -61,9 +63,9 @@ def _parameters(base: nn.Linear) -> int:
 
 
 def _weights(base: nn.Linear) -> Callable[[], torch.Tensor]:
-    """Gives a layer's weights in float32, (outputs, inputs)."""
+    """Gives a layer's weights, (outputs, inputs), dequantized."""
     if isinstance(base, Linear4bit):
-        return lambda: dequantize_4bit(base.weight.data, base.weight.quant_state).float()
+        return lambda: dequantize_4bit(base.weight.data, base.weight.quant_state)
     if isinstance(base, Linear8bitLt):
         return lambda: int8.weights(base, torch.float32)
     return lambda: base.weight
@@ -77,19 +79,18 @@ def _forward(
     layer: LoraLayer,
     original: Callable[..., torch.Tensor],
     weights: Callable[[], torch.Tensor],
+    under_autocast: bool,
     inputs: torch.Tensor,
     *args: Any,
     **kwargs: Any,
 ) -> torch.Tensor:
-    if (
-        args
-        or kwargs
-        or layer.merged
-        or layer.disable_adapters
-        or inputs.dtype != torch.float32
-        or torch.is_autocast_enabled(inputs.device.type)
-    ):
+    device, dtype = inputs.device.type, inputs.dtype
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    fits = dtype == torch.float32 or under_autocast
+    if args or kwargs or layer.merged or layer.disable_adapters or not fits:
         return original(inputs, *args, **kwargs)
+    inputs = inputs.to(dtype)
     (name,) = layer.active_adapters
     dropped = layer.lora_dropout[name](inputs)
     return _LoraLinear.apply(
@@ -120,10 +121,13 @@ class _LoraLinear(torch.autograd.Function):
         weights: Callable[[], torch.Tensor],
         bias: torch.Tensor | None,
     ) -> torch.Tensor:
-        adapted = (inputs if dropped is None else dropped).flatten(0, -2)
-        hidden = adapted @ a.T
-        out = nn.functional.linear(inputs, weights(), bias)
-        out.view(-1, out.shape[-1]).addmm_(hidden, b.T, alpha=scaling)
+        dtype = inputs.dtype  # of the whole product; the factors are kept in float32
+        adapted = (inputs if dropped is None else dropped.to(dtype)).flatten(0, -2)
+        hidden = adapted @ a.to(dtype).T
+        out = nn.functional.linear(
+            inputs, weights().to(dtype), None if bias is None else bias.to(dtype)
+        )
+        out.view(-1, out.shape[-1]).addmm_(hidden, b.to(dtype).T, alpha=scaling)
         ctx.save_for_backward(adapted, a, b, hidden)
         ctx.scaling, ctx.weights, ctx.drops = scaling, weights, dropped is not None
         ctx.shape = inputs.shape
@@ -132,16 +136,17 @@ class _LoraLinear(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         adapted, a, b, hidden = ctx.saved_tensors
+        dtype = adapted.dtype
         grad = grads[0].flatten(0, -2)
-        scaled = (grad @ b).mul_(ctx.scaling)
-        grad_a = scaled.T @ adapted
-        grad_b = (grad.T @ hidden).mul_(ctx.scaling)
+        scaled = (grad @ b.to(dtype)).mul_(ctx.scaling)
+        grad_a = (scaled.T @ adapted).to(a.dtype)
+        grad_b = (grad.T @ hidden).to(b.dtype).mul_(ctx.scaling)
         grad_inputs = grad_dropped = None
         if ctx.needs_input_grad[0]:
-            grad_inputs = grad @ ctx.weights()
+            grad_inputs = grad @ ctx.weights().to(dtype)
             if not ctx.drops:
-                grad_inputs.addmm_(scaled, a)
+                grad_inputs.addmm_(scaled, a.to(dtype))
             grad_inputs = grad_inputs.view(ctx.shape)
         if ctx.needs_input_grad[1]:
-            grad_dropped = (scaled @ a).view(ctx.shape)
+            grad_dropped = (scaled @ a.to(dtype)).view(ctx.shape)
         return grad_inputs, grad_dropped, grad_a, grad_b, None, None, None

@@ -17,7 +17,7 @@ from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
 from finetune.modeling import base as base_model
-from finetune.modeling import fused_lora, number_head, precision
+from finetune.modeling import fused_lora, gpu_kernels, number_head, precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
@@ -95,6 +95,8 @@ def run(params: StageParams, task: str) -> None:
 def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
     base = base_model.load(options.model, options.method)
     base = base.without_positions(options.method.num_virtual_tokens)
+    if options.run.gpu_kernels:
+        gpu_kernels.use(base.model)
     tuner = methods.of(options.method)
     encoder = PromptEncoder(base.tokenizer, options.prompt, base.context)
     kind = registry.rows(options.kind)
@@ -116,7 +118,7 @@ def _setup(options: Options, inputs: Inputs, model: "PreTrainedModel", run_state
     """The model as it is trained: its loss, its micro-batches, and what chooses what is kept."""
     base, tuner = inputs.base, inputs.tuner
     dropout_keys = use_row_dropout(model)
-    fused_lora.fuse(model, options.run.memory_gb)
+    fused_lora.fuse(model, options.run.memory_gb, under_autocast=options.run.gpu_kernels)
     loss = _loss(options, inputs, model)
     all_examples = [*inputs.train.examples, *inputs.validation.examples]
     free = least_available_on(model.device.type, options.run.memory_gb)
