@@ -37,7 +37,8 @@ def in_turns(
 
 def in_process(arguments: Sequence[str], source: Path = ROOT / "src") -> Run:
     """What a Python process prints as the JSON of its last line; it imports from `source`."""
-    environment = {**os.environ, "PYTHONPATH": str(source)}
+    paths = os.pathsep.join(filter(None, (str(source), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONPATH": paths}
     done = subprocess.run(
         [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, env=environment
     )
