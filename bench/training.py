@@ -192,7 +192,7 @@ def _ours(
 
     steps = optimizer_steps(examples, len(examples), batch, seed=1)
     dropout_keys = use_row_dropout(model)
-    fused_lora.fuse(model)
+    fused_lora.fuse(model, base.dtype)
     device = model.device.type
     tokens = budget.MAX_TOKENS[device]
     setup = Setup(

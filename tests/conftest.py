@@ -27,7 +27,10 @@ with contextlib.suppress(ValueError):  # not of the main thread
 
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than cores: those that wait for DVC or a killed stage leave theirs idle."""
-    return (os.cpu_count() or 1) + 1
+    if asked := os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return int(asked)
+    usable = getattr(os, "sched_getaffinity", None)
+    return (len(usable(0)) if usable else os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -51,7 +51,7 @@ def test_a_model_computes_what_it_computes_with_pefts_layers(
     model = attached(load, tiny_model, quantization, dropout=dropout)
     keys = use_row_dropout(model)
     before = step(model, keys)
-    assert fused_lora.fuse(model) == 14
+    assert fused_lora.fuse(model, torch.float32) == 14
     assert_close(step(model, keys), before)
 
 
@@ -69,7 +69,7 @@ def test_inputs_of_any_shape_and_layers_with_biases_are_taken(shape):
         return [out, *torch.autograd.grad(out.square().sum(), [given, *trained])]
 
     before = results()
-    assert fused_lora.fuse(model) == 1
+    assert fused_lora.fuse(model, torch.float32) == 1
     for one, other in zip(results(), before, strict=True):
         torch.testing.assert_close(one, other)
 
@@ -78,7 +78,7 @@ def test_weights_that_do_not_fit_are_dequantized_in_each_pass(load, tiny_model, 
     model = attached(load, tiny_model, "nf4")
     before = step(model)
     monkeypatch.setattr(fused_lora, "available_on", lambda *_: 0)
-    fused_lora.fuse(model)
+    fused_lora.fuse(model, torch.float32)
     dequantized = []
     original = fused_lora.dequantize_4bit
     monkeypatch.setattr(
@@ -95,7 +95,7 @@ def test_an_adapter_that_is_switched_off_or_merged_is_not_added_again(load, tiny
         tuned = model(input_ids=ids).logits
         with model.disable_adapter():
             base = model(input_ids=ids).logits
-    fused_lora.fuse(model)
+    fused_lora.fuse(model, torch.float32)
     with torch.inference_mode():
         assert torch.equal(model(input_ids=ids).logits, tuned)
         with model.disable_adapter():
@@ -107,21 +107,39 @@ def test_an_adapter_that_is_switched_off_or_merged_is_not_added_again(load, tiny
 
 
 def test_layers_that_compute_otherwise_stay_as_they_are(load, tiny_model):
-    assert fused_lora.fuse(attached(load, tiny_model, dora=True)) == 0
+    assert fused_lora.fuse(attached(load, tiny_model, dora=True), torch.float32) == 0
 
 
 def test_layers_with_trained_biases_or_of_other_shapes_stay_as_they_are():
     model = nn.Sequential(nn.Embedding(60, 8), nn.Linear(8, 8), nn.Linear(8, 8, bias=False))
     config = LoraConfig(r=2, target_modules=["0", "1", "2"], bias="all")
-    assert fused_lora.fuse(get_peft_model(model, config)) == 1
+    assert fused_lora.fuse(get_peft_model(model, config), torch.float32) == 1
 
 
-def test_under_autocast_a_layer_is_pefts_unless_it_is_asked_for(load, tiny_model):
+def test_a_model_of_16_bits_stays_pefts_and_no_weights_are_dequantized(
+    load, tiny_model, monkeypatch
+):
+    monkeypatch.setattr(fused_lora, "dequantize_4bit", None)
+    assert fused_lora.fuse(attached(load, tiny_model, "nf4"), torch.bfloat16) == 0
+
+
+def test_in_another_type_than_it_was_told_a_layer_is_pefts(load, tiny_model):
     model = attached(load, tiny_model)
     with torch.autocast("cpu", torch.bfloat16):
         before = step(model)
-        fused_lora.fuse(model)
+        fused_lora.fuse(model, torch.float32)
         assert_close(step(model), before)
+
+
+def test_another_adapter_than_the_fused_one_is_pefts(load, tiny_model):
+    model = attached(load, tiny_model)
+    model.add_adapter("other", LoraConfig(r=2, target_modules="all-linear", use_dora=True))
+    fused_lora.fuse(model, torch.float32)
+    fused = step(model)
+    model.set_adapter("other")
+    assert not torch.equal(step(model)[0], fused[0])
+    model.base_model.set_adapter(["default", "other"])
+    step(model)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
@@ -131,7 +149,7 @@ def test_in_16_bits_it_errs_as_little_as_pefts(load, tiny_model, dropout):
     exact = step(model, keys)
     with torch.autocast("cpu", torch.bfloat16):
         pefts = step(model, keys)
-        fused_lora.fuse(model, under_autocast=True)
+        fused_lora.fuse(model, torch.bfloat16, in_16_bits=True)
         ours = step(model, keys)
     for name, gradient in ours[1].items():
         assert gradient.dtype == torch.float32

@@ -37,14 +37,19 @@ def machine(free_gb: float, device: str = "cpu") -> Machine:
     return Machine("a machine", device, round(free_gb * GB), 1e12, "a guess")
 
 
+def test_quantized_weights_are_dequantized_once_where_a_quarter_of_the_memory_holds_them(known):
+    size = plan.of(known, "samsum", machine(16)).parts["dequantized weights"]
+    assert "dequantized weights" not in plan.of(known, "samsum", machine(3 * size / GB)).parts
+
+
 def test_steps_tokens_and_time_follow_from_rows_and_parameters(known, rows):
     found = plan.of(known, "samsum", machine(16))
     assert (found.steps, found.tokens) == (50, 80_000)
     assert found.budget.tokens == 1024
     assert found.peak == sum(found.parts.values())
     assert list(found.parts) == [
-        "weights", "quantization constants", "adapter", "gradients and optimizer", "libraries",
-        "activations", "logits",
+        "weights", "quantization constants", "dequantized weights", "adapter",
+        "gradients and optimizer", "libraries", "activations", "logits",
     ]  # fmt: skip
     shapes = skeleton.config(known.model)
     rows_of = lengths.of(known, "samsum")

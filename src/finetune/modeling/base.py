@@ -67,9 +67,9 @@ class Base:
 def load(options: Model, how: Precision, for_inference: bool = False) -> Base:
     """The base model in evaluation mode, on the GPU where there is one.
 
-    Quantized weights are dequantized in every forward pass. With `for_inference` they are
-    dequantized once, which gives the same weights and takes more memory: always on a CPU, on a GPU
-    where they fit beside the quantized ones (not tested on a GPU).
+    Quantized weights are dequantized in every forward pass, in training see `fused_lora`. With
+    `for_inference` they are dequantized once, which gives the same weights and takes more memory:
+    always on a CPU, on a GPU where they fit beside the quantized ones (not tested on a GPU).
 
     Raises:
         ModelError: the folder or repository is missing, incomplete or damaged, needs code of its

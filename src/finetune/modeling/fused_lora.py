@@ -6,7 +6,7 @@ backward. What is computed is PEFT's, up to rounding.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -22,26 +22,42 @@ from finetune.modeling import int8
 DEQUANTIZED_FRACTION = 0.25
 
 
-def fuse(model: nn.Module, memory_gb: float | None = None, under_autocast: bool = False) -> int:
+def fuse(
+    model: nn.Module, dtype: torch.dtype, memory_gb: float | None = None, in_16_bits: bool = False
+) -> int:
     """Have a model's LoRA layers compute as one function; returns how many do.
 
-    Layers that it does not fit (DoRA, embeddings, trained biases) stay PEFT's, and all of them
-    under autocast, unless `under_autocast` (not run on a GPU). Quantized weights are dequantized
-    once where they take a quarter of the free memory (of `memory_gb`) at most, else in each pass.
-    To be called when the dropout layers are those that are trained with.
+    `dtype` is what the model computes in. Layers that it does not fit (DoRA, embeddings, trained
+    biases) stay PEFT's, and all of them in 16 bits, unless `in_16_bits` (not run on a GPU).
+    Quantized weights are dequantized once where they take a quarter of the free memory (of
+    `memory_gb`) at most, else in each pass. To be called when the dropout layers are those that are
+    trained with.
     """
+    if dtype != torch.float32 and not in_16_bits:
+        return 0
     layers = [module for module in model.modules() if _fits(module)]
     quantized = [layer for layer in layers if _is_quantized(layer.get_base_layer())]
-    device = next(model.parameters()).device.type
-    dtype = torch.get_autocast_dtype(device) if under_autocast else torch.float32
-    needed = sum(dtype.itemsize * _parameters(layer.get_base_layer()) for layer in quantized)
-    once = bool(quantized) and needed < DEQUANTIZED_FRACTION * available_on(device, memory_gb)
+    free = available_on(next(model.parameters()).device.type, memory_gb)
+    once = fits_dequantized(bytes_of(quantized, dtype), free)
     for layer in layers:
-        weights = _weights(layer.get_base_layer())
-        if once and layer in quantized:
+        base = layer.get_base_layer()
+        weights = _weights(base)
+        if once and _is_quantized(base):
             weights = _constant(weights().to(dtype))
-        layer.forward = functools.partial(_forward, layer, layer.forward, weights, under_autocast)
+        (name,) = layer.active_adapters
+        layer.forward = functools.partial(_forward, layer, name, layer.forward, weights, dtype)
     return len(layers)
+
+
+def fits_dequantized(size: int, free: int) -> bool:
+    """Whether base weights of so many bytes are dequantized once, where so many are free."""
+    return size < DEQUANTIZED_FRACTION * free
+
+
+def bytes_of(layers: Iterable[nn.Module], dtype: torch.dtype) -> int:
+    """The bytes of the base weights of those of the layers that compute as one function."""
+    bases = [layer.get_base_layer() for layer in layers if _fits(layer)]
+    return sum(dtype.itemsize * base.in_features * base.out_features for base in bases)
 
 
 def _fits(layer: nn.Module) -> bool:
@@ -56,10 +72,6 @@ def _fits(layer: nn.Module) -> bool:
 
 def _is_quantized(base: nn.Module) -> bool:
     return isinstance(base, Linear4bit | Linear8bitLt)
-
-
-def _parameters(base: nn.Linear) -> int:
-    return base.in_features * base.out_features
 
 
 def _weights(base: nn.Linear) -> Callable[[], torch.Tensor]:
@@ -77,21 +89,18 @@ def _constant(weights: torch.Tensor) -> Callable[[], torch.Tensor]:
 
 def _forward(
     layer: LoraLayer,
+    name: str,
     original: Callable[..., torch.Tensor],
     weights: Callable[[], torch.Tensor],
-    under_autocast: bool,
+    dtype: torch.dtype,
     inputs: torch.Tensor,
     *args: Any,
     **kwargs: Any,
 ) -> torch.Tensor:
-    device, dtype = inputs.device.type, inputs.dtype
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-    fits = dtype == torch.float32 or under_autocast
-    if args or kwargs or layer.merged or layer.disable_adapters or not fits:
+    is_other = layer.merged or layer.disable_adapters or layer.active_adapters != [name]
+    if args or kwargs or is_other or _computes_in(inputs) != dtype:
         return original(inputs, *args, **kwargs)
     inputs = inputs.to(dtype)
-    (name,) = layer.active_adapters
     dropped = layer.lora_dropout[name](inputs)
     return _LoraLinear.apply(
         inputs,
@@ -102,6 +111,11 @@ def _forward(
         weights,
         layer.get_base_layer().bias,
     )
+
+
+def _computes_in(inputs: torch.Tensor) -> torch.dtype:
+    device = inputs.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else inputs.dtype
 
 
 class _LoraLinear(torch.autograd.Function):

@@ -1,10 +1,11 @@
-"""Liger's kernels (Hsu et al. 2024): RMSNorm, SwiGLU and rotary positions, each as one.
+"""Liger's kernels (Hsu et al. 2024): RMSNorm, gated layers and rotary positions, each as one.
 
 Not run: no machine that this project was tested on has a GPU. Its loss is not used: the head is
 computed where something is learned alone, and the number loss needs the logits.
 """
 
 import importlib
+import inspect
 
 from transformers import PreTrainedModel
 
@@ -28,13 +29,10 @@ def use(model: PreTrainedModel) -> None:
     except ImportError as error:
         raise ParamsError(NOT_INSTALLED) from error
     kind = model.config.model_type
-    if kind not in patches.MODEL_TYPE_TO_APPLY_LIGER_FN:
+    patch = patches.MODEL_TYPE_TO_APPLY_LIGER_FN.get(kind)
+    taken = inspect.signature(patch).parameters if patch else {}
+    gates = [gate for gate in ("swiglu", "geglu") if gate in taken]  # Gemma's is the second
+    if patch is None or not {"rope", "rms_norm", "model"} <= set(taken) or not gates:
         raise ParamsError(f"run.gpu_kernels: Liger has none for {kind}; leave it false")
-    patches.MODEL_TYPE_TO_APPLY_LIGER_FN[kind](
-        rope=True,
-        rms_norm=True,
-        swiglu=True,
-        cross_entropy=False,
-        fused_linear_cross_entropy=False,
-        model=model,
-    )
+    losses = {name: False for name in taken if "cross_entropy" in name}
+    patch(rope=True, rms_norm=True, **dict.fromkeys(gates, True), **losses, model=model)

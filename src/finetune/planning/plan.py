@@ -10,7 +10,7 @@ from finetune.core.errors import ModelError
 from finetune.core.memory import GB
 from finetune.core.schema import Params
 from finetune.methods import registry
-from finetune.modeling import precision
+from finetune.modeling import fused_lora, precision
 from finetune.planning import lengths, skeleton
 from finetune.planning.lengths import Lengths
 from finetune.planning.machines import LIBRARIES_GB, Machine
@@ -130,9 +130,11 @@ def _planned(params: Params, task: str, machine: Machine) -> Plan:
 
 def _fixed(model: Skeleton, machine: Machine) -> dict[str, int]:
     """Bytes by component independent of the micro-batch; a GPU's free memory excludes libraries."""
+    is_held = fused_lora.fits_dequantized(model.dequantized, machine.free - model.weights)
     parts = {
         "weights": model.weights,
         "quantization constants": model.quantization,
+        "dequantized weights": model.dequantized if is_held else 0,
         "adapter": model.adapter,
         "gradients and optimizer": OPTIMIZER_BYTES * model.trainable,
     }

@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig
 from finetune.core.errors import ModelError, squeezed
 from finetune.core.schema import Lora, Method, Model
 from finetune.methods import registry
-from finetune.modeling import footprint, precision
+from finetune.modeling import footprint, fused_lora, precision
 from finetune.modeling.footprint import Footprint
 from finetune.planning import architectures
 from finetune.planning.lengths import Lengths
@@ -32,8 +32,9 @@ class Skeleton:
 
     `matmul_parameters` counts the parameters that a token is multiplied with, the output layer
     weighted by the rate of learned tokens. `activations` is the footprint of a step with hardly any
-    logits, `step` that with the logits of the learned tokens. `weights`, `quantization` and
-    `adapter` are bytes; no adapter where all weights are trained.
+    logits, `step` that with the logits of the learned tokens. `weights`, `quantization`,
+    `dequantized` and `adapter` are bytes; no adapter where all weights are trained. `dequantized`
+    is of the quantized weights that are held so too, where they fit.
     """
 
     parameters: int
@@ -41,6 +42,7 @@ class Skeleton:
     matmul_parameters: int
     weights: int
     quantization: int
+    dequantized: int
     adapter: int
     activations: Footprint
     step: Footprint
@@ -116,6 +118,7 @@ def build(
             )
         if rows.branches:
             step = footprint.fitted(model, *passes, checkpointing)
+    is_held = method.is_quantized and dtype == torch.float32
     quantized = linear if method.is_quantized else 0
     scale = 1 + 4 / OUTER_BLOCK if method.double_quantization else 4
     constants = {"nf4": linear / BLOCK * scale, "int8": 4 * outputs, "none": 0}
@@ -125,6 +128,7 @@ def build(
         matmul_parameters=linear + added + round(rows.learned_rate * head),
         weights=round((count - quantized) * size + quantized * BYTES.get(method.quantization, 0)),
         quantization=round(constants[method.quantization]),
+        dequantized=fused_lora.bytes_of(model.modules(), dtype) if is_held else 0,
         adapter=4 * added,
         activations=activations,
         step=step,

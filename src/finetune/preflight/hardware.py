@@ -15,7 +15,7 @@ from finetune.core.memory import GB
 from finetune.core.schema import Model, Params
 from finetune.methods import registry
 from finetune.modeling import base as base_model
-from finetune.modeling import precision
+from finetune.modeling import fused_lora, gpu_kernels, precision
 from finetune.planning.plan import Plan
 from finetune.preflight.finding import Finding, fail, ok, warning
 from finetune.training.budget import Budget
@@ -73,17 +73,21 @@ def step(root: Path, params: Params) -> Iterator[Finding]:
     started = time.monotonic()
     try:
         base = base_model.load(embedded, params.method)
+        if params.run.gpu_kernels:
+            gpu_kernels.use(base.model)
         # The embedded base has other modules than the run's, and no biases.
         lora = params.lora.model_copy(update={"target_modules": "all-linear", "bias": "none"})
         set_seed(params.train.seed)
         model = registry.of(params.method).attach(base.model, lora, params.method)
+        dropout_keys = use_row_dropout(model)
+        fused_lora.fuse(model, base.dtype, params.run.memory_gb, params.run.gpu_kernels)
         setup = Setup(
             model=model,
             pad_id=base.tokenizer.pad_token_id,
             dtype=base.dtype,
             loss=Loss(cross_entropy),
             budget=Budget(512),
-            dropout_keys=use_row_dropout(model),
+            dropout_keys=dropout_keys,
         )
         ids = base.tokenizer("Anna: Are you there? Tom: Yes.")["input_ids"]
         row = {"input_ids": ids, "labels": [-100] * (len(ids) // 2) + ids[len(ids) // 2 :]}

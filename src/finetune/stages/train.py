@@ -118,7 +118,7 @@ def _setup(options: Options, inputs: Inputs, model: "PreTrainedModel", run_state
     """The model as it is trained: its loss, its micro-batches, and what chooses what is kept."""
     base, tuner = inputs.base, inputs.tuner
     dropout_keys = use_row_dropout(model)
-    fused_lora.fuse(model, options.run.memory_gb, under_autocast=options.run.gpu_kernels)
+    fused_lora.fuse(model, base.dtype, options.run.memory_gb, options.run.gpu_kernels)
     loss = _loss(options, inputs, model)
     all_examples = [*inputs.train.examples, *inputs.validation.examples]
     free = least_available_on(model.device.type, options.run.memory_gb)
