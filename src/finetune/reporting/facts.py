@@ -150,6 +150,8 @@ def base_model(model: Model) -> Facts:
     named = [("base model", without_folders(model.name)), ("from", model.source)]
     if model.source == "hub":
         return [*named, ("revision", str(model.revision))]
+    if model.api is not None:
+        return [*named, ("asked at", model.api.base_url)]
     weights = sorted(Path(model.name).glob("*.safetensors")) or sorted(
         Path(model.name).glob("*.bin")
     )
