@@ -41,6 +41,8 @@ class Provider:
         self.looks_until_done, self.end = 3, "succeeded"
         self.answer: Callable[[Json], Json] = upper
         self.chat_seconds = 0.0
+        # Called with each request when it was carried out, before it is answered.
+        self.carried_out: Callable[[str], None] = lambda _: None
         self.hidden_lists = 0  # so many lists of jobs do not have the newest yet
         self.lock = threading.Lock()
 
@@ -180,6 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
                         if method == "GET"
                         else provider.post(path, body)
                     )
+                provider.carried_out(f"{method} {path}")
                 if trouble == "drop":
                     self.close_connection = True
                     return

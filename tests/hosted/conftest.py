@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from fake_provider import KEY, Provider, serving
+from hosted_run import VARIABLE
 
 from finetune.core.schema import Api, HostedRun
 from finetune.hosted import client as clients
 from finetune.hosted.client import Client
-
-VARIABLE = "TEST_PROVIDER_KEY"
 
 
 @pytest.fixture

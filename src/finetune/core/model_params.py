@@ -105,7 +105,7 @@ class Method(Precision):
     """How the base model is tuned, and held in memory meanwhile.
 
     `virtual_tokens` is the length of a trained prefix, and belongs to the tuner `prefix` alone.
-    `learning_rate_multiplier` and `hyperparameters`, which are sent as they are, belong to `hosted`.
+    `learning_rate_multiplier` and `hyperparameters`, sent as they are, belong to `hosted`.
     """
 
     tuner: Literal["lora", "prefix", "full", "regression_head", "hosted"] = "lora"

@@ -18,7 +18,7 @@ from finetune.hosted import prices
 from finetune.hosted.client import ApiError, Client, Json
 from finetune.hosted.messages import Message
 from finetune.hosted.prices import Rates, Usage, estimated_tokens
-from finetune.inference.written import Decoding, Written
+from finetune.hosted.written import Decoding, Written
 
 FILE = "hosted-answers.jsonl"
 # Errors that are of one prompt: its row has no answer, and is counted.

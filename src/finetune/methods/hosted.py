@@ -30,8 +30,8 @@ CAN_CHECKPOINT = False
 TAKES_MASKS = False
 ANSWERS_NUMBERS = False
 NOT_HERE = (
-    "method.tuner: is hosted, and a model at its provider has no weights here; the stages train and "
-    "predict can use it, nothing else"
+    "method.tuner: is hosted, and a model at its provider has no weights here; the stages train "
+    "and predict can use it, nothing else"
 )
 
 

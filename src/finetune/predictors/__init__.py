@@ -1,1 +1,1 @@
-"""What gives predictions: a model in this machine's memory, or one behind an API; see `registry`."""
+"""What gives predictions: a model in this machine's memory, or one behind an API: `registry`."""

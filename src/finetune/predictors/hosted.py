@@ -18,7 +18,8 @@ from finetune.hosted.client import Client
 from finetune.hosted.messages import conversation
 from finetune.inference.predict import Prediction, draw, input_hash
 from finetune.inference.resuming import Clock
-from finetune.inference.written import Decoding, TextRequest, Written
+from finetune.hosted.written import Decoding, Written
+from finetune.inference.written import TextRequest
 from finetune.predictors.local import TaskSpec
 from finetune.tasks import registry
 
@@ -38,7 +39,10 @@ class Hosted:
         what: str,
         shots: int = 0,
     ) -> list[Prediction]:
-        """See `registry.Predictor`. Prompts are sent whole: there is no tokenizer to truncate by."""
+        """See `registry.Predictor`.
+
+        Prompts are sent whole: there is no tokenizer to truncate by.
+        """
         draws = task.eval.draws if shots or task.eval.is_random else 1
         predictions: list[Prediction] = []
         for k in range(draws):
@@ -79,7 +83,10 @@ class Hosted:
         return []
 
     def metrics(self) -> dict[str, Any]:
-        """See `registry.Predictor`. Tokens are the provider's count, of all processes of the run."""
+        """See `registry.Predictor`.
+
+        Tokens are the provider's count, of all processes of the run; requests those of this one.
+        """
         client, usage = self.asker.client, self.asker.store.usage
         cost = self.asker.rates.cost(usage)
         return {

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finetune.hosted.written import Written
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import longer_numbers
 from finetune.inference.predict import Prediction, Request
-from finetune.inference.written import TextRequest, Written, flags
+from finetune.inference.written import TextRequest, flags
 from finetune.modeling import number_head
 from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.price.options import Answer, PriceEval, answer_to
