@@ -18,7 +18,7 @@ KEY = "sk-test-4f9d1c7a2b8e"
 Json = dict[str, Any]
 
 
-def upper(body: Json) -> Json:
+def echo(body: Json) -> Json:
     """An answer of any model: the last message's end, so that each row's is its own."""
     text = body["messages"][-1]["content"]
     tuned = body["model"].startswith("ft:")
@@ -39,7 +39,7 @@ class Provider:
         # "drop", which is carried out but not answered.
         self.troubles: dict[str, deque[Any]] = {}
         self.looks_until_done, self.end = 3, "succeeded"
-        self.answer: Callable[[Json], Json] = upper
+        self.answer: Callable[[Json], Json] = echo
         self.chat_seconds = 0.0
         # Called with each request when it was carried out, before it is answered.
         self.carried_out: Callable[[str], None] = lambda _: None
@@ -143,6 +143,9 @@ def _page(entries: list[Json], query: dict[str, list[str]]) -> Json:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # A response in one packet: in two, the second waits 40 ms for the first's acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
     provider: Provider
 
     def log_message(self, *_: Any) -> None:
@@ -217,15 +220,21 @@ def _uploaded(content: bytes, kind: str) -> tuple[str, bytes]:
     raise AssertionError("no file")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """Nothing is printed of clients that were killed."""
+
+
 @contextmanager
 def serving(provider: Provider) -> Iterator[str]:
     """The `base_url` at which a provider is served."""
     handler = type("Handler", (_Handler,), {"provider": provider})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-    ).start()
+    server = _Server(("127.0.0.1", 0), handler)
+    serve = {"poll_interval": 0.01}
+    threading.Thread(target=server.serve_forever, kwargs=serve, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/v1"
     finally:

@@ -27,7 +27,8 @@ def asker(provider, client, tmp_path):
 def test_each_prompt_has_its_answer_and_requests_overlap(provider, asker):
     provider.chat_seconds = 0.02
     written = asker().ask(PROMPTS, Decoding(seed=5), 16, "base")
-    assert [answer.text for (answer,) in written] == [f"Plain: ['{n}', 'of', 'these']" for n in range(8)]
+    texts = [f"Plain: ['{n}', 'of', 'these']" for n in range(8)]
+    assert [answer.text for (answer,) in written] == texts
     assert 1 < provider.most_at_once <= 3
     body = next(chat for chat in provider.chats if "row 3" in chat["messages"][0]["content"])
     assert body == {
@@ -111,7 +112,7 @@ def test_more_than_the_limit_is_refused_before_anything_is_sent(provider, asker)
     assert provider.chats == []
     spent = asker(max_usd=0.0009)
     spent.ask(PROMPTS[:6], Decoding(), 16, "base")
-    with pytest.raises(ParamsError, match="beside 0.00 USD spent"):
+    with pytest.raises(ParamsError, match="beside 0.00072 USD spent"):
         spent.ask(PROMPTS[:6], Decoding(seed=1), 16, "base")
     # What is answered costs no more.
     spent.ask(PROMPTS[:6], Decoding(), 16, "base")

@@ -71,7 +71,7 @@ def check(run: Run, what: str, usd: float | None, spent: float = 0.0) -> None:
             "run.hosted_prices, or run.max_usd=null"
         )
     if spent + usd > run.max_usd:
-        beside = f" beside {spent:.2f} USD spent" if spent else ""
+        beside = f" beside {spent:.4g} USD spent" if spent else ""
         raise ParamsError(
             f"run.max_usd: is {run.max_usd:g}, and {what} may cost {usd:.4g} USD{beside}; nothing "
             "of it was sent. Raise it, or take fewer rows (data.limit)"
