@@ -15,13 +15,15 @@ class Api(Section):
     """Where a hosted model is asked: an API in OpenAI's shapes.
 
     `key_variable` is the name of the environment variable with the key: the key itself stands in no
-    file. `max_tokens_field` is what the provider calls the limit of an answer's tokens; `request`
-    is added to each request for an answer, where null takes a field out.
+    file. `max_tokens_field` is what the provider calls the limit of an answer's tokens, and
+    `hyperparameters_field` where it reads those of a training job; `request` is added to each
+    request for an answer, where null takes a field out.
     """
 
     base_url: str
     key_variable: str
     max_tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    hyperparameters_field: Literal["method", "hyperparameters"] = "method"
     request: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("base_url")
@@ -150,6 +152,8 @@ class Method(Precision):
                 "learning_rate_multiplier: and hyperparameters belong to the tuner hosted: "
                 "-S method=hosted"
             )
+        if "n_epochs" in self.hyperparameters:
+            raise ValueError("hyperparameters: holds n_epochs, which is train.epochs: set that one")
         if self.tuner == "prefix" and self.virtual_tokens is None:
             raise ValueError("virtual_tokens: is not set; the tuner prefix trains so many")
         if self.tuner != "prefix" and self.virtual_tokens is not None:

@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import threading
+import time
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ class Store:
         self._file = folder / FILE
         self._known, end = _read(self._file)
         self._lock, self.resumed = threading.Lock(), len(self._known)
+        self.saved_at = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         if self._file.is_file() and self._file.stat().st_size > end:
             os.truncate(self._file, end)
@@ -96,7 +98,10 @@ def _read(file: Path) -> tuple[dict[str, Answer], int]:
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks one model: `name` is the base's or the tuned one's, `rates` are its prices."""
+    """Asks one model: `name` is the base's or the tuned one's, `rates` are its prices.
+
+    `saved` is called every `run.save_minutes`, when answers are on disk.
+    """
 
     client: Client
     model: Model
@@ -104,6 +109,7 @@ class Asker:
     rates: Rates
     run: Run
     store: Store
+    saved: Callable[[], None] = lambda: None
 
     def ask(
         self, prompts: Sequence[list[Message]], decoding: Decoding, max_tokens: int, what: str
@@ -152,7 +158,7 @@ class Asker:
         prices.check(self.run, what, cost, spent)
 
     def _fetch(self, missing: dict[str, Json], what: str) -> None:
-        """Ask for what is missing; where this is left by an error, requests end at once."""
+        """Ask for what is missing; where this ends by an error, what was sent is waited for."""
         pool = concurrent.futures.ThreadPoolExecutor(self.run.hosted.concurrency)
         try:
             asked = [pool.submit(self._answer, key, body) for key, body in missing.items()]
@@ -160,11 +166,17 @@ class Asker:
                 for each in concurrent.futures.as_completed(asked):
                     each.result()
                     shown.update()
+                    self._save_at_times()
         except BaseException:
-            self.client.close()
+            self.client.stop()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _save_at_times(self) -> None:
+        if time.monotonic() - self.store.saved_at >= 60 * self.run.save_minutes:
+            self.saved()
+            self.store.saved_at = time.monotonic()
 
     def _answer(self, key: str, body: Json) -> None:
         try:

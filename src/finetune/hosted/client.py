@@ -40,7 +40,7 @@ class Unreachable(UserError):
 
 
 class Closed(Exception):
-    """The client was closed while it waited: the stage is ending."""
+    """The client was stopped: the stage is ending."""
 
 
 class Client:
@@ -81,9 +81,16 @@ class Client:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """End all requests and waits, also those of other threads."""
+    def stop(self) -> None:
+        """End all waits, also those of other threads, and send nothing more.
+
+        Requests that were sent are answered still: they are paid.
+        """
         self._closed.set()
+
+    def close(self) -> None:
+        """Stop, and drop the connections."""
+        self.stop()
         self._http.close()
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> Json:

@@ -8,7 +8,7 @@ machine. So a job that succeeded is not paid again, whatever became of our files
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,16 +54,27 @@ def suffix(task: str, run: str) -> str:
     return f"{re.sub(r'[^a-zA-Z0-9-]', '-', task)[:20]}-{run[:12]}"
 
 
-def trained(client: Client, order: Order, state: Path, poll: float, what: str) -> Done:
+def trained(
+    client: Client,
+    order: Order,
+    state: Path,
+    poll: float,
+    what: str,
+    before_upload: Callable[[], None] = lambda: None,
+) -> Done:
     """The job of an order, created if there is none, when it has succeeded.
 
-    `state` is the folder of the run state; `poll` are the seconds between looks.
+    `state` is the folder of the run state; `poll` are the seconds between looks. `before_upload`
+    is called before anything of a new job is sent, and may refuse it.
 
     Raises:
         UserError: it failed or was cancelled.
         Interrupted: Ctrl-C; the job runs on.
     """
-    job = _existing(client, order, state, poll) or _created(client, order, state, what)
+    job = _existing(client, order, state, poll)
+    if job is None:
+        before_upload()
+        job = _created(client, order, state, what)
     log.info(f"{what}: job {job['id']} ({job['status']})")
     try:
         job = _ended(client, job, poll, what)

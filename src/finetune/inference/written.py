@@ -36,7 +36,7 @@ def flags(answer: Written) -> dict[str, Any]:
     """What is counted of an answer."""
     return {
         "hit_length_cap": answer.hit_length_cap,
-        "empty": not answer.text,
+        "empty": not (answer.text or answer.refused),
         "refused": answer.refused,
     }
 

@@ -68,7 +68,7 @@ def train(
 ) -> Trained:
     """Have the provider tune the model on the rows of train, watched on those of validation.
 
-    A run that was killed finds its job again.
+    A run that was killed finds its job again, which costs nothing.
 
     Raises:
         ParamsError: a parameter is none that can be sent, the key is missing, or the cost may be
@@ -90,13 +90,15 @@ def train(
     order = _order(model, method, options, files, task)
     state = runstate.folder("train", task, {"run": order.run})
     with Client(model.api, run.hosted) as client, runstate.locked(state, run.push_state):
-        tokens = round(files[0].tokens * options.epochs)
-        cost = prices.training_cost(tokens, run.hosted_prices)
-        said = "at an unknown price" if cost is None else f"about {cost:.2f} USD"
-        log.info(f"train {task}: {files[0].rows} rows, about {tokens:,} tokens to train, {said}")
-        prices.check(run, f"training {task}", cost)
         state.mkdir(parents=True, exist_ok=True)
-        done = jobs.trained(client, order, state, run.hosted.poll_seconds, f"train {task}")
+        done = jobs.trained(
+            client,
+            order,
+            state,
+            run.hosted.poll_seconds,
+            f"train {task}",
+            lambda: _check_cost(files[0], options, run, task),
+        )
         return _trained(model, order, files, options, run, done, client)
 
 
@@ -118,6 +120,19 @@ def _check(options: Train) -> None:
             )
 
 
+def _check_cost(file: TrainingFile, options: Train, run: Run, task: str) -> None:
+    """Tell what a new job will cost, before anything is uploaded.
+
+    Raises:
+        ParamsError: that may be more than `run.max_usd`.
+    """
+    tokens = round(file.tokens * options.epochs)
+    cost = prices.training_cost(tokens, run.hosted_prices)
+    said = "at an unknown price (run.hosted_prices)" if cost is None else f"about {cost:.2f} USD"
+    log.info(f"train {task}: {file.rows} rows, about {tokens:,} tokens to train, {said}")
+    prices.check(run, f"training {task}", cost)
+
+
 def _order(
     model: Model, method: Method, options: Train, files: Sequence[TrainingFile], task: str
 ) -> Order:
@@ -128,19 +143,21 @@ def _order(
     hyperparameters: Json = {
         "n_epochs": int(options.epochs),
         "batch_size": options.batch_size,
-        "learning_rate_multiplier": method.learning_rate_multiplier,
         **method.hyperparameters,
     }
-    body: Json = {
-        "model": model.name,
-        "seed": options.seed,
-        "method": {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}},
-    }
+    if method.learning_rate_multiplier != "auto":
+        hyperparameters["learning_rate_multiplier"] = method.learning_rate_multiplier
+    assert model.api is not None
+    body: Json = {"model": model.name, "seed": options.seed}
+    if model.api.hyperparameters_field == "method":
+        supervised = {"hyperparameters": hyperparameters}
+        body["method"] = {"type": "supervised", "supervised": supervised}
+    else:
+        body["hyperparameters"] = hyperparameters
     contents = {
         role: file.content
         for role, file in zip(("training_file", "validation_file"), files, strict=True)
     }
-    assert model.api is not None
     identity = {
         "base_url": model.api.base_url,
         "body": body,
@@ -162,10 +179,9 @@ def _trained(
     name = done.job.get("fine_tuned_model")
     if not name:
         raise UserError(f"{client.host}: job {done.job['id']} succeeded without a model's name")
-    asked = order.body["method"]["supervised"]["hyperparameters"]
     # What the provider chose where it was asked to.
-    chosen = (done.job.get("method") or {}).get("supervised", {}).get("hyperparameters") or {}
-    used = {**asked, **{key: value for key, value in chosen.items() if value is not None}}
+    chosen = {k: v for k, v in _hyperparameters(done.job).items() if v is not None}
+    used = {**_hyperparameters(order.body), **chosen}
     assert model.api is not None
     trained_tokens = done.job.get("trained_tokens")
     made = TunedModel(
@@ -188,7 +204,7 @@ def _trained(
         **_losses(history),
         "epochs": options.epochs,
         "batch_size": used["batch_size"],
-        "learning_rate_multiplier": used["learning_rate_multiplier"],
+        "learning_rate_multiplier": used.get("learning_rate_multiplier", "auto"),
         "estimated_tokens": estimate,
         **({} if trained_tokens is None else {"trained_tokens": trained_tokens}),
     }
@@ -198,6 +214,12 @@ def _trained(
         **({} if cost is None else {"usd": round(cost, 4)}),
     }
     return Trained(made, history, {**metrics, "run": hardware})
+
+
+def _hyperparameters(body: Json) -> Json:
+    """Those of a job, in either of the two places."""
+    in_method = (body.get("method") or {}).get("supervised") or {}
+    return in_method.get("hyperparameters") or body.get("hyperparameters") or {}
 
 
 def _losses(history: Sequence[dict[str, Any]]) -> dict[str, float]:

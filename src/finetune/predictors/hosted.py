@@ -1,7 +1,7 @@
 """Predictions of a model behind an API: its texts, from which each kind reads its answers."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Hosted:
             return self.asker.ask(prompts, decoding, prompt.max_completion_tokens, what)
 
         request = TextRequest(rows=rows, train=train, eval=options, prompt=prompt, ask=ask)
-        predictions = registry.predict(task.kind).from_texts(request)
+        predictions = _from_texts(task.kind)(request)
         for row, prediction in zip(rows, predictions, strict=True):
             prediction["input_hash"] = input_hash(row.input)
             prediction["prompt_truncated"] = False
@@ -103,6 +103,16 @@ class Hosted:
         }
 
 
+def _from_texts(kind: str) -> Callable[[TextRequest[Any, Any]], list[Prediction]]:
+    module = registry.predict(kind)
+    if not hasattr(module, "from_texts"):
+        raise ParamsError(
+            f"kind: {kind} cannot be asked of a hosted model, which gives texts alone: its "
+            "predict.py has no from_texts (docs/extending.md)"
+        )
+    return module.from_texts
+
+
 @contextlib.contextmanager
 def opened(model: Model, run: Run, run_state: Path, tuned: Path | None) -> Iterator[Hosted]:
     """The predictor of a hosted model, or of the one that a job in the folder `tuned` made of it.
@@ -117,13 +127,16 @@ def opened(model: Model, run: Run, run_state: Path, tuned: Path | None) -> Itera
     with Client(model.api, run.hosted) as client, runstate.locked(run_state, run.push_state):
         store, clock = Store(run_state), Clock(run_state)
         rates = prices.rates(run.hosted_prices, is_tuned=tuned is not None)
+
+        def saved() -> None:
+            clock.save()
+            runstate.saved(run_state)
+
         try:
-            yield Hosted(Asker(client, model, name, rates, run, store), clock)
+            yield Hosted(Asker(client, model, name, rates, run, store, saved), clock)
         except KeyboardInterrupt:
             raise Interrupted(
                 f"{len(store)} answers are kept; the same command asks for the others"
             ) from None
         finally:
-            if run_state.is_dir():
-                clock.save()
-                runstate.saved(run_state)
+            clock.save()

@@ -115,7 +115,10 @@ def training(train: Metrics, usd_per_hour: float | None) -> Facts:
         (TITLES.get(name, name.replace("_", " ")), _plain(value)) for name, value in values.items()
     ]
     minutes = run.get("minutes")
-    if minutes is None:
+    if "provider" in run:  # its price is per token, not per hour of a machine
+        known = "usd" in run
+        cost = usd(run["usd"]) if known else "unknown: set run.hosted_prices.training"
+    elif minutes is None:
         cost = "unknown: no time was written"
     elif usd_per_hour is None:
         cost = "unknown: set run.usd_per_hour"

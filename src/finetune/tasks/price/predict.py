@@ -149,7 +149,7 @@ def _from_text(
     }
 
 
-# 1,299.00 or 12.5 or 1,29,900; a text is searched for it in linear time.
+# 1,299.00 or 12.5 or 1,29,900
 _NUMBER = r"\d{1,3}(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 
 
@@ -160,7 +160,7 @@ def price_in(text: str, marks: Sequence[str]) -> float | None:
     """
     either = "|".join(re.escape(mark) for mark in marks)
     marked = re.search(rf"(?:{either})\s?({_NUMBER})|({_NUMBER})\s?(?:{either})", text)
-    plain = marked or re.search(rf"(?<![\d.,−-])({_NUMBER})", text)
+    plain = marked or re.search(rf"(?<![\w.,−-])({_NUMBER})", text)
     if plain is None:
         return None
     price = float(next(group for group in plain.groups() if group).replace(",", ""))
