@@ -131,6 +131,12 @@ def test_events_are_shown_once_with_the_time_to_go(provider, trained, caplog):
     assert len(steps) == len(set(steps)) == 4
     assert steps[0] == "train samsum: step 1 of 4, train loss 2.000, valid loss 2.500"
     assert "train samsum: The job has successfully completed" in lines
+    assert lines.count("train samsum: running") == lines.count("train samsum: succeeded") == 1
+    assert lines[0] == "train samsum: no job of this run yet"
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="finetune.hosted.jobs"):
+        trained()
+    assert caplog.records[0].message == "train samsum: found its job again"
 
 
 def test_the_time_to_go_is_the_providers_or_by_the_steps_so_far():

@@ -72,10 +72,11 @@ def trained(
         Interrupted: Ctrl-C; the job runs on.
     """
     job = _existing(client, order, state, poll)
+    log.info(f"{what}: {'no job of this run yet' if job is None else 'found its job again'}")
     if job is None:
         before_upload()
-        job = _created(client, order, state, what)
-    log.info(f"{what}: job {job['id']} ({job['status']})")
+        job = _created(client, order, state, poll, what)
+    log.info(f"{what}: job {job['id']} at {client.host}: {job['status']}")
     try:
         job = _ended(client, job, poll, what)
         events = _events(client, job["id"])
@@ -109,7 +110,7 @@ def _is_of(job: Json, order: Order) -> bool:
     return is_named or f":{order.body.get('suffix')}:" in (job.get("fine_tuned_model") or "")
 
 
-def _created(client: Client, order: Order, state: Path, what: str) -> Json:
+def _created(client: Client, order: Order, state: Path, poll: float, what: str) -> Json:
     """A new job.
 
     A request that is not answered may have created one, so it is looked for before the next.
@@ -127,7 +128,7 @@ def _created(client: Client, order: Order, state: Path, what: str) -> Json:
                     "command looks for it before it creates one"
                 ) from None
             client.backoff(attempt, getattr(error, "wait", None))
-            if job := _existing(client, order, state, 0.0):
+            if job := _existing(client, order, state, poll):
                 return job
         except ApiError:
             write_json(state / STATE, {**_state(state), "sent": False})
@@ -173,7 +174,9 @@ def _ended(client: Client, job: Json, poll: float, what: str) -> Json:
         if job["status"] in (SUCCEEDED, *ENDED_WITHOUT):
             return job
         client.wait(poll)
-        job = client.get(f"fine_tuning/jobs/{job['id']}")
+        status, job = job["status"], client.get(f"fine_tuning/jobs/{job['id']}")
+        if job["status"] != status:
+            log.info(f"{what}: {job['status']}")
 
 
 class Progress:
