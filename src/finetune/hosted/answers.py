@@ -21,7 +21,7 @@ from finetune.hosted.messages import Message
 from finetune.hosted.prices import Rates, Usage, estimated_tokens
 from finetune.hosted.written import Decoding, Written
 
-FILE = "hosted-answers.jsonl"
+FILE = "answers.jsonl"  # the name by which `finetune doctor` counts those of a killed run
 # Errors that are of one prompt: its row has no answer, and is counted.
 OF_PROMPT = frozenset(
     {"content_filter", "content_policy_violation", "context_length_exceeded",

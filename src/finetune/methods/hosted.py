@@ -195,7 +195,11 @@ def _trained(
     )
     history = jobs.history(done.events)
     estimate = round(files[0].tokens * options.epochs)
-    cost = prices.training_cost(trained_tokens or estimate, run.hosted_prices)
+    costs = {
+        name: prices.training_cost(tokens, run.hosted_prices)
+        for name, tokens in (("estimated_usd", estimate), ("usd", trained_tokens))
+        if tokens is not None
+    }
     metrics = {
         "rows": files[0].rows,
         "validation_rows": files[1].rows,
@@ -211,7 +215,7 @@ def _trained(
     hardware = {
         "provider": client.host,
         **_minutes(done.job),
-        **({} if cost is None else {"usd": round(cost, 4)}),
+        **{name: round(cost, 4) for name, cost in costs.items() if cost is not None},
     }
     return Trained(made, history, {**metrics, "run": hardware})
 
