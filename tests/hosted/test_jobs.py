@@ -55,6 +55,17 @@ def test_it_is_found_by_the_models_name_where_there_is_no_metadata(provider, tra
     assert trained().job["id"] == first["id"]
 
 
+def test_it_is_found_by_its_file_where_nothing_else_is_kept(provider, trained, client):
+    provider.trouble(CREATE, "drop")
+    client.max_retries = 0
+    with pytest.raises(Unreachable):
+        trained()
+    for job in provider.jobs:
+        del job["metadata"], job["suffix"]
+    assert trained().job["id"] == "ftjob-1"
+    assert len(provider.jobs) == 1
+
+
 def test_another_run_has_another_job_on_a_later_page(provider, trained):
     others = [hashlib.sha256(bytes([n])).hexdigest()[:32] for n in range(5)]
     for run in others:

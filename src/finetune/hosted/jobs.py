@@ -92,22 +92,25 @@ def trained(
 
 def _existing(client: Client, order: Order, state: Path, poll: float) -> Json | None:
     """The run's job that has not failed, if the provider has one."""
-    was_sent = _state(state).get("sent", False)
+    known = _state(state)
     # A list may lag behind: where a job was asked for and the answer is not known, look again.
-    for look in range(LOOKS if was_sent else 1):
+    for look in range(LOOKS if known.get("sent") else 1):
         if look:
             client.wait(poll)
         for job in _pages(client, "fine_tuning/jobs"):
-            if _is_of(job, order) and job.get("status") not in ENDED_WITHOUT:
+            is_of = _is_of(job, order, known.get("training_file"))
+            if is_of and job.get("status") not in ENDED_WITHOUT:
                 return job
     return None
 
 
-def _is_of(job: Json, order: Order) -> bool:
+def _is_of(job: Json, order: Order, training_file: str | None) -> bool:
+    """Whether a job is the run's: by its metadata, or else by its name or the run's own upload."""
     if METADATA in (metadata := job.get("metadata") or {}):
         return bool(metadata[METADATA] == order.run)
-    is_named = bool(job.get("suffix")) and job.get("suffix") == order.body.get("suffix")
-    return is_named or f":{order.body.get('suffix')}:" in (job.get("fine_tuned_model") or "")
+    suffix = order.body["suffix"]
+    is_named = job.get("suffix") == suffix or f":{suffix}:" in (job.get("fine_tuned_model") or "")
+    return is_named or (training_file is not None and job.get("training_file") == training_file)
 
 
 def _created(client: Client, order: Order, state: Path, poll: float, what: str) -> Json:
