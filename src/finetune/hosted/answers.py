@@ -3,6 +3,7 @@
 import concurrent.futures
 import hashlib
 import json
+import logging
 import os
 import threading
 import time
@@ -20,6 +21,8 @@ from finetune.hosted.client import ApiError, Client, Json
 from finetune.hosted.messages import Message
 from finetune.hosted.prices import Rates, Usage, estimated_tokens
 from finetune.hosted.written import Decoding, Written
+
+log = logging.getLogger(__name__)
 
 FILE = "answers.jsonl"  # the name by which `finetune doctor` counts those of a killed run
 # Errors that are of one prompt: its row has no answer, and is counted.
@@ -167,8 +170,10 @@ class Asker:
                     each.result()
                     shown.update()
                     self._save_at_times()
-        except BaseException:
+        except BaseException as error:
             self.client.stop()
+            if isinstance(error, KeyboardInterrupt):
+                log.warning(f"{what}: waits for answers on their way; Ctrl-C again ends at once")
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
