@@ -155,8 +155,13 @@ class Asker:
     def _check_cost(self, missing: dict[str, Json], max_tokens: int, what: str) -> None:
         if not missing:
             return
-        read = sum(estimated_tokens(body["messages"]) for body in missing.values())
-        cost = self.rates.cost(Usage(read, len(missing) * max_tokens))
+        assert self.model.api is not None
+        field = self.model.api.max_tokens_field  # which model.api.request may set otherwise
+        estimate = Usage(
+            input=sum(estimated_tokens(body["messages"]) for body in missing.values()),
+            output=sum(int(body.get(field) or max_tokens) for body in missing.values()),
+        )
+        cost = self.rates.cost(estimate)
         spent = self.rates.cost(self.store.usage) or 0.0
         prices.check(self.run, what, cost, spent)
 
