@@ -112,7 +112,7 @@ def test_more_than_the_limit_is_refused_before_anything_is_sent(provider, asker)
     assert provider.chats == []
     spent = asker(max_usd=0.0009)
     spent.ask(PROMPTS[:6], Decoding(), 16, "base")
-    with pytest.raises(ParamsError, match="beside 0.00072 USD spent"):
+    with pytest.raises(ParamsError, match=r"beside 0\.00072 USD spent"):
         spent.ask(PROMPTS[:6], Decoding(seed=1), 16, "base")
     # What is answered costs no more.
     spent.ask(PROMPTS[:6], Decoding(), 16, "base")

@@ -2,8 +2,8 @@ import threading
 import time
 
 import pytest
-from hosted_run import VARIABLE
 from fake_provider import KEY, failing, limited
+from hosted_run import VARIABLE
 
 from finetune.core.errors import ParamsError
 from finetune.core.schema import Api, HostedRun
@@ -45,9 +45,9 @@ def test_a_provider_that_says_when_is_waited_for(provider, client):
 def test_an_answer_that_does_not_come_is_a_timeout(provider, monkeypatch):
     provider.chat_seconds = 0.3
     options = HostedRun(timeout_seconds=0.05, max_retries=1)
-    with Client(Api(base_url=provider.url, key_variable=VARIABLE), options) as client:
-        with pytest.raises(Unreachable, match="no answer in time"):
-            client.post("chat/completions", CHAT)
+    api = Api(base_url=provider.url, key_variable=VARIABLE)
+    with Client(api, options) as client, pytest.raises(Unreachable, match="no answer in time"):
+        client.post("chat/completions", CHAT)
 
 
 def test_a_provider_that_is_not_there_is_one_line(provider):

@@ -31,9 +31,9 @@ def test_what_may_cost_more_than_the_limit_is_refused():
     prices.check(run, "training", 1.0)
     with pytest.raises(ParamsError, match=r"run.max_usd: is 1, and training may cost 1.01 USD"):
         prices.check(run, "training", 1.01)
-    with pytest.raises(ParamsError, match="beside 0.6 USD spent"):
+    with pytest.raises(ParamsError, match=r"beside 0\.6 USD spent"):
         prices.check(run, "base", 0.5, spent=0.6)
-    with pytest.raises(ParamsError, match="is not known: set run.hosted_prices"):
+    with pytest.raises(ParamsError, match=r"is not known: set run\.hosted_prices"):
         prices.check(run, "training", None)
     _, unlimited, _ = parameters("http://localhost/v1")
     prices.check(unlimited, "training", None)

@@ -249,13 +249,14 @@ def test_a_model_that_is_not_tuned_here_is_refused_in_a_line(provider, declared)
         predict.run(declared("predict"), "samsum")
 
 
-def test_the_key_stands_in_nothing_that_is_written_or_said(provider, whole, tmp_path, caplog, capfd):
+def test_the_key_stands_in_nothing_that_is_written_or_said(
+    provider, whole, tmp_path, caplog, capfd
+):
     provider.trouble("POST chat/completions", limited(), failing())
     with caplog.at_level(logging.DEBUG):
         whole()
         echoed = {"error": {"message": f"Incorrect API key provided: {KEY}"}}
         provider.trouble("GET fine_tuning/jobs", (401, echoed, {}))
-        shutil.rmtree("models")
         with pytest.raises(ApiError, match=f"refuses the key in {VARIABLE}") as raised:
             whole()
     said = caplog.text + str(raised.value) + "".join(capfd.readouterr())

@@ -56,18 +56,14 @@ def test_a_refusal_is_not_an_empty_answer_too():
 
 def test_solutions_are_sampled_for_a_majority(prompt):
     rows = [Problem(id="1", question="1 + 1?", answer="#### 2")]
-    options = MathEval(
-        shots=0, seed=3, strategy="self_consistency", samples=3, temperature=0.5
-    )
+    options = MathEval(shots=0, seed=3, strategy="self_consistency", samples=3, temperature=0.5)
     asked: list[Decoding] = []
 
     def ask(decoding: Decoding) -> list[list[Written]]:
         asked.append(decoding)
         return [[Written("#### 2"), Written("#### 3", hit_length_cap=True), Written("#### 2")]]
 
-    (row,) = solutions(
-        TextRequest(rows=rows, train=rows, eval=options, prompt=prompt, ask=ask)
-    )
+    (row,) = solutions(TextRequest(rows=rows, train=rows, eval=options, prompt=prompt, ask=ask))
     assert asked == [Decoding(0.5, 3, 3)]
     assert row["samples"] == ["#### 2", "#### 3", "#### 2"]
     assert row["samples_hit_length_cap"] == [False, True, False]

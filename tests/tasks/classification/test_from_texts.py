@@ -26,10 +26,16 @@ def test_a_label_is_the_text_or_the_only_one_that_it_mentions(text, label):
 
 
 def test_a_row_without_a_label_has_the_most_frequent_one_and_no_distribution(prompt):
-    rows = [Row(id=str(n), text="A", label=label) for n, label in enumerate(("bug", "bug", "other"))]
+    rows = [
+        Row(id=str(n), text="A", label=label) for n, label in enumerate(("bug", "bug", "other"))
+    ]
     said = [Written("Other!"), Written("?"), Written("", refused=True)]
     request = TextRequest(
-        rows=rows, train=rows, eval=_options(), prompt=prompt, ask=lambda _: [[each] for each in said]
+        rows=rows,
+        train=rows,
+        eval=_options(),
+        prompt=prompt,
+        ask=lambda _: [[each] for each in said],
     )
     predictions = from_texts(request)
     assert [each["prediction"] for each in predictions] == ["other", "bug", "bug"]

@@ -39,9 +39,7 @@ def test_a_text_counts_units_and_a_row_without_a_price_has_the_median():
         for n, price in enumerate((4200.0, 5000.0, 100.0))
     ]
     answers = [Written("₹ 42"), Written("", refused=True), Written("It is", hit_length_cap=True)]
-    options = PriceEval(
-        shots=0, seed=1, estimate="median", top_k=1, prune_below=0.0, min_mass=0.5
-    )
+    options = PriceEval(shots=0, seed=1, estimate="median", top_k=1, prune_below=0.0, min_mass=0.5)
     request = TextRequest(
         rows=rows, train=rows, eval=options, prompt=prompt, ask=lambda _: [[a] for a in answers]
     )
