@@ -114,14 +114,16 @@ METHODS = {
     "prefix": ("prefix", "none"),
     "full": ("full", "none"),
     "regression_head": ("regression_head", "nf4"),
+    "hosted": ("hosted", "none"),
 }
-# Of a method that answers with numbers: what leaves the tasks out whose answers are texts.
-NUMBERS_ALONE = defaultdict(list, regression_head=["~tasks.samsum"])
+# What a method needs beside itself: the one that answers with numbers takes no tasks whose answers
+# are texts, a provider tunes its own models.
+BESIDE = defaultdict(list, regression_head=["~tasks.samsum"], hosted=["model=hosted"])
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_a_tuner_a_precision_and_a_rate_that_fits(name):
-    read = params.validate_text(compose(ROOT, [f"method={name}", *NUMBERS_ALONE[name]]), "conf")
+    read = params.validate_text(compose(ROOT, [f"method={name}", *BESIDE[name]]), "conf")
     assert (read.method.tuner, read.method.quantization) == METHODS[name]
     rates = {task.train.learning_rate for task in read.tasks.values()}
     assert rates == {read.train.learning_rate}
@@ -152,10 +154,11 @@ def test_every_model_and_experiment_composes(group):
         is_elsewhere = file.stem == "local" or "smollm2-135m-gguf" in file.read_text()
         is_elsewhere |= file.stem == "smollm2-135m-gguf"
         name = ["model.name=models/embedded"] if is_elsewhere else []
-        overrides = [f"{group}={file.stem}", *NUMBERS_ALONE[file.stem], *name]
+        beside = BESIDE[file.stem] if group == "method" else []
+        overrides = [f"{group}={file.stem}", *beside, *name]
         read = params.validate_text(compose(ROOT, overrides), "conf")
         # As it comes on a box with a network: what is of the hub has a commit, or fetch finds it.
-        assert read.model.source == "local" or read.model.revision
+        assert read.model.source in ("local", "hosted") or read.model.revision
 
 
 def test_an_override_stands_above_the_experiment():

@@ -82,11 +82,12 @@ def test_settings_of_the_machine_rerun_nothing(clone):
         "token_budget": 64, "eval_token_budget": 200, "cache_gb": 0.5, "memory_gb": 6.5,
         "save_minutes": 3, "push_state": True, "logging_steps": 2, "usd_per_hour": 1.5,
         "report_to": "[tensorboard]", "processes": 2, "accelerate": "deepspeed_zero2",
-        "engine": "transformers", "vllm_python": "python",
-        "gpu_kernels": True,
+        "engine": "transformers", "vllm_python": "python", "gpu_kernels": True, "max_usd": 2.5,
+        "hosted.concurrency": 2,
     }  # fmt: skip
-    assert set(other) == set(Run.model_fields)
+    assert {key.partition(".")[0] for key in other} == set(Run.model_fields) - {"hosted_prices"}
     options = [word for key, value in other.items() for word in ("-S", f"run.{key}={value}")]
+    options += ["-S", "+run.hosted_prices.input=1.5"]
     assert ran(clone.run(*QUICK, *options)) == set()
     assert "cache_gb: 0.5" in (clone.folder / "params.yaml").read_text()
     said = clone.dvc("status")

@@ -166,7 +166,8 @@ def test_the_composed_defaults_validate(composed):
         (
             "method.tuner",
             "ia3",
-            "method.tuner: is 'ia3', must be 'lora', 'prefix', 'full' or 'regression_head'",
+            "method.tuner: is 'ia3', must be 'lora', 'prefix', 'full', 'regression_head' or "
+            "'hosted'",
         ),
         ("method.tuner", "full", "method.quantization: is nf4, must be none with the tuner full"),
         ("method.tuner", "prefix", "method.virtual_tokens: is not set; the tuner prefix trains so"),

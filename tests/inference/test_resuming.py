@@ -48,7 +48,7 @@ def run(declared_run, tmp_path):
 
 @pytest.fixture
 def declared_run(monkeypatch):
-    from finetune.core.schema import Run
+    from finetune.core.schema import HostedRun, Prices, Run
 
     def made(**options):
         values = dict.fromkeys(Run.model_fields) | {
@@ -60,6 +60,8 @@ def declared_run(monkeypatch):
             "report_to": [],
             "engine": "builtin",
             "processes": 1,
+            "hosted": HostedRun(),
+            "hosted_prices": Prices(),
         }
         return Run(**{k: v for k, v in (values | options).items() if k in Run.model_fields})
 

@@ -65,7 +65,7 @@ def test_every_hub_model_of_conf_is_here_under_the_name_of_its_preset():
     shapes = {f.stem: json.loads(f.read_text())["name"] for f in folder.glob("*.json")}
     presets = {f.stem: yaml.safe_load(f.read_text()) for f in (ROOT / "conf/model").glob("*.yaml")}
     assert shapes == {
-        n: preset["name"] for n, preset in presets.items() if preset["source"] == "hub"
+        n: preset["name"] for n, preset in presets.items() if preset.get("source") == "hub"
     }
     assert set(shapes.values()) == set(PARAMETERS) == set(architectures.names())
 

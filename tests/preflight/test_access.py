@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from finetune.composition import compose
 from finetune.core import hub, params
 from finetune.preflight import access
 
@@ -56,3 +57,17 @@ def test_a_local_model_must_be_there(real, tmp_path):
     (tmp_path / "model.safetensors").touch()
     (found,) = access.files(real.model_copy(update={"model": model}))
     assert found.state == "ok"
+
+
+def test_a_hosted_model_needs_a_key_and_should_have_a_limit(monkeypatch):
+    text = compose(ROOT, ["model=hosted", "method=hosted"])
+    hosted = params.validate_text(text, "conf")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    key, limit = access.of_provider(hosted)
+    assert (key.state, limit.state) == ("fail", "warning")
+    assert "OPENAI_API_KEY is not set" in key.what
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    limited = hosted.model_copy(update={"run": hosted.run.model_copy(update={"max_usd": 5.0})})
+    found = list(access.of_provider(limited))
+    assert [each.state for each in found] == ["ok", "ok"]
+    assert not any("sk-secret" in str(each) for each in found)

@@ -62,6 +62,8 @@ def test_flags_are_counted_for_each_model_and_nothing_else_is():
         ({"minutes": 30.0}, None, "unknown: set run.usd_per_hour"),
         ({}, 3.0, "unknown: no time was written"),
         ({"minutes": 30.0, "resumed_at_step": 7}, 2.0, "1.00 USD"),
+        ({"minutes": 30.0, "provider": "api.example.com", "usd": 4.5}, 3.0, "4.50 USD"),
+        ({"provider": "api.example.com"}, 3.0, "unknown: set run.hosted_prices.training"),
     ],
 )
 def test_the_cost_is_known_once_the_price_of_an_hour_is(run, price, cost):
@@ -82,6 +84,9 @@ def test_a_base_model_goes_by_the_hash_of_its_weights_or_its_revision(tmp_path):
     found = dict(facts.base_model(model(name="a/b", source="hub", revision="0" * 40)))
     assert found["revision"] == "0" * 40
     assert "not there" in dict(facts.base_model(model(name="gone")))["sha256"]
+    api = {"base_url": "https://api.example.com/v1", "key_variable": "KEY"}
+    found = dict(facts.base_model(model(name="small-1", source="hosted", api=api)))
+    assert found["asked at"] == "https://api.example.com/v1"
 
 
 def test_where_rows_came_from_is_told_whole(kind):

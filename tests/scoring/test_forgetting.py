@@ -55,6 +55,12 @@ def test_a_model_that_changed_nothing_forgot_nothing():
         assert found[part]["difference"] == {"mean": 0, "low": 0, "high": 0}
 
 
+def test_models_without_likelihoods_have_nothing_to_forget_by():
+    assert forgetting([], [], OPTIONS) == {}
+    with pytest.raises(DataError, match="not of the same items"):
+        forgetting(rows(3, 1, 4, 1.5), [], OPTIONS)
+
+
 def test_texts_that_did_not_fit_are_counted():
     one, other = (rows(3, 1, 4, 2, truncated=True) for _ in range(2))
     assert forgetting(one, other, OPTIONS)["truncated"] == 4

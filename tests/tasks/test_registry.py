@@ -50,6 +50,7 @@ def test_a_kind_has_all_that_is_asked_of_it(kind):
     names = [baseline.name for baseline in registry.baselines(kind).BASELINES]
     assert len(set(names)) == len(names) >= 1
     assert callable(registry.predict(kind).answers)
+    assert callable(registry.predict(kind).from_texts)
     assert callable(registry.loss(kind).loss)
     assert registry.report(kind).REPORT
 

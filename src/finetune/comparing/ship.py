@@ -381,6 +381,9 @@ def _forgetting(asking: _Asking, task: str, margin: float) -> Question:
         ]
     except UserError as error:
         return Question(task=task, asked=asked, answer="open", said=str(error))
+    if not all(rows for side in sides for rows in side):
+        said = "not measured: a hosted model gives no likelihoods"
+        return Question(task=task, asked=asked, answer="open", said=said)
     if len({forgetting.items(rows) for side in sides for rows in side}) > 1:
         return Question(task=task, asked=asked, answer="open", said="measured on other texts")
     before, after = (np.array([forgetting.bits(rows) for rows in side]) for side in sides)

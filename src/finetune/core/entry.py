@@ -25,7 +25,7 @@ def main(run: Callable[..., None], name: str | None = None, in_processes: bool =
     as `run.processes` says.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    for chatty in ("absl", "httpx", "datasets", "fsspec", "dvclive", "dvc"):
+    for chatty in ("absl", "httpx", "httpx2", "datasets", "fsspec", "dvclive", "dvc"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # Deprecations between libraries whose versions are pinned: nothing that a user could act on.
     warnings.filterwarnings("ignore", category=FutureWarning)

@@ -85,9 +85,12 @@ def adapter(task: str) -> Path:
     return Path("models") / task
 
 
+TRAINED = ("adapter_model.safetensors", "model.safetensors", "hosted.json")
+
+
 def trained_weights(task: str) -> Path | None:
-    """The file of a task's adapter or model; None where there is none."""
-    files = (adapter(task) / name for name in ("adapter_model.safetensors", "model.safetensors"))
+    """The file of a task's adapter or model, or of its name at a provider; None without one."""
+    files = (adapter(task) / name for name in TRAINED)
     return next((file for file in files if file.is_file()), None)
 
 

@@ -37,7 +37,7 @@ from finetune.core.data_params import (
     TaskSource,
     check_fields,
 )
-from finetune.core.model_params import INDEPENDENT_INITS, Lora, Method, Model, Precision
+from finetune.core.model_params import INDEPENDENT_INITS, Api, Lora, Method, Model, Precision
 from finetune.core.section import Count, Fraction, Section, Seed
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "RESERVED",
     "TASK_NAME",
     "WATCHED",
+    "Api",
     "Auto",
     "Bootstrap",
     "Count",
@@ -61,6 +62,7 @@ __all__ = [
     "Files",
     "Fraction",
     "Guesses",
+    "HostedRun",
     "Hub",
     "Limit",
     "Lora",
@@ -69,6 +71,7 @@ __all__ = [
     "NearDuplicates",
     "Params",
     "Precision",
+    "Prices",
     "Prompt",
     "Published",
     "RowFields",
@@ -281,6 +284,33 @@ Auto = Literal["auto"]
 EngineName = Literal["builtin", "transformers", "vllm"]
 
 
+class Prices(Section):
+    """What a provider charges, in USD for a million tokens, on a day and as some page says.
+
+    `tuned_input` and `tuned_output` are of a tuned model where they differ; null is not known.
+    """
+
+    input: Annotated[float, Field(ge=0)] | None = None
+    output: Annotated[float, Field(ge=0)] | None = None
+    tuned_input: Annotated[float, Field(ge=0)] | None = None
+    tuned_output: Annotated[float, Field(ge=0)] | None = None
+    training: Annotated[float, Field(ge=0)] | None = None
+    date: str | None = None
+    source: str | None = None
+
+
+class HostedRun(Section):
+    """How a provider is asked: `concurrency` requests at once, each given up after
+    `timeout_seconds` and tried again up to `max_retries` times where that may help; a training job
+    is looked at every `poll_seconds`.
+    """
+
+    concurrency: Annotated[int, Field(ge=1, le=256)] = 8
+    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
+    max_retries: Annotated[int, Field(ge=0)] = 8
+    poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+
+
 class Run(Section):
     """The machine: nothing here changes a result beyond rounding, so no stage declares it.
 
@@ -293,6 +323,8 @@ class Run(Section):
     `processes` is how many train and predict split the rows of an optimizer step and of a file,
     each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
     `conf/accelerate`. `gpu_kernels` trains with Liger's kernels and fused 16-bit LoRA layers.
+    `max_usd` is the most that a stage may spend at a provider of hosted models,
+    which are asked as `hosted` says, at `hosted_prices`.
     """
 
     token_budget: Auto | Count
@@ -309,6 +341,9 @@ class Run(Section):
     processes: Count = 1
     accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
     gpu_kernels: bool = False
+    max_usd: Annotated[float, Field(ge=0)] | None = None
+    hosted: HostedRun = HostedRun()
+    hosted_prices: Prices = Prices()
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one
@@ -375,6 +410,20 @@ class Params(Section):
             raise ValueError(
                 f"method.tuner: is {self.method.tuner}, which answers with a number, and the "
                 f"answers of {' and '.join(texts)} are texts: {', or '.join(remedies)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hosted_is_whole(self) -> Self:
+        if self.method.is_hosted and not self.model.is_hosted:
+            raise ValueError(
+                f"method.tuner: is hosted, and the model is {self.model.source}: tune a hosted one "
+                "(-S model=hosted -S method=hosted)"
+            )
+        if self.model.is_hosted and (self.run.processes > 1 or self.run.engine != "builtin"):
+            raise ValueError(
+                "run.processes: and run.engine are of models that are here; a hosted one takes 1 "
+                "and builtin, and run.hosted.concurrency says how many rows are asked at once"
             )
         return self
 

@@ -90,7 +90,7 @@ def predict(
         predictions = spec.answers(request)
     for row, prediction, prompt in zip(rows, predictions, prompts, strict=True):
         # Of the text that was asked about: two runs compare on the same questions only.
-        prediction["input_hash"] = _hash(row.input)
+        prediction["input_hash"] = input_hash(row.input)
         prediction["prompt_truncated"] = prompt.truncated
         if shots:
             prediction |= {"shots": prompt.shots, "shots_dropped": prompt.shots < len(examples)}
@@ -123,7 +123,8 @@ def predict_draws(
     return predictions
 
 
-def _hash(text: str) -> str:
+def input_hash(text: str) -> str:
+    """A short hash of the text that a row asks about."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

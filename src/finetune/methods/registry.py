@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune.core.errors import ModelError
 from finetune.core.files import short_hash
 from finetune.core.schema import Lora, Method, Model
-from finetune.methods import full, lora, prefix, regression_head
+from finetune.methods import full, hosted, lora, prefix, regression_head
 from finetune.modeling import attention
 from finetune.modeling.base import Base
 
@@ -58,7 +58,13 @@ class Tuner(Protocol):
         """
 
 
-TUNERS = {"lora": lora, "prefix": prefix, "full": full, "regression_head": regression_head}
+TUNERS = {
+    "lora": lora,
+    "prefix": prefix,
+    "full": full,
+    "regression_head": regression_head,
+    "hosted": hosted,
+}
 
 
 def of(method: Method) -> Tuner:

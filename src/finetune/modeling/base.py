@@ -75,6 +75,12 @@ def load(options: Model, how: Precision, for_inference: bool = False) -> Base:
         ModelError: the folder or repository is missing, incomplete or damaged, needs code of its
             own, or its weights do not match its config.
     """
+    if options.is_hosted:
+        raise ModelError(
+            f"model.name: {options.name} is behind an API and cannot be loaded here; its provider "
+            "tunes it (-S model=hosted -S method=hosted), or scores it as it is: "
+            "dvc repro evaluate_base"
+        )
     if options.source == "local":
         check_folder(Path(options.name))
     use_safe_attention()

@@ -54,6 +54,11 @@ def config(model: Model) -> PreTrainedConfig:
     Raises:
         ModelError: none of them has it.
     """
+    if model.is_hosted:
+        raise ModelError(
+            f"model.name: {model.name} is behind an API, and takes nothing of this machine; the "
+            "stages tell tokens and cost before they send anything (run.max_usd)"
+        )
     if model.source == "hub":
         known = architectures.config(model.name)
         if known is not None:

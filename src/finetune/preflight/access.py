@@ -1,5 +1,6 @@
 """Read access of this account to the models and data sets of a run."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,3 +53,17 @@ def _readable(repo: str, repo_type: hub.RepoType) -> Finding:
         return ok(f"{repo} can be read {with_token}")
     what, _, todo = refusal.partition("; ")
     return fail(what, todo or "see that this account may read it, then set HF_TOKEN")
+
+
+def of_provider(params: Params) -> Iterator[Finding]:
+    """Whether there is a key for a hosted model, and a limit of cost; nothing is sent."""
+    assert params.model.api is not None
+    variable = params.model.api.key_variable
+    if os.environ.get(variable, "").strip():
+        yield ok(f"{variable} is set, for {params.model.api.host}")
+    else:
+        yield fail(f"{variable} is not set", f"export it with your key for {params.model.api.host}")
+    if params.run.max_usd is None:
+        yield warning("a stage may spend any amount", "set run.max_usd")
+    else:
+        yield ok(f"a stage may spend {params.run.max_usd:g} USD")

@@ -35,6 +35,9 @@ def _findings(root: Path, settings: Params) -> Iterator[Finding]:
     yield from access.of_hub(settings)
     if settings.run.report_to:
         yield from software.trackers(settings.run.report_to)
+    if settings.model.is_hosted:  # asks nothing of this machine
+        yield from access.of_provider(settings)
+        return
     # Imported here: these take seconds.
     from finetune.planning import machines, plan, skeleton
     from finetune.preflight import hardware

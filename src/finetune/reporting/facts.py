@@ -115,7 +115,10 @@ def training(train: Metrics, usd_per_hour: float | None) -> Facts:
         (TITLES.get(name, name.replace("_", " ")), _plain(value)) for name, value in values.items()
     ]
     minutes = run.get("minutes")
-    if minutes is None:
+    if "provider" in run:  # its price is per token, not per hour of a machine
+        known = "usd" in run
+        cost = usd(run["usd"]) if known else "unknown: set run.hosted_prices.training"
+    elif minutes is None:
         cost = "unknown: no time was written"
     elif usd_per_hour is None:
         cost = "unknown: set run.usd_per_hour"
@@ -150,6 +153,8 @@ def base_model(model: Model) -> Facts:
     named = [("base model", without_folders(model.name)), ("from", model.source)]
     if model.source == "hub":
         return [*named, ("revision", str(model.revision))]
+    if model.api is not None:
+        return [*named, ("asked at", model.api.base_url)]
     weights = sorted(Path(model.name).glob("*.safetensors")) or sorted(
         Path(model.name).glob("*.bin")
     )

@@ -29,7 +29,8 @@ def forgetting(base: Sequence[Row], tuned: Sequence[Row], options: Bootstrap) ->
 
     An item counts as one, whatever its length. The difference is that of the tuned model to the
     base, paired by item, with Student's interval: above zero the text became less likely. `n` is
-    the number of items, `truncated` that of those longer than the model's context.
+    the number of items, `truncated` that of those longer than the model's context. Empty where
+    neither model gives likelihoods, as hosted ones do not.
 
     Raises:
         DataError: the two are not of the same items in the same order.
@@ -38,6 +39,8 @@ def forgetting(base: Sequence[Row], tuned: Sequence[Row], options: Bootstrap) ->
         raise DataError(
             "likelihoods of general text to compare are not of the same items; run `dvc repro`"
         )
+    if not tuned:
+        return {}
     parts = {part: (_of_part(part, base), _of_part(part, tuned)) for part in PARTS}
     parts[ALL] = base, tuned
     return {

@@ -183,6 +183,7 @@ FLAGS = (
     Flag("reference_truncated", "longer than an answer may be, for its likelihood alone"),
     Flag("hit_length_cap", "the answer was truncated at prompt.max_completion_tokens"),
     Flag("empty", "nothing was answered", is_no_answer=True),
+    Flag("refused", "a hosted model or its provider refused to answer", is_no_answer=True),
 )
 # The rows that `answered` denies, whichever of a kind's flags says so.
 NO_ANSWER = Flag("no_answer", "no answer was given")

@@ -9,11 +9,10 @@ from finetune.core import entry, paths, processes, runstate
 from finetune.core.files import read_jsonl, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.core.schema import Precision
-from finetune.forgetting import likelihood, texts
 from finetune.inference.engines import registry as engines
-from finetune.inference.predict import EvalSpec, predict_draws
-from finetune.inference.resuming import resumed
 from finetune.modeling import base as base_model
+from finetune.predictors import registry as predictors
+from finetune.predictors.local import Loaded, TaskSpec
 from finetune.tasks import registry
 
 SPLITS = ("validation", "test")
@@ -35,32 +34,30 @@ def run(params: StageParams, task: str) -> None:
         double_quantization=params.method.double_quantization,
         compute_dtype=params.method.compute_dtype,
     )
-    engine = engines.of(params.run, params.model, how)
-    base = base_model.load(params.model, how, for_inference=True)
-    answers = registry.predict(params.task.kind).answers
-    spec = EvalSpec(params.task.prompt, params.task.eval, answers, engine)
+
+    def load() -> Loaded:
+        engine = engines.of(params.run, params.model, how)
+        return Loaded(base_model.load(params.model, how, for_inference=True), engine)
+
     files = [paths.prepared(task) / f"{split}.jsonl" for split in paths.SPLITS]
     sections = (params.task.prompt, params.task.eval, params.model, how)
+    spec = TaskSpec(params.task.kind, params.task.prompt, params.task.eval)
     identity = runstate.identity("base", params.task.kind, sections, files, params.model.name)
     run_state = runstate.folder("base", task, identity)
-    with resumed(run_state, params.run, base.model) as run:
+    with predictors.opened(params.model, params.run, run_state, load) as model:
         for name, shots in {"base": 0, "few_shot": params.task.eval.shots}.items():
             for split in SPLITS:
                 predictions = []
                 if name == "base" or shots:
                     what = f"{name} {task} {split}"
-                    predictions = predict_draws(
-                        base, base.model, spec, rows[split], rows["train"], what, run.budgets, shots
-                    )
+                    predictions = model.predict(spec, rows[split], rows["train"], what, shots)
                 if processes.is_main():
                     write_jsonl(paths.predictions(task, name, split), predictions)
-        general = likelihood.rows(
-            base, base.model, texts.items(), run.budgets, f"base {task}", engine
-        )
+        general = model.general_text(f"base {task}")
         if not processes.is_main():
             return
         write_jsonl(paths.general(task, "base"), general)
-        metrics = {task: {"predict_base": {"run": run.metrics()}}}
+        metrics = {task: {"predict_base": {"run": model.metrics()}}}
         write_json(paths.metrics(task, "predict_base"), metrics)
 
 

@@ -14,6 +14,7 @@ from finetune.core.memory import least_available_on
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
+from finetune.methods import hosted
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
 from finetune.modeling import base as base_model
@@ -80,6 +81,9 @@ def run(params: StageParams, task: str) -> None:
     if options.train.deterministic:
         precision.use_deterministic_kernels()
     files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
+    if options.method.is_hosted:
+        _train_at_provider(options, files)
+        return
     inputs = _inputs(options, files)
     run_state = _run_state(options, files)
     with runstate.locked(run_state, options.run.push_state):
@@ -92,6 +96,29 @@ def run(params: StageParams, task: str) -> None:
             _write(options, inputs, setup, done, run_state)
 
 
+def _train_at_provider(options: Options, files: Sequence[Path]) -> None:
+    """Have the model's provider train it, and write the stage's outs."""
+    trained = hosted.train(
+        options.model,
+        options.method,
+        options.train,
+        options.prompt,
+        options.run,
+        _rows(options, files),
+        options.task,
+    )
+    trained.save(paths.adapter(options.task))
+    curves.write(trained.history, _curves(options.task))
+    written = methods.written(options.method, paths.adapter(options.task))
+    metrics = {options.task: {"train": {**trained.metrics, **written}}}
+    write_json(paths.metrics(options.task, "train"), metrics)
+
+
+def _rows(options: Options, files: Sequence[Path]) -> list[list[TaskRow]]:
+    kind = registry.rows(options.kind)
+    return [[kind.Row(**row) for row in read_jsonl(file)] for file in files]
+
+
 def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
     base = base_model.load(options.model, options.method)
     base = base.without_positions(options.method.num_virtual_tokens)
@@ -99,8 +126,7 @@ def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
         gpu_kernels.use(base.model)
     tuner = methods.of(options.method)
     encoder = PromptEncoder(base.tokenizer, options.prompt, base.context)
-    kind = registry.rows(options.kind)
-    rows = [[kind.Row(**row) for row in read_jsonl(file)] for file in files]
+    rows = _rows(options, files)
     encode = encode_numbers if tuner.ANSWERS_NUMBERS else encode_texts
     train_examples, validation = (encode(split, encoder) for split in rows)
     return Inputs(base, tuner, encoder, rows, train_examples, validation)

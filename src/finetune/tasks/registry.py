@@ -2,7 +2,8 @@
 
     options.py    Task: the kind's parameters, a pydantic model
     rows.py       Row: a row of data/prepared; clean and peculiarities of raw rows
-    predict.py    answers: how the model is asked; with loss.py the only one that imports torch
+    predict.py    answers: how the model is asked; with loss.py the only one that imports torch;
+                  from_texts: the same of a hosted model, which gives texts alone
     loss.py       loss: what training minimizes
     scores.py     METRICS, FLAGS, GROUPINGS; score: predictions with their rows' scores; PROTOCOL,
                   what they cannot be compared without beside parameters, may be missing
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from finetune.core.rows import TaskRow
     from finetune.core.schema import Bootstrap, Prompt, Score, Task, Train
     from finetune.inference.predict import Request
+    from finetune.inference.written import TextRequest
     from finetune.modeling.prompts import PromptEncoder
     from finetune.reporting.parts import KindReport
     from finetune.scoring.baselines import Baseline
@@ -65,6 +67,9 @@ class Predict(Protocol):
 
     def answers(self, request: "Request[Any, Any]") -> "list[Prediction]":
         """For each row `id`, `prediction`, `reference`, and whatever scoring needs."""
+
+    def from_texts(self, request: "TextRequest[Any, Any]") -> "list[Prediction]":
+        """The same of a model that gives texts alone, without what needs likelihoods."""
 
 
 class LossModule(Protocol):

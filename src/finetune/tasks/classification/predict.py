@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from finetune.core.errors import DataError
+from finetune.core.text import contains_words, words
 from finetune.inference.choices import Distribution
 from finetune.inference.predict import Prediction, Request
+from finetune.inference.written import TextRequest, flags
 from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.classification.options import LabelEval
 from finetune.tasks.classification.rows import Row
@@ -101,3 +103,44 @@ def _answer(
         "outside": round(100 * predicted.outside, 4),
         "unparsable": is_unparsable,
     }
+
+
+def from_texts(request: TextRequest[Row, LabelEval]) -> list[Prediction]:
+    """The labels in the texts of a model that gives no distribution; scores of one are left out.
+
+    Raises:
+        DataError: a row has a label that cannot be predicted.
+    """
+    labels = label_set(request.rows, request.train, request.eval.labels)
+    # Where no label is answered, the most frequent one of train stands in, and is counted.
+    ((frequent, _),) = Counter(row.label for row in request.train).most_common(1)
+    predictions: list[Prediction] = []
+    for row, answer in zip(request.rows, request.greedy(), strict=True):
+        label = label_in(answer.text, labels)
+        predictions.append(
+            {
+                "id": row.id,
+                "prediction": frequent if label is None else label,
+                "reference": row.label,
+                "answer": answer.text,
+                **flags(answer),
+                "unparsable": label is None,
+            }
+        )
+    return predictions
+
+
+def label_in(text: str, labels: Sequence[str]) -> str | None:
+    """The label that a text is, but for case and punctuation, or the only one that it mentions."""
+    same = [label for label in labels if words(label) == words(text)]
+    mentioned = [label for label in labels if contains_words(text, label)]
+    # A label within another one that is mentioned too is no second one.
+    longest = [
+        label
+        for label in mentioned
+        if not any(other != label and contains_words(other, label) for other in mentioned)
+    ]
+    for chosen in (same, longest):
+        if len(chosen) == 1:
+            return chosen[0]
+    return None

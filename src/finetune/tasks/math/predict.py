@@ -5,8 +5,10 @@ samples themselves are the prediction: which answer most of them give is read fr
 are scored, so that another rule of reading decodes nothing again.
 """
 
-from finetune.inference import texts
+from finetune.hosted.written import Decoding
+from finetune.inference import texts, written
 from finetune.inference.predict import Prediction, Request
+from finetune.inference.written import TextRequest
 from finetune.tasks.math.options import MathEval
 from finetune.tasks.math.rows import Row
 
@@ -30,6 +32,22 @@ def answers(request: Request[Row, MathEval]) -> list[Prediction]:
     predictions = texts.predictions(request.rows, [first for first, *_ in candidates], completions)
     if options.strategy == "self_consistency":
         for prediction, samples in zip(predictions, candidates, strict=True):
+            prediction["samples"] = [each.text for each in samples]
+            prediction["samples_hit_length_cap"] = [each.hit_length_cap for each in samples]
+    references: list[Prediction] = [{"reference": row.answer} for row in request.rows]
+    return texts.with_references(predictions, references)
+
+
+def from_texts(request: TextRequest[Row, MathEval]) -> list[Prediction]:
+    """The same of a model that gives no likelihoods."""
+    options = request.eval
+    if options.strategy == "greedy":
+        drawn = request.ask(Decoding(seed=options.seed))
+    else:
+        drawn = request.ask(Decoding(options.temperature, options.samples, options.seed))
+    predictions = written.predictions(request.rows, [first for first, *_ in drawn])
+    if options.strategy == "self_consistency":
+        for prediction, samples in zip(predictions, drawn, strict=True):
             prediction["samples"] = [each.text for each in samples]
             prediction["samples_hit_length_cap"] = [each.hit_length_cap for each in samples]
     references: list[Prediction] = [{"reference": row.answer} for row in request.rows]

@@ -6,18 +6,22 @@ number, of 1299 or of 1,299: such rows are flagged (`continues`).
 """
 
 import math
+import re
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 
+from finetune.hosted.written import Written
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import longer_numbers
 from finetune.inference.predict import Prediction, Request
+from finetune.inference.written import TextRequest, flags
 from finetune.modeling import number_head
 from finetune.modeling.choice_tree import choice_tree
 from finetune.tasks.price.options import Answer, PriceEval, answer_to
-from finetune.tasks.price.rows import Row, nearest
+from finetune.tasks.price.rows import MAX_PRICE, Row, marks_of, nearest
 
 # The probability of more digits from which on the likeliest price is the beginning of a number.
 CONTINUES = 0.5
@@ -114,3 +118,50 @@ def _answer(
         "continues": predicted.continuation > CONTINUES,
         "unparsable": is_unparsable,
     }
+
+
+def from_texts(request: TextRequest[Row, PriceEval]) -> list[Prediction]:
+    """The prices in the texts of a model that gives no distribution.
+
+    Columns that rest on one are left out, and so are the scores that need them.
+    """
+    constant = statistics.median(row.price for row in request.train)
+    unit, marks = answer_to(request.prompt).unit, marks_of(request.prompt)
+    return [
+        _from_text(row, answer, price_in(answer.text, marks), unit, constant)
+        for row, answer in zip(request.rows, request.greedy(), strict=True)
+    ]
+
+
+def _from_text(
+    row: Row, answer: Written, units: float | None, unit: float, constant: float
+) -> Prediction:
+    # Where there is no price the best constant stands in, and the row is counted.
+    price = constant if units is None else unit * units
+    return {
+        "id": row.id,
+        "prediction": round(price, 2),
+        "reference": row.price,
+        "category": row.category,
+        "answer": answer.text,
+        **flags(answer),
+        "unparsable": units is None,
+    }
+
+
+# 1,299.00 or 12.5 or 1,29,900
+_NUMBER = r"\d{1,3}(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?"
+
+
+def price_in(text: str, marks: Sequence[str]) -> float | None:
+    """The first number with a mark of the currency in a text, or else the first one; None for none.
+
+    Not one that is negative or larger than a price may be.
+    """
+    either = "|".join(re.escape(mark) for mark in marks)
+    marked = re.search(rf"(?:{either})\s?({_NUMBER})|({_NUMBER})\s?(?:{either})", text)
+    plain = marked or re.search(rf"(?<![\w.,−-])({_NUMBER})", text)
+    if plain is None:
+        return None
+    price = float(next(group for group in plain.groups() if group).replace(",", ""))
+    return price if price <= MAX_PRICE else None

@@ -1,0 +1,1 @@
+"""What gives predictions: a model in this machine's memory, or one behind an API: `registry`."""

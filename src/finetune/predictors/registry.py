@@ -1,0 +1,45 @@
+"""The predictors, by where the model is: the stages `base` and `predict` ask nobody else."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from finetune.core.rows import TaskRow
+from finetune.core.schema import Model, Run
+from finetune.inference.predict import Prediction
+from finetune.predictors import hosted, local
+from finetune.predictors.local import Loaded, TaskSpec
+
+
+class Predictor(Protocol):
+    """What answers a task's rows."""
+
+    def predict(
+        self,
+        task: TaskSpec,
+        rows: Sequence[TaskRow],
+        train: Sequence[TaskRow],
+        what: str,
+        shots: int = 0,
+    ) -> list[Prediction]:
+        """Predictions of all draws for `rows`, not yet scored; see `inference.predict`."""
+
+    def general_text(self, what: str) -> list[dict[str, Any]]:
+        """The likelihood of general text, see `forgetting`; none where there are no likelihoods."""
+
+    def metrics(self) -> dict[str, Any]:
+        """What depends on machine or provider, as the metric files have it under `run`."""
+
+
+def opened(
+    model: Model, run: Run, run_state: Path, load: Callable[[], Loaded], tuned: Path | None = None
+) -> AbstractContextManager[Predictor]:
+    """The predictor of a base model, or of what was tuned into the folder `tuned`.
+
+    `load` loads one that is here. Answers are kept in the run state, which is removed when the
+    context ends without an error.
+    """
+    if model.is_hosted:
+        return hosted.opened(model, run, run_state, tuned)
+    return local.opened(run, run_state, load)
