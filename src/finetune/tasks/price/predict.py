@@ -25,13 +25,18 @@ CONTINUES = 0.5
 
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     """The point estimate that `eval.estimate` names, and how good the distribution is."""
-    with number_head.answering(request.model) as has_head:
-        predicted = _from_head(request) if has_head else _from_tokens(request)
+    predicted = predicted_distributions(request)
     constant = statistics.median(row.price for row in request.train)
     return [
         _answer(row, distribution, constant, request.eval, answer_to(request.encoder.prompt))
         for row, distribution in zip(request.rows, predicted, strict=True)
     ]
+
+
+def predicted_distributions(request: Request[Row, PriceEval]) -> list[Distribution]:
+    """Of each row the distribution over prices, by the model's head if it has one."""
+    with number_head.answering(request.model) as has_head:
+        return _from_head(request) if has_head else _from_tokens(request)
 
 
 def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
