@@ -15,9 +15,8 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
-from finetune.core import params, paths
+from finetune.core import params
 from finetune.core.errors import UserError
-from finetune.core.schema import Params
 from finetune.serving import app, keys, models
 from finetune.serving.answering import TEXT, TYPED, Answering
 from finetune.serving.batching import Batcher, Job
@@ -25,7 +24,7 @@ from finetune.serving.decoding import TextRequest
 from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
-from finetune.serving.models import Served, Source
+from finetune.serving.models import Served
 
 KEYS = Path("serving_keys.json")
 # Connections at once, beyond which uvicorn itself answers with 503: for each request that may wait
@@ -54,10 +53,10 @@ def run(root: Path, options: Options) -> int:
     """Serve until SIGTERM or Ctrl-C; what is under way is answered first."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     settings = params.read(root / "params.yaml")
-    asked = sources(root, settings, options.tasks, options.adapters)
+    asked = models.sources(root, settings, options.tasks, options.adapters)
     opened = _keys(root, options)
     with _bound(options.host, options.port) as sock:
-        loaded = models.load(settings, root, asked)
+        loaded = models.load(settings, asked)
         metrics = Metrics()
         batcher = Batcher(Answering(loaded), options.limits, metrics)
         batcher.start()
@@ -92,31 +91,6 @@ def limits(**given: float | None) -> Limits:
             raise UserError(f"--max-{name}: is {value:g}, must be above 0")
     changed = {name: value for name, value in given.items() if value is not None}
     return replace(Limits(), **cast(Any, changed))
-
-
-def sources(
-    root: Path, settings: Params, tasks: Sequence[str], further: Sequence[str]
-) -> list[Source]:
-    """What to serve: the tuned model of each task, or of those named, and further adapters.
-
-    Raises:
-        UserError: a task is unknown, or a name is taken or malformed.
-    """
-    for task in tasks:
-        if task not in settings.tasks:
-            raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
-    found = [Source(task, task, root / paths.adapter(task)) for task in tasks or settings.tasks]
-    for text in further:
-        name, _, rest = text.partition("=")
-        task, _, folder = rest.partition(":")
-        if not (name and task and folder):
-            raise UserError(f"--adapter: is {text!r}, must be NAME=TASK:DIR")
-        if task not in settings.tasks:
-            raise UserError(f"--adapter {text}: no task {task!r}; known: {', '.join(settings.tasks)}")
-        if any(each.name == name for each in found):
-            raise UserError(f"--adapter {text}: there is a model {name!r} already; name it otherwise")
-        found.append(Source(name, task, Path(folder)))
-    return found
 
 
 def _keys(root: Path, options: Options) -> Keys | None:
@@ -186,25 +160,28 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
-def serve(
-    application: ASGIApp, batcher: Batcher, limits: Limits, sock: socket.socket
-) -> None:
+def web_server(application: ASGIApp, limits: Limits) -> uvicorn.Server:
+    """uvicorn for the application, with our limits; it is told to stop by `should_exit`."""
+    return _Uvicorn(
+        uvicorn.Config(
+            application,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            lifespan="off",
+            limit_concurrency=CONNECTIONS * (limits.queue + limits.batch),
+            timeout_graceful_shutdown=int(limits.stop),
+        )
+    )
+
+
+def serve(application: ASGIApp, batcher: Batcher, limits: Limits, sock: socket.socket) -> None:
     """Answer until SIGTERM or SIGINT: then no new connections, and what is under way is answered.
 
     A second signal does not wait for that.
     """
-    config = uvicorn.Config(
-        application,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        lifespan="off",
-        limit_concurrency=CONNECTIONS * (limits.queue + limits.batch),
-        timeout_graceful_shutdown=int(limits.stop),
-        backlog=2048,
-    )
-    server = _Uvicorn(config)
+    server = web_server(application, limits)
 
     def stop() -> None:
         server.force_exit, server.should_exit = server.should_exit, True

@@ -5,7 +5,8 @@ weights where `predict` merges it, and stays so until a batch is for another one
 """
 
 import contextlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from peft import get_peft_model_state_dict
 from safetensors.torch import load_file
 from transformers import PreTrainedModel
 
+from finetune.core import paths
 from finetune.core.errors import ModelError, UserError, squeezed
 from finetune.core.files import read_json
 from finetune.core.schema import INDEPENDENT_INITS, Params, Task
@@ -32,6 +34,8 @@ from finetune.tasks import registry
 
 # PEFT's name of the adapter that is loaded first.
 FIRST = "default"
+# A model's name stands in addresses and command lines.
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -99,19 +103,48 @@ class Attached:
         self._merged.close()
 
 
-def load(settings: Params, root: Path, sources: Sequence[Source]) -> dict[str, Served]:
+def sources(
+    root: Path, settings: Params, tasks: Sequence[str], further: Sequence[str]
+) -> list[Source]:
+    """What to serve: the tuned model of each task, or of those named, and further adapters.
+
+    Further ones are NAME=TASK:DIR.
+
+    Raises:
+        UserError: a task is unknown, or a name is taken or malformed.
+    """
+    for task in tasks:
+        if task not in settings.tasks:
+            raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
+    found = [Source(task, task, root / paths.adapter(task)) for task in tasks or settings.tasks]
+    for text in further:
+        name, _, rest = text.partition("=")
+        task, _, folder = rest.partition(":")
+        if not (NAME.fullmatch(name) and task and folder):
+            raise UserError(
+                f"--adapter: is {text!r}, must be NAME=TASK:DIR, the name of letters, digits, ., _ "
+                "and -"
+            )
+        if task not in settings.tasks:
+            known = ", ".join(settings.tasks)
+            raise UserError(f"--adapter {text}: no task {task!r}; known: {known}")
+        if any(each.name == name for each in found):
+            raise UserError(f"--adapter {text}: there is a model {name!r} already")
+        found.append(Source(name, task, Path(folder)))
+    return found
+
+
+def load(settings: Params, sources: Sequence[Source]) -> dict[str, Served]:
     """All models by name, in the order of the sources.
 
     Raises:
         ModelError: a base or what was tuned on it cannot be loaded.
-        UserError: a task is not one of `params.yaml`.
+        UserError: two kinds have the same endpoint.
     """
     shared: Base | None = None
     count = 0
-    models = {}
+    models: dict[str, Served] = {}
     for source in sources:
-        if source.task not in settings.tasks:
-            raise UserError(f"no task {source.task!r}; known: {', '.join(settings.tasks)}")
         adapter = None
         if not shares_base(source.folder):
             base = methods.load(settings.model, settings.method, source.folder)
@@ -124,7 +157,21 @@ def load(settings: Params, root: Path, sources: Sequence[Source]) -> dict[str, S
                 _attach(shared, source.folder, adapter)
             base, count = shared, count + 1
         models[source.name] = _served(settings, source, base, adapter)
+    _check_paths(models.values())
     return models
+
+
+def _check_paths(models: Iterable[Served]) -> None:
+    kinds: dict[str, str] = {}
+    for served in models:
+        if (endpoint := served.endpoint) is not None:
+            kind = served.options.kind
+            other = kinds.setdefault(endpoint.path, kind)
+            if other != kind:
+                raise UserError(
+                    f"{endpoint.path}: kinds {other} and {kind} both serve it; change the path in "
+                    "one's serve.py, or serve some tasks only (finetune serve TASK)"
+                )
 
 
 def _served(settings: Params, source: Source, base: Base, adapter: str | None) -> Served:

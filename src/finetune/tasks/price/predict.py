@@ -5,6 +5,7 @@ answers which begin with a price. The likeliest price may be no more than the be
 number, of 1299 or of 1,299: such rows are flagged (`continues`).
 """
 
+import functools
 import math
 import statistics
 
@@ -12,10 +13,11 @@ import numpy as np
 
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
-from finetune.inference.continuations import longer_numbers
+from finetune.inference.continuations import LongerNumbers, longer_numbers
 from finetune.inference.predict import Prediction, Request
 from finetune.modeling import number_head
-from finetune.modeling.choice_tree import choice_tree
+from finetune.modeling.choice_tree import Tree, choice_tree
+from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.price.options import Answer, PriceEval, answer_to
 from finetune.tasks.price.rows import Row, nearest
 
@@ -41,8 +43,7 @@ def predicted_distributions(request: Request[Row, PriceEval]) -> list[Distributi
 
 def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
     """The distributions of a model that writes prices."""
-    numbers = range(answer_to(request.encoder.prompt).maximum + 1)
-    tree = choice_tree(request.encoder, [str(number) for number in numbers], "price")
+    tree, longer = _numbers(request.encoder)
     return request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
@@ -51,8 +52,19 @@ def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
         request.budgets,
         request.base.tokenizer.pad_token_id,
         request.what,
-        longer_numbers(request.base.tokenizer),
+        longer,
     )
+
+
+@functools.lru_cache(maxsize=4)
+def _numbers(encoder: PromptEncoder) -> tuple[Tree, LongerNumbers]:
+    """The tokens of all prices, and those that make a price a longer number.
+
+    Kept: they take longer than the answer to a row, and a server answers few rows at a time.
+    """
+    numbers = range(answer_to(encoder.prompt).maximum + 1)
+    tree = choice_tree(encoder, [str(number) for number in numbers], "price")
+    return tree, longer_numbers(encoder.tokenizer)
 
 
 def _from_head(request: Request[Row, PriceEval]) -> list[Distribution]:
