@@ -105,7 +105,7 @@ class Client:
 async def closed_loop(
     port: int, requests: Sequence[Asked], at_once: int, seconds: float
 ) -> tuple[list[Answer], float]:
-    """The answers in the order of the requests, so many under way at a time; and the time of all."""
+    """The answers in the order of the requests, and the time of all; so many are under way."""
     answers: list[Answer | None] = [None] * len(requests)
     left = iter(range(len(requests)))
 

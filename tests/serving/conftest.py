@@ -14,6 +14,7 @@ pytest.importorskip("fastapi", reason="pip install -r requirements-serve.txt")
 
 import httpx2
 import torch
+
 from finetune.core import params
 from finetune.core.schema import Lora, Method, Model, Params
 from finetune.methods import lora
@@ -101,12 +102,13 @@ def running(
     compute: Compute,
     keys: Keys | None = None,
     limits: Limits | None = None,
+    any_host: bool = False,
 ) -> Iterator[Running]:
     """A server on a free port."""
     limits, metrics = limits or Limits(stop=5), Metrics()
     batcher = Batcher(compute, limits, metrics)
     batcher.start()
-    application = app.create(app.Server(models, batcher, limits, metrics), keys)
+    application = app.create(app.Server(models, batcher, limits, metrics), keys, any_host)
     server = web_server(application, limits)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]

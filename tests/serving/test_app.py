@@ -196,7 +196,9 @@ def test_earlier_turns_are_examples_in_the_prompt(server):
     body = chat("c", max_tokens=4)
     alone = server.post(CHAT, body).json()
     body["messages"] = turns + body["messages"]
-    assert server.post(CHAT, body).json()["usage"]["prompt_tokens"] > alone["usage"]["prompt_tokens"]
+    assert (
+        server.post(CHAT, body).json()["usage"]["prompt_tokens"] > alone["usage"]["prompt_tokens"]
+    )
 
 
 def test_sampling_is_the_same_with_the_same_seed(server):
@@ -251,6 +253,14 @@ def test_models_are_listed(server):
     assert server.client.get("/v1/models/price").json() == listed["data"][1]
 
 
+def test_the_types_of_all_requests_are_told(server):
+    described = server.client.get("/openapi.json").json()
+    assert {"/price", "/summarize", CHAT, TEXTS} <= described["paths"].keys()
+    assert {"range_50", "probability_no_price"} <= (
+        described["components"]["schemas"]["PriceAnswer"]["properties"].keys()
+    )
+
+
 def test_a_price_has_ranges_that_lie_in_each_other(server):
     answer = server.post("/price", {"text": PRODUCTS[2]}).json()
     assert answer["currency"] == "USD"
@@ -279,5 +289,3 @@ def test_each_adapter_answers_as_itself_after_the_other(server):
     first = server.post("/price", {"text": PRODUCTS[0]}).json()
     server.post("/summarize", {"text": DIALOGUES[0]})
     assert server.post("/price", {"text": PRODUCTS[0]}).json() == first
-
-

@@ -178,7 +178,9 @@ def raw(server, data: bytes) -> bytes:
 
 
 def test_what_is_no_http_is_a_400(server):
-    assert raw(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\n\r\n\r\n").startswith(b"HTTP/1.1 400")
+    assert raw(server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\n\r\n\r\n").startswith(
+        b"HTTP/1.1 400"
+    )
 
 
 def test_a_head_without_end_is_refused(server):
@@ -235,6 +237,11 @@ def test_without_or_with_a_wrong_key_all_but_health_and_the_page_is_closed(start
     # With a key the name by which the server is reached does not matter.
     named = {**right, "host": "models.example"}
     assert server.client.get("/v1/models", headers=named).status_code == 200
+
+
+def test_who_serves_without_keys_to_others_is_asked_by_any_name(start):
+    server = start(any_host=True)
+    assert server.client.get("/v1/models", headers={"host": "10.0.0.7:8000"}).status_code == 200
 
 
 def leave(server, body: dict, path: str = TYPED) -> None:

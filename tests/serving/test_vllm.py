@@ -160,7 +160,7 @@ def test_of_a_model_of_the_hub_the_revision_is_pinned(settings):
 
 @pytest.mark.parametrize(
     ("change", "what"),
-    [({"use_dora": True}, "no DoRA"), ({"r": 600}, "rank 512 at most"), ({"bias": "all"}, "biases")],
+    [({"use_dora": True}, "no DoRA"), ({"r": 600}, "of rank 512"), ({"bias": "all"}, "biases")],
 )  # fmt: skip
 def test_what_vllm_does_not_take_is_one_line(adapters, tmp_path, change, what):
     config = read_json(adapters["samsum"] / "adapter_config.json")

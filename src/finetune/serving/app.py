@@ -154,8 +154,11 @@ class Server:
                 )
 
 
-def create(server: Server, keys: Keys | None) -> ASGIApp:
-    """The application; with `keys` all but health and the page asks for one of them."""
+def create(server: Server, keys: Keys | None, any_host: bool = False) -> ASGIApp:
+    """The application; with `keys` all but health and the page asks for one of them.
+
+    Without, `any_host` says that requests to other names than localhost are answered.
+    """
     app = FastAPI(title="finetune serve", docs_url=None, redoc_url=None)
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -170,7 +173,7 @@ def create(server: Server, keys: Keys | None) -> ASGIApp:
     for endpoint in endpoints.values():
         _add_typed(app, server, endpoint)
     paths = [str(getattr(route, "path", "")) for route in app.routes]
-    return Guard(app, keys, server.limits, server.metrics, paths)
+    return Guard(app, keys, server.limits, server.metrics, paths, any_host)
 
 
 def _add_operations(app: FastAPI, server: Server) -> None:

@@ -21,6 +21,7 @@ from finetune.serving import app, keys, models
 from finetune.serving.answering import TEXT, TYPED, Answering
 from finetune.serving.batching import Batcher, Job
 from finetune.serving.decoding import TextRequest
+from finetune.serving.errors import ApiError
 from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
@@ -67,7 +68,8 @@ def run(root: Path, options: Options) -> int:
         names = ", ".join(loaded)
         guarded = "with API keys" if opened else "without API keys"
         print(f"finetune serve: {names} at {address}/ {guarded}", flush=True)
-        serve(app.create(server, opened), batcher, options.limits, sock)
+        application = app.create(server, opened, any_host=options.no_keys)
+        serve(application, batcher, options.limits, sock)
     print("finetune serve: stopped", flush=True)
     return 0
 
@@ -139,7 +141,7 @@ def warm_up(batcher: Batcher, loaded: dict[str, Served]) -> None:
     """Answer one request of each model, so that a model that cannot answer is known at once.
 
     Raises:
-        ApiError: it cannot.
+        UserError: it cannot.
     """
     for served in loaded.values():
         ids = served.encoder.encode("warm up").ids
@@ -149,7 +151,10 @@ def warm_up(batcher: Batcher, loaded: dict[str, Served]) -> None:
             jobs.append(Job((served.name, TYPED), row))
         batcher.submit(*jobs)
         for job in jobs:
-            job.future.result()
+            try:
+                job.future.result()
+            except ApiError as error:
+                raise UserError(f"{served.name}: cannot answer: {error}") from error
 
 
 class _Uvicorn(uvicorn.Server):

@@ -74,7 +74,9 @@ def add(file: Path, name: str) -> str:
     if not name.strip() or len(name) > 64:
         raise UserError("--new-key: give a name of 1 to 64 characters, to know the key by")
     if any(each.name == name for each in stored):
-        raise UserError(f"--new-key: {file} has a key called {name!r}; delete its line to revoke it")
+        raise UserError(
+            f"--new-key: {file} has a key called {name!r}; delete its line to revoke it"
+        )
     key = PREFIX + secrets.token_urlsafe(RANDOM_BYTES)
     digest = hashlib.sha256(key.encode()).hexdigest()
     created = datetime.now(UTC).date().isoformat()

@@ -1,4 +1,4 @@
-"""The page at `/`, where a person tries the served models: no build step, nothing from elsewhere."""
+"""The page at `/`, where a person tries the models: no build step, nothing from elsewhere."""
 
 import base64
 import hashlib

@@ -304,15 +304,15 @@ def _rank(folder: Path) -> int:
     file = folder / adapters.CONFIG
     if not file.is_file():
         raise UserError(
-            f"{folder}: holds no adapter ({adapters.CONFIG}); `dvc repro` trains one. A whole model "
-            f"is served by `vllm serve {folder}`"
+            f"{folder}: holds no adapter ({adapters.CONFIG}); `dvc repro` trains one. A whole "
+            f"model is served by `vllm serve {folder}`"
         )
     config = read_json(file)
     rank = config.get("r", 0)
     fitting = [each for each in RANKS if each >= rank]
     if not models.shares_base(folder) or config.get("use_dora") or not (rank and fitting):
         raise UserError(
-            f"{folder}: vLLM takes plain LoRA adapters of rank {RANKS[-1]} at most: no DoRA, trained "
-            "biases or heads, nor a start that changes the base (lora.init)"
+            f"{folder}: vLLM takes plain LoRA adapters of rank {RANKS[-1]} at most: no DoRA, no "
+            "trained biases or heads, nor a start that changes the base (lora.init)"
         )
     return fitting[0]

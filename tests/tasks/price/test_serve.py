@@ -46,7 +46,9 @@ def test_a_range_of_all_mass_on_one_price_is_that_price(options):
 )
 def test_without_a_price_there_is_no_estimate_but_its_probability(options, predicted):
     answer = _answer(predicted, options, Answer())
-    assert answer["estimate"] is answer["median"] is answer["range_50"] is answer["range_90"] is None
+    assert (
+        answer["estimate"] is answer["median"] is answer["range_50"] is answer["range_90"] is None
+    )
     assert answer["probability_no_price"] >= 0.6
 
 
@@ -54,5 +56,7 @@ def test_a_request_is_cleaned_as_rows_are():
     prompt = PricePrompt(
         instruction="How much?", cue="Price is $", max_tokens=64, max_completion_tokens=8
     )
-    text = "How much does this cost to the nearest dollar?\n\n  A chair \r\nof oak\n\nPrice is $20.00"
+    text = (
+        "How much does this cost to the nearest dollar?\n\n  A chair \r\nof oak\n\nPrice is $20.00"
+    )
     assert SERVE.row(text, prompt).input == "A chair\nof oak"
