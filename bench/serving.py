@@ -41,11 +41,12 @@ HUNG = 0  # the status of a request without an answer
 
 @dataclass(frozen=True)
 class Asked:
-    """A request: its path, its JSON, and what `predict` answered to its row."""
+    """A request: its path and JSON, what `predict` answered to its row, and where that stands."""
 
     path: str
     body: bytes
-    prediction: Any = None
+    prediction: Any
+    field: str
 
 
 @dataclass(frozen=True)
@@ -155,14 +156,15 @@ def requests_of(task: str, options: Any) -> list[Asked]:
             endpoint.path,
             json.dumps({"model": task, endpoint.input: row.input, "truncate": True}).encode(),
             prediction["prediction"],
+            endpoint.prediction,
         )
         for row, prediction in zip(rows, predictions, strict=True)
     ]
 
 
 def is_same(asked: Asked, answer: Answer) -> bool:
-    """Whether an answer holds the prediction, in whatever field its kind has it."""
-    return answer.status == 200 and asked.prediction in json.loads(answer.body).values()
+    """Whether an answer is the prediction."""
+    return answer.status == 200 and json.loads(answer.body)[asked.field] == asked.prediction
 
 
 def row_of(what: str, at_once: int, answers: Sequence[Answer], seconds: float) -> dict[str, Any]:

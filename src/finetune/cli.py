@@ -425,8 +425,19 @@ def _add_serve_options(command: argparse.ArgumentParser) -> None:
         help="print vLLM's command instead, and write it, a compose file, the chat template and a "
         "smoke test to --out",
     )
+    instead.add_argument(
+        "--measure",
+        metavar="URL",
+        help="ask a running server all test rows, and write how its scores differ from predict's "
+        "to metrics/TASK/served.json; the key comes from FINETUNE_API_KEY",
+    )
     command.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("vllm"), help="of --print-vllm: vllm"
+    )
+    command.add_argument(
+        "--by-chat",
+        action="store_true",
+        help="of --measure: by /v1/chat/completions, as of a vLLM, where answers are texts",
     )
 
 
@@ -436,6 +447,10 @@ def _serve(root: Path, options: argparse.Namespace) -> int:
         from finetune.serving import vllm  # takes seconds to import (transformers)
 
         return vllm.run(root, options.tasks, options.adapters, options.out)
+    if options.measure:
+        from finetune.serving import measure
+
+        return measure.run(root, options.measure, options.tasks, options.by_chat)
     try:
         from finetune.serving import command  # takes seconds to import (torch)
     except ModuleNotFoundError as error:

@@ -70,7 +70,8 @@ def test_an_endpoint_has_a_path_of_its_own_and_its_example_is_a_row():
     assert len(set(paths)) == len(paths)
     for kind, endpoint in endpoints.items():
         assert endpoint.input in endpoint.request.model_fields
-        assert {each.field for each in endpoint.shown} <= endpoint.answer.model_fields.keys()
+        fields = {endpoint.prediction, *(each.field for each in endpoint.shown)}
+        assert fields <= endpoint.answer.model_fields.keys()
         assert isinstance(endpoint.row(endpoint.example, PROMPT), registry.rows(kind).Row)
 
 

@@ -55,6 +55,8 @@ class Endpoint:
     title: what is done there, for the page.
     request, answer: the types of its JSON.
     input: the field of the request that the model reads.
+    prediction: the field of the answer that is what `predict` calls the prediction, null where the
+        model has none.
     example: such an input, for the page.
     row: the request's row, cleaned as the pipeline cleans rows; ValueError says what is wrong.
     answers: the fields of the answers, beside those of `TypedAnswer`, given an
@@ -67,6 +69,7 @@ class Endpoint:
     request: type[TypedRequest]
     answer: type[TypedAnswer]
     input: str
+    prediction: str
     example: str
     row: Callable[[str, Prompt], TaskRow]
     answers: Callable[[Any], list[dict[str, Any]]]

@@ -83,6 +83,7 @@ SERVE = Endpoint(
     request=PriceRequest,
     answer=PriceAnswer,
     input="text",
+    prediction="estimate",
     example=EXAMPLE,
     row=row,
     answers=answers,

@@ -54,6 +54,7 @@ SERVE = Endpoint(
     request=SummarizeRequest,
     answer=SummarizeAnswer,
     input="text",
+    prediction="summary",
     example=EXAMPLE,
     row=row,
     answers=answers,
