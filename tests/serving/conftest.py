@@ -132,8 +132,8 @@ def server(loaded, answering) -> Iterator[Running]:
 
 @pytest.fixture
 def start(loaded, answering) -> Iterator[Callable[..., Running]]:
-    """Starts a server with keys, limits or another computation; see `running`."""
+    """Starts a server with keys, limits, other models or another computation; see `running`."""
     with contextlib.ExitStack() as stack:
-        yield lambda compute=answering, **more: stack.enter_context(
-            running(loaded, compute, **more)
+        yield lambda models=loaded, compute=answering, **more: stack.enter_context(
+            running(models, compute, **more)
         )

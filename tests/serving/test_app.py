@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -268,6 +269,15 @@ def test_a_price_has_ranges_that_lie_in_each_other(server):
     if answer["median"] is not None:
         (low, high), (lower, higher) = answer["range_50"], answer["range_90"]
         assert lower <= low <= answer["median"] <= high <= higher
+
+
+def test_a_model_that_answers_with_a_number_is_asked_at_its_endpoint(loaded, start):
+    with_head = {**loaded, "price": replace(loaded["price"], writes_text=False)}
+    server = start(models=with_head)
+    refused = server.post(CHAT, chat(model="price"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "no_text")
+    assert "/price" in refused.json()["error"]["message"]
+    assert server.post("/price", {"text": "A chair"}).status_code == 200
 
 
 def test_health_readiness_and_metrics(start):

@@ -1,13 +1,12 @@
 """`finetune serve` as a process: what it refuses to begin, and how it ends."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -94,32 +93,31 @@ def test_the_quick_experiment_is_served_as_it_was_predicted_and_stops_gracefully
             ):
                 rows = read_jsonl(clone.folder / f"data/prepared/{task}/test.jsonl")
                 predicted = read_jsonl(clone.folder / f"predictions/{task}/tuned.jsonl")
-                for row, prediction in zip(rows, predicted, strict=True):
-                    answer = client.post(path, json={"text": row[read], "truncate": True}).json()
-                    expected = None if prediction.get("unparsable") else prediction["prediction"]
-                    assert answer[field] == expected, row["id"]
-            # What is under way when it is told to stop is answered.
-            codes: list[int] = []
-            body = {"model": "samsum", "max_tokens": 200, "temperature": 1.0, "messages": [
-                {"role": "user", "content": rows[0]["text"]}
-            ]}  # fmt: skip
-            asked = threading.Thread(
-                target=lambda: codes.append(
-                    client.post("/v1/chat/completions", content=json.dumps(body).encode(),
-                                headers={"content-type": "application/json"}).status_code
-                )
-            )  # fmt: skip
-            asked.start()
-            time.sleep(0.05)
-            process.send_signal(signal.SIGTERM)
-            asked.join(30)
-        assert codes == [200]
+                bodies = [{"text": row[read], "truncate": True} for row in rows]
+                with ThreadPoolExecutor(16) as pool:
+                    answers = list(pool.map(partial(_asked, client, path), bodies))
+                expected = [
+                    None if row.get("unparsable") else row["prediction"] for row in predicted
+                ]
+                assert [answer[field] for answer in answers] == expected
+            # What is under way when it is told to stop is answered to its end.
+            body = {"model": "samsum", "max_tokens": 200, "temperature": 1.0, "stream": True}
+            body["messages"] = [{"role": "user", "content": rows[0]["text"]}]
+            with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+                lines = answer.iter_lines()
+                next(lines)
+                process.send_signal(signal.SIGTERM)
+                assert [line for line in lines if line][-1] == "data: [DONE]"
         assert process.wait(30) == 0
         assert process.stdout.read() == "finetune serve: stopped\n"
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=1)
     finally:
         process.kill()
+
+
+def _asked(client: httpx2.Client, path: str, body: dict) -> dict:
+    return client.post(path, json=body).json()
 
 
 MODELS = [ROOT / "models" / task / "adapter_model.safetensors" for task in ("samsum", "price")]
