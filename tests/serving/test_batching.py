@@ -117,6 +117,25 @@ def test_an_error_is_that_of_its_own_job():
     assert not batcher.is_alive
 
 
+def test_what_was_given_out_in_part_is_not_computed_anew():
+    computed = []
+
+    def compute(group, jobs):
+        computed.append([job.work for job in jobs])
+        jobs[0].has_begun = True
+        raise RuntimeError
+
+    batcher = Batcher(compute, Limits(window=0.0))
+    batcher.start()
+    jobs = [Job("a", work) for work in range(2)]
+    batcher.submit(*jobs)
+    for job in jobs:
+        with pytest.raises(ApiError, match="the inference failed"):
+            job.future.result(5)
+    assert computed == [[0, 1], [1]]
+    batcher.stop(5)
+
+
 def test_at_the_end_those_that_wait_are_answered_and_no_more_are_taken(batcher, held):
     jobs = submitted(batcher, 0)
     wait_for(held, 1)

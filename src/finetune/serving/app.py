@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request
@@ -33,7 +34,7 @@ from finetune.serving.openai import (
 from finetune.serving.typed import Endpoint, TypedAnswer, TypedRequest
 
 # Seconds between two looks whether a client that waits has left.
-LOOK = 0.1
+LOOK = 0.25
 DONE = "data: [DONE]\n\n"
 
 Result = TypeVar("Result")
@@ -103,10 +104,11 @@ class Server:
         def put(piece: str | None) -> None:
             loop.call_soon_threadsafe(queue.put_nowait, piece)
 
-        streamed = TextRequest(
-            work.ids, work.max_new_tokens, work.temperature, work.seed, work.stop, put
-        )
-        job = Job(group, streamed)
+        def begun(piece: str) -> None:
+            job.has_begun = True
+            put(piece)
+
+        job = Job(group, replace(work, on_text=begun))
         job.future.add_done_callback(lambda _: put(None))
         self.batcher.submit(job)
         first = asyncio.ensure_future(queue.get())

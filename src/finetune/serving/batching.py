@@ -28,12 +28,14 @@ class Job:
     """A request in the queue: requests of one `group` may share a batch.
 
     Who waits for the `future` may cancel it: the client has left, and nothing more is computed.
+    `has_begun` says that a part of the answer was given out: it cannot be computed anew.
     """
 
     group: Hashable
     work: Any
     future: "Future[Any]" = field(default_factory=Future)
     arrived: float = field(default_factory=time.monotonic)
+    has_begun: bool = False
 
     @property
     def is_left(self) -> bool:
@@ -199,13 +201,20 @@ class Batcher:
         except Exception as error:
             if len(batch) > 1:
                 for job in batch:
-                    if not job.future.done():
+                    if job.has_begun:
+                        job.fail(_failure(error))
+                    elif not job.future.done():
                         self._answer([job])
                 return
-            message = explained(error)
-            if message is None:
-                log.exception("a request failed")
-            batch[0].fail(ApiError(500, message or "the inference failed", "inference_failed"))
+            batch[0].fail(_failure(error))
         for job in batch:
             if not job.future.done():
                 job.fail(ApiError(500, "the inference gave no answer", "inference_failed"))
+
+
+def _failure(error: Exception) -> ApiError:
+    """What a client is told of an error: a line, if it is none of our own; the log has it all."""
+    message = explained(error)
+    if message is None:
+        log.error("a request failed", exc_info=error)
+    return ApiError(500, message or "the inference failed", "inference_failed")
