@@ -1,6 +1,7 @@
 """`finetune serve` as a process: what it refuses to begin, and how it ends."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -62,6 +63,13 @@ def test_an_address_that_is_taken_is_one_line_before_anything_is_loaded():
             pass
     with pytest.raises(UserError, match="cannot be taken"), command._bound("127.0.0.1", 70000):
         pass
+
+
+def test_connections_are_fewer_than_files_may_be_open():
+    connections = command.max_connections()
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert 1 <= connections <= command.CONNECTIONS
+    assert soft == resource.RLIM_INFINITY or connections < soft
 
 
 def test_limits_are_above_0():

@@ -146,8 +146,9 @@ class Batcher:
             if not batch:
                 continue
             started = time.monotonic()
-            for job in batch if self._observer else ():
-                self._observer.waited(started - job.arrived)  # type: ignore[union-attr]
+            if self._observer:
+                for job in batch:
+                    self._observer.waited(started - job.arrived)
             self._in_batch = len(batch)
             self._answer(batch)
             self._in_batch = 0

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import resource
 import signal
 import socket
 import sys
@@ -28,9 +29,10 @@ from finetune.serving.metrics import Metrics
 from finetune.serving.models import Served
 
 KEYS = Path("serving_keys.json")
-# Connections at once, beyond which uvicorn itself answers with 503: for each request that may wait
-# and those of a batch, and as many again that are being read.
-CONNECTIONS = 2
+# Connections at once, beyond which uvicorn itself answers with 503: far more than requests may
+# wait, since those that are refused have to be read first. Each is a file that is open.
+CONNECTIONS = 4096
+OTHER_FILES = 100
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,20 @@ class _Uvicorn(uvicorn.Server):
         yield
 
 
+def max_connections() -> int:
+    """How many connections there may be at once: fewer than files that the system lets us open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return (
+        CONNECTIONS if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft) - OTHER_FILES)
+    )
+
+
 def web_server(application: ASGIApp, limits: Limits) -> uvicorn.Server:
     """uvicorn for the application, with our limits; it is told to stop by `should_exit`."""
     return _Uvicorn(
@@ -175,7 +191,7 @@ def web_server(application: ASGIApp, limits: Limits) -> uvicorn.Server:
             server_header=False,
             ws="none",
             lifespan="off",
-            limit_concurrency=CONNECTIONS * (limits.queue + limits.batch),
+            limit_concurrency=max_connections(),
             timeout_graceful_shutdown=int(limits.stop),
         )
     )
