@@ -27,6 +27,7 @@ from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
 from finetune.serving.models import Served, Source
+from finetune.serving.server import Server
 
 ROOT = Path(__file__).parents[2]
 METHOD = Method(
@@ -108,7 +109,7 @@ def running(
     limits, metrics = limits or Limits(stop=5), Metrics()
     batcher = Batcher(compute, limits, metrics)
     batcher.start()
-    application = app.create(app.Server(models, batcher, limits, metrics), keys, any_host)
+    application = app.create(Server(models, batcher, limits, metrics), keys, any_host)
     server = web_server(application, limits)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]

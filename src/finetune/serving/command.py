@@ -27,6 +27,7 @@ from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
 from finetune.serving.models import Served
+from finetune.serving.server import Server
 
 KEYS = Path("serving_keys.json")
 # Connections at once, beyond which uvicorn itself answers with 503: far more than requests may
@@ -64,7 +65,7 @@ def run(root: Path, options: Options) -> int:
         batcher = Batcher(Answering(loaded), options.limits, metrics)
         batcher.start()
         warm_up(batcher, loaded)
-        server = app.Server(loaded, batcher, options.limits, metrics)
+        server = Server(loaded, batcher, options.limits, metrics)
         host, port = sock.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         names = ", ".join(loaded)
