@@ -25,15 +25,15 @@ def of(weights: dict[int, float], outside: float = 0.0) -> Distribution:
 
 
 def test_ranges_are_central_and_in_the_currency(options):
-    uniform = of(dict.fromkeys(range(100), 0.01), outside=0.1)
-    answer = _answer(uniform, options, Answer(currency="INR", unit=10))
+    quarters = of(dict.fromkeys((10, 20, 30, 40), 0.25), outside=0.1)
+    answer = _answer(quarters, options, Answer(currency="INR", unit=10))
     assert answer["currency"] == "INR"
-    assert answer["estimate"] == answer["median"] == 490  # of 49 units
-    assert answer["range_50"] == (240, 740)
-    assert answer["range_90"] == (40, 940)
+    assert answer["estimate"] == answer["median"] == 200  # of 20 units
+    assert answer["range_50"] == (100, 300)
+    assert answer["range_90"] == (100, 400)
     assert answer["probability_no_price"] == 0.1
     checked = PriceAnswer(model="price", prompt_truncated=False, **answer)
-    assert checked.range_90 == (40, 940)
+    assert checked.range_90 == (100, 400)
 
 
 def test_a_range_of_all_mass_on_one_price_is_that_price(options):
