@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("fastapi", reason="pip install -r requirements-serve.txt")
-
 import httpx2
+import pytest
 import torch
 
 from finetune.core import params

@@ -3,8 +3,6 @@ import time
 
 import pytest
 
-pytest.importorskip("fastapi", reason="pip install -r requirements-serve.txt")
-
 from finetune.serving.batching import Batcher, Job
 from finetune.serving.errors import ApiError
 from finetune.serving.limits import Limits

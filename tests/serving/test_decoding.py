@@ -2,8 +2,6 @@ import itertools
 
 import pytest
 
-pytest.importorskip("fastapi", reason="pip install -r requirements-serve.txt")
-
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
 from finetune.inference.generate import GenerationContext, greedy, sample

@@ -3,8 +3,6 @@ import stat
 
 import pytest
 
-pytest.importorskip("fastapi", reason="pip install -r requirements-serve.txt")
-
 from finetune.core.errors import UserError
 from finetune.serving import keys
 
