@@ -44,7 +44,7 @@ format: setup ## format the code, and mend what the linter can
 	ruff check --fix .
 	ruff format .
 
-$(INSTALLED): requirements.txt constraints.txt pyproject.toml
+$(INSTALLED): requirements.txt requirements-serve.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@

@@ -8,9 +8,10 @@ from finetune.checks import kinds as checks
 from finetune.core import kinds
 from finetune.core.errors import ParamsError
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Task
+from finetune.core.schema import Prompt, Task
 from finetune.tasks import registry
 
+PROMPT = Prompt(instruction="Answer.", cue="", max_tokens=64, max_completion_tokens=8)
 TORCH_FREE = ("fetch", "prepare", "baselines", "evaluate", "report")
 
 
@@ -61,6 +62,18 @@ def test_what_init_sets_up_is_a_task_of_its_kind(kind):
     assert init.input.field == fields.input
     assert {init.input.field, init.target.field} == fields.required
     assert init.template.is_file()
+
+
+def test_an_endpoint_has_a_path_of_its_own_and_its_example_is_a_row():
+    endpoints = {kind: each for kind in registry.names() if (each := registry.endpoint(kind))}
+    assert {"price", "summarization"} <= endpoints.keys()
+    paths = [endpoint.path for endpoint in endpoints.values()]
+    assert len(set(paths)) == len(paths)
+    for kind, endpoint in endpoints.items():
+        assert endpoint.input in endpoint.request.model_fields
+        fields = {endpoint.prediction, *(each.field for each in endpoint.shown)}
+        assert fields <= endpoint.answer.model_fields.keys()
+        assert isinstance(endpoint.row(endpoint.example, PROMPT), registry.rows(kind).Row)
 
 
 def test_the_primary_metric_of_a_task_comes_first():

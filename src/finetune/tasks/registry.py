@@ -2,14 +2,15 @@
 
     options.py    Task: the kind's parameters, a pydantic model
     rows.py       Row: a row of data/prepared; clean and peculiarities of raw rows
-    predict.py    answers: how the model is asked; with loss.py the only one that imports torch;
-                  from_texts: the same of a hosted model, which gives texts alone
+    predict.py    answers: how the model is asked; with loss.py and serve.py those that import
+                  torch; from_texts: the same of a hosted model, which gives texts alone
     loss.py       loss: what training minimizes
     scores.py     METRICS, FLAGS, GROUPINGS; score: predictions with their rows' scores; PROTOCOL,
                   what they cannot be compared without beside parameters, may be missing
     baselines.py  BASELINES: predictions without a language model; guess: somebody's own answer
     report.py     what the page shows of the kind, beside what it shows of all
     init.py       INIT: how `finetune init` recognizes and sets up such a task; may be missing
+    serve.py      SERVE: the kind's own endpoint of `finetune serve`; may be missing
 
 What rows.py, scores.py and report.py offer may depend on options of the kind's prompt, such as the
 currency of prices: such a module has a function `of_prompt`, which takes a task's prompt and gives
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from finetune.reporting.parts import KindReport
     from finetune.scoring.baselines import Baseline
     from finetune.scoring.metrics import Flag, Grouping, Metric, Prediction
+    from finetune.serving.typed import Endpoint
     from finetune.training.losses import Loss
 
 # A row of a source in our field names, before it is cleaned.
@@ -116,6 +118,12 @@ class Init(Protocol):
     INIT: "KindInit"
 
 
+class Serve(Protocol):
+    """`serve.py`: how answers are served; optional."""
+
+    SERVE: "Endpoint"
+
+
 def names() -> list[str]:
     """All kinds, in alphabetical order."""
     return list(kinds.folders())
@@ -193,3 +201,10 @@ def report(kind: str, prompt: "Prompt | None" = None) -> Report:
 def init(kind: str) -> Init:
     """How `finetune init` sets up a task; ParamsError also for a kind without it."""
     return cast(Init, kinds.load(kind, "init"))
+
+
+def endpoint(kind: str) -> "Endpoint | None":
+    """A kind's own endpoint, None where it has none; imports torch."""
+    if kind not in kinds.having("serve"):
+        return None
+    return cast(Serve, kinds.load(kind, "serve")).SERVE

@@ -5,6 +5,7 @@ answers which begin with a price. The likeliest price may be no more than the be
 number, of 1299 or of 1,299: such rows are flagged (`continues`).
 """
 
+import functools
 import math
 import re
 import statistics
@@ -15,11 +16,12 @@ import numpy as np
 from finetune.hosted.written import Written
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
-from finetune.inference.continuations import longer_numbers
+from finetune.inference.continuations import LongerNumbers, longer_numbers
 from finetune.inference.predict import Prediction, Request
 from finetune.inference.written import TextRequest, flags
 from finetune.modeling import number_head
-from finetune.modeling.choice_tree import choice_tree
+from finetune.modeling.choice_tree import Tree, choice_tree
+from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks.price.options import Answer, PriceEval, answer_to
 from finetune.tasks.price.rows import MAX_PRICE, Row, marks_of, nearest
 
@@ -29,8 +31,7 @@ CONTINUES = 0.5
 
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     """The point estimate that `eval.estimate` names, and how good the distribution is."""
-    with number_head.answering(request.model) as has_head:
-        predicted = _from_head(request) if has_head else _from_tokens(request)
+    predicted = predicted_distributions(request)
     constant = statistics.median(row.price for row in request.train)
     return [
         _answer(row, distribution, constant, request.eval, answer_to(request.encoder.prompt))
@@ -38,10 +39,15 @@ def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     ]
 
 
+def predicted_distributions(request: Request[Row, PriceEval]) -> list[Distribution]:
+    """Of each row the distribution over prices, by the model's head if it has one."""
+    with number_head.answering(request.model) as has_head:
+        return _from_head(request) if has_head else _from_tokens(request)
+
+
 def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
     """The distributions of a model that writes prices."""
-    numbers = range(answer_to(request.encoder.prompt).maximum + 1)
-    tree = choice_tree(request.encoder, [str(number) for number in numbers], "price")
+    tree, longer = _numbers(request.encoder)
     return request.engine.distributions(
         request.model,
         [prompt.ids for prompt in request.prompts],
@@ -50,8 +56,19 @@ def _from_tokens(request: Request[Row, PriceEval]) -> list[Distribution]:
         request.budgets,
         request.base.tokenizer.pad_token_id,
         request.what,
-        longer_numbers(request.base.tokenizer),
+        longer,
     )
+
+
+@functools.lru_cache(maxsize=4)
+def _numbers(encoder: PromptEncoder) -> tuple[Tree, LongerNumbers]:
+    """The tokens of all prices, and those that make a price a longer number.
+
+    Kept: they take longer than the answer to a row, and a server answers few rows at a time.
+    """
+    numbers = range(answer_to(encoder.prompt).maximum + 1)
+    tree = choice_tree(encoder, [str(number) for number in numbers], "price")
+    return tree, longer_numbers(encoder.tokenizer)
 
 
 def _from_head(request: Request[Row, PriceEval]) -> list[Distribution]:

@@ -1,0 +1,1 @@
+"""The HTTP server: `finetune serve` answers requests by the project's own inference."""

@@ -1,0 +1,115 @@
+"""The page at `/` in a Chromium of the machine."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from finetune.serving import keys as stored_keys
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    found = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        missing = f"no browser: install Chromium (looked for {', '.join(NAMES)} on PATH)"
+        # A person may go without; a change is not to land unseen.
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser) -> Iterator:
+    contexts = []
+
+    def opened(server, **more) -> Page:
+        context = browser.new_context(**more)
+        contexts.append(context)
+        page = context.new_page()
+        page.requests, page.errors = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: page.errors.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(f"http://127.0.0.1:{server.port}/")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def ask(page: Page, task: str, text: str) -> list[str]:
+    """What stands beside each label of the answer."""
+    form = page.locator(f"#model-{task}")
+    form.locator("textarea").fill(text)
+    form.get_by_role("button").click()
+    form.locator("dd").first.wait_for()
+    return form.locator("dd").all_inner_texts()
+
+
+def test_both_tasks_are_tried_and_answered_as_the_api_answers(open_page, server):
+    page = open_page(server)
+    text = "Anna: Hello\nTom: Hi"
+    expected = server.post("/summarize", {"text": text}).json()["summary"]
+    shown = ask(page, "samsum", text)
+    assert [" ".join(each.split()) for each in shown] == [" ".join(expected.split())]
+    prices = ask(page, "price", "A chair of oak")
+    assert len(prices) == 4
+    probability = server.post("/price", {"text": "A chair of oak"}).json()["probability_no_price"]
+    assert prices[-1] == f"{100 * probability:.1f} %"
+    assert page.errors == []
+    origin = f"http://127.0.0.1:{server.port}/"
+    assert all(url.startswith(origin) for url in page.requests)
+
+
+def test_an_error_is_shown_as_text_and_the_form_can_be_used_again(open_page, server):
+    page = open_page(server)
+    form = page.locator("#model-samsum")
+    form.locator("textarea").fill("word " * 2000)
+    form.get_by_role("button").click()
+    form.locator(".error").wait_for()
+    assert form.locator(".error").inner_text().startswith("400: the prompt does not fit")
+    assert ask(page, "samsum", "Anna: Hello") != []
+    assert form.locator(".error").count() == 0
+
+
+def test_what_a_model_writes_is_never_markup(open_page, start):
+    markup = "<img src=x onerror=\"document.title='broken'\"><script>document.title='b'</script>"
+
+    def compute(group, jobs):
+        for job in jobs:
+            answer = {"summary": markup, "hit_length_cap": False, "prompt_truncated": False}
+            job.answer(answer)
+
+    page = open_page(start(compute=compute))
+    assert ask(page, "samsum", "Anna: Hello") == [markup]
+    assert page.title() == "Try the models"
+    assert page.locator("img").count() == 0
+
+
+def test_with_keys_the_page_asks_with_the_one_that_is_typed(open_page, start, tmp_path):
+    key = stored_keys.add(tmp_path / "keys.json", "one")
+    page = open_page(start(keys=stored_keys.read(tmp_path / "keys.json")))
+    form = page.locator("#model-price")
+    form.get_by_role("button").click()
+    form.locator(".error").wait_for()
+    assert form.locator(".error").inner_text().startswith("401: no API key")
+    page.locator("#key").fill(key)
+    assert len(ask(page, "price", "A chair")) == 4
+
+
+def test_on_a_phone_nothing_is_wider_than_the_screen(open_page, server):
+    page = open_page(server, viewport=PHONE)
+    ask(page, "price", "A chair of oak")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
