@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         ("shelf", _shelf),
         ("pin", _pin),
         ("import-gguf", _import_gguf),
+        ("export", _export),
         ("init", _init),
         ("plan", _plan),
         ("preflight", _preflight),
@@ -96,6 +97,8 @@ def parser() -> argparse.ArgumentParser:
         if run is _import_gguf:
             command.add_argument("file", metavar="FILE", type=Path, help="a GGUF file of a Llama")
             command.add_argument("folder", metavar="DIR", type=Path, help="the new model folder")
+        if run is _export:
+            _add_export_options(command)
         if run is _init:
             _add_init_options(command)
         if run in (_plan, _preflight):
@@ -365,6 +368,54 @@ def _import_gguf(_: Path, options: argparse.Namespace) -> int:
     gguf.convert(options.file, options.folder)
     print(f"{options.folder}: dvc exp run -S model=local -S model.name={options.folder}")
     return 0
+
+
+def _add_export_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK")
+    # Not asked of `exporting.forms`, which takes seconds to import (torch).
+    command.add_argument(
+        "--form", choices=["adapter", "merged", "int8", "int4", "gguf"], required=True
+    )
+    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the new folder")
+    command.add_argument(
+        "--into",
+        choices=["original", "dequantized"],
+        help="merge into the base as published, or as it was quantized while training (default: "
+        "that one; --form merged scores both)",
+    )
+    command.add_argument(
+        "--rows", metavar="N", type=int, help="score so many test rows (default: all)"
+    )
+    command.add_argument(
+        "--gguf-type", choices=["f16", "bf16", "f32", "q8_0"], default="f16", help="default: f16"
+    )
+    command.add_argument(
+        "--llama-cpp",
+        metavar="DIR",
+        type=Path,
+        default=Path(".llama.cpp"),
+        help="llama.cpp's sources, with its converter (default: .llama.cpp)",
+    )
+    command.add_argument("--markdown", action="store_true", help="print Markdown")
+
+
+def _export(root: Path, options: argparse.Namespace) -> int:
+    """Write a tuned model in a form that other programs load, and score it like the adapter."""
+    from finetune.exporting import command  # takes seconds to import (torch)
+
+    return command.run(
+        root,
+        options.task,
+        command.Options(
+            form=options.form,
+            out=options.out,
+            into=options.into,
+            rows=options.rows,
+            llama_cpp=options.llama_cpp,
+            gguf_type=options.gguf_type,
+            style="github" if options.markdown else "simple",
+        ),
+    )
 
 
 def _add_init_options(command: argparse.ArgumentParser) -> None:
