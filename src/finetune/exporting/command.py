@@ -41,7 +41,7 @@ def run(root: Path, task: str, options: Options) -> int:
     Raises:
         UserError: the form cannot be had; nothing is written then.
     """
-    source = _source(root, task, options)
+    source = source_of(root, task, options)
     settings = source.settings
     form = forms.of(options.form)
     form.check(source)
@@ -67,7 +67,12 @@ def run(root: Path, task: str, options: Options) -> int:
     return 0
 
 
-def _source(root: Path, task: str, options: Options) -> Source:
+def source_of(root: Path, task: str, options: Options) -> Source:
+    """What is exported, as the options say.
+
+    Raises:
+        UserError: nothing is trained, or the options do not fit the parameters.
+    """
     settings = params.read(root / "params.yaml")
     if task not in settings.tasks:
         raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
@@ -124,9 +129,7 @@ def _measured(form: Form, source: Source, folder: Path, shell: Shell, given: Row
     return measured
 
 
-def _of_other_base(
-    form: Form, source: Source, folder: Path, shell: Shell, given: Rows
-) -> Measured:
+def _of_other_base(form: Form, source: Source, folder: Path, shell: Shell, given: Rows) -> Measured:
     """The form on the other of the two bases, which is scored and not kept."""
     other = replace(source, into=OTHER_BASE[source.into])
     with tempfile.TemporaryDirectory(dir=folder) as temporary:

@@ -59,7 +59,7 @@ def check(source: Source) -> None:
         )
     if not (source.llama_cpp / CONVERTER).is_file():
         raise UserError(
-            f"--form {NAME}: no llama.cpp in {source.llama_cpp} ({CONVERTER}); `make llama.cpp` "
+            f"--form {NAME}: no llama.cpp in {source.llama_cpp} ({CONVERTER}); `make llama-cpp` "
             "puts it there, --llama-cpp DIR names another folder"
         )
     eval_options = source.settings.tasks[source.task].eval

@@ -21,8 +21,8 @@ class Source:
     """A task's tuned model in `folder`.
 
     into: the base that an adapter is merged into, as it was published (`original`), or as it was
-    held in 4 or 8 bits while the adapter was trained on it; llama_cpp: the folder of llama.cpp's sources;
-    gguf_type: the type of the weights in a GGUF file.
+    held in 4 or 8 bits while the adapter was trained on it; llama_cpp: the folder of llama.cpp's
+    sources; gguf_type: the type of the weights in a GGUF file.
     """
 
     task: str
