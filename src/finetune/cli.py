@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         ("import-gguf", _import_gguf),
         ("export", _export),
         ("publish", _publish),
+        ("predict", _predict),
         ("init", _init),
         ("plan", _plan),
         ("preflight", _preflight),
@@ -102,6 +103,8 @@ def parser() -> argparse.ArgumentParser:
             _add_export_options(command)
         if run is _publish:
             _add_publish_options(command)
+        if run is _predict:
+            _add_predict_options(command)
         if run is _init:
             _add_init_options(command)
         if run in (_plan, _preflight):
@@ -457,6 +460,28 @@ def _publish(root: Path, options: argparse.Namespace) -> int:
             is_dry=options.print,
         ),
     )
+
+
+def _add_predict_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK")
+    command.add_argument(
+        "file", metavar="FILE", type=Path, help="CSV, JSON, JSON lines or Parquet; answers optional"
+    )
+    command.add_argument(
+        "--adapter",
+        metavar="OWNER/NAME@REVISION",
+        help="one that was published on the hub (default: the task's own)",
+    )
+    command.add_argument(
+        "--out", metavar="OUT", type=Path, help="the new JSON lines file (default: print them)"
+    )
+
+
+def _predict(root: Path, options: argparse.Namespace) -> int:
+    """Answer the rows of a file with a tuned model, this repository's or one on the hub."""
+    from finetune.predicting import command  # takes seconds to import (torch)
+
+    return command.run(root, options.task, options.file, options.adapter, options.out)
 
 
 def _add_init_options(command: argparse.ArgumentParser) -> None:
