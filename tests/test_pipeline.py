@@ -81,7 +81,7 @@ def test_settings_of_the_machine_rerun_nothing(clone):
         "token_budget": 64, "eval_token_budget": 200, "cache_gb": 0.5, "memory_gb": 6.5,
         "save_minutes": 3, "push_state": True, "logging_steps": 2, "usd_per_hour": 1.5,
         "report_to": "[tensorboard]", "processes": 2, "accelerate": "deepspeed_zero2",
-        "engine": "transformers", "vllm_python": "python",
+        "engine": "transformers", "vllm_python": "python", "save_steps": 5, "hub": "owner/name",
     }  # fmt: skip
     assert set(other) == set(Run.model_fields)
     options = [word for key, value in other.items() for word in ("-S", f"run.{key}={value}")]

@@ -53,17 +53,19 @@ def run(root: Path, task: str, options: Options) -> int:
     with replaced_folder(options.out) as folder:
         form.write(source, folder)
         measured = _measured(form, source, folder, shell, given)
-        new[measured.name] = records.entry(settings, task, tuned, measured, about)
+        of_form = {**about, "into": source.into}
+        new[measured.name] = records.entry(settings, task, tuned, measured, of_form)
         if options.form == merged.NAME and settings.method.is_quantized:
             other = _of_other_base(form, source, folder, shell, given)
             of_other = {**about, "into": OTHER_BASE[source.into]}
             new[other.name] = records.entry(settings, task, tuned, other, of_other)
         write_json(folder / records.FILE, records.as_metrics(task, new))
-    entries = records.add(root, task, new)
+    # A few rows are a first look: what is on record is of all.
+    entries = new if options.rows else records.add(root, task, new)
     kind = settings.tasks[task]
     declared = registry.metrics(kind.kind, kind.primary, kind.prompt)
     print(records.table(declared, entries, settings.bootstrap.confidence, options.style))
-    print(f"\n{options.out}: {options.form}, on {len(given.test)} test rows; {records.path(task)}")
+    print(f"\n{options.out}: {options.form}, on {_of_rows(options, given)}")
     return 0
 
 
@@ -97,7 +99,12 @@ def source_of(root: Path, task: str, options: Options) -> Source:
 def _about(source: Source) -> dict[str, str]:
     weights = source.folder / methods.of(source.settings.method).WEIGHTS
     name = paths.without_folders(source.settings.model.name)
-    return {"adapter_hash": short_hash(weights), "model": name, "into": source.into}
+    return {"adapter_hash": short_hash(weights), "model": name}
+
+
+def _of_rows(options: Options, given: Rows) -> str:
+    count = len(given.test)
+    return f"the first {count} test rows" if options.rows else f"all {count} test rows"
 
 
 def _check_out(out: Path) -> None:

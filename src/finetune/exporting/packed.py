@@ -7,6 +7,7 @@ layer stay as they are. What calibrates (GPTQ, AWQ) is in llmcompressor, whose p
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -88,7 +89,7 @@ def compress(model: PreTrainedModel, bits: int, group: int | None) -> None:
         compress_module(layer)
 
 
-def _config(bits: int, group: int | None):  # type: ignore[no-untyped-def]  # of an optional package
+def _config(bits: int, group: int | None) -> Any:
     from compressed_tensors.quantization import (
         QuantizationArgs,
         QuantizationConfig,

@@ -1,7 +1,8 @@
 """What is known of a task's exported forms: `exports/TASK.json`, the same beside each export.
 
-In Git: a form that left the repository is measured like the adapter, and stays on record. An entry
-of another adapter than the present one, or of other rows, is dropped when a form is added.
+In Git: a form that left the repository is measured like the adapter, on all test rows, and stays on
+record. An entry of another adapter than the present one, or of another number of rows, is dropped
+when a form is added.
 """
 
 from collections.abc import Mapping, Sequence
