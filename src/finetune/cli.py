@@ -386,8 +386,8 @@ def _add_export_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--into",
         choices=["original", "dequantized"],
-        help="merge into the base as published, or as it was quantized while training (default: "
-        "that one; --form merged scores both)",
+        help="the base as published, or as it was quantized while training (default: that one, but "
+        "for --form adapter; --form merged scores both)",
     )
     command.add_argument(
         "--rows", metavar="N", type=int, help="score so many test rows (default: all)"

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 
 from finetune.core.errors import UserError
 from finetune.core.files import read_json, write_json
-from finetune.exporting import adapter
+from finetune.exporting import adapter, command
+from finetune.exporting.command import Options
 from finetune.methods import adapters
 
 
@@ -56,6 +57,9 @@ def test_what_vllm_refuses_is_refused_in_one_line(source, config, reason):
         adapter.check(source("adapter"))
 
 
-def test_it_is_on_the_published_base(source):
-    with pytest.raises(UserError, match="vLLM holds its base as published"):
-        adapter.check(source("adapter", into="dequantized"))
+def test_on_the_base_that_it_was_trained_on_it_answers_as_tuned(repository):
+    command.run(repository, "samsum", Options("adapter", Path("out"), into="dequantized"))
+    entries = read_json(Path("out/export.json"))["samsum"]["exports"]
+    assert entries["adapter_dequantized"]["differing"] == 0
+    assert (Path("out") / adapter.BASE / "config.json").is_file()
+    assert entries["adapter_dequantized"]["run"]["size_mb"] < 0.2  # without the base

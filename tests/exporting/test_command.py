@@ -39,7 +39,7 @@ def test_a_merged_model_is_written_and_both_bases_are_scored(repository, source,
 
 def test_a_first_look_is_not_put_on_record(repository, capsys):
     command.run(repository, TASK, Options("adapter", OUT, rows=2))
-    assert read_json(OUT / records.FILE)[TASK]["exports"]["adapter"]["n"] == 2
+    assert read_json(OUT / records.FILE)[TASK]["exports"]["adapter_original"]["n"] == 2
     assert not records.path(TASK).exists()
     assert "adapter, on the first 2 test rows" in capsys.readouterr().out
 

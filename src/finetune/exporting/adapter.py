@@ -1,6 +1,8 @@
 """adapter: the LoRA adapter as vLLM takes it, its rank padded with zeros to one that it accepts.
 
-It is scored on the base that is not quantized: vLLM holds no base in bitsandbytes' 4 or 8 bits.
+vLLM holds no base in bitsandbytes' 4 or 8 bits. So the adapter stands, and is scored, on the base
+as it was published, or on the one that it was trained on, which is then written beside it, in 16
+bits: one such base serves the adapters of all tasks.
 """
 
 import math
@@ -13,12 +15,14 @@ from safetensors.torch import load_file, save_file
 from finetune.core.errors import UserError
 from finetune.core.files import mode, read_json, write_json
 from finetune.core.schema import INDEPENDENT_INITS
+from finetune.exporting import folders, merging
 from finetune.exporting.source import Loaded, Shell, Source
 from finetune.inference.engines import vllm_engine
 from finetune.methods import adapters
 from finetune.methods import registry as methods
 
 NAME = "adapter"
+BASE = "base"
 # What vLLM's --max-lora-rank can be, and so what it reserves memory for.
 RANKS = (1, *vllm_engine.RANKS)
 Tensors = dict[str, torch.Tensor]
@@ -26,11 +30,6 @@ Tensors = dict[str, torch.Tensor]
 
 def check(source: Source) -> None:
     """See `forms.Form.check`."""
-    if source.into == "dequantized":
-        raise UserError(
-            f"--form {NAME}: vLLM holds its base as published; take --form merged for a base that "
-            "is dequantized"
-        )
     if not (source.folder / adapters.CONFIG).is_file():
         raise UserError(
             f"--form {NAME}: {source.folder} holds a whole model and no adapter; take --form merged"
@@ -59,9 +58,9 @@ def _reason(config: dict[str, Any]) -> str | None:
     return None
 
 
-def label(_: Source) -> str:
+def label(source: Source) -> str:
     """See `forms.Form.label`."""
-    return NAME
+    return source.label(NAME)
 
 
 def write(source: Source, folder: Path) -> None:
@@ -73,6 +72,9 @@ def write(source: Source, folder: Path) -> None:
     alpha = padded_alpha(config["lora_alpha"], config["r"], rank, config.get("use_rslora", False))
     write_json(folder / adapters.CONFIG, {**config, "r": rank, "lora_alpha": alpha})
     (folder / adapters.WEIGHTS).chmod(mode())
+    if source.into == "dequantized":
+        base = merging.dequantized_base(source)
+        folders.save(base.model, base.tokenizer, folder / BASE)
 
 
 def padded(tensors: Tensors, rank: int) -> Tensors:
@@ -102,4 +104,7 @@ def padded_alpha(alpha: float, rank: int, padded_rank: int, is_rslora: bool) -> 
 
 def load(source: Source, folder: Path, _: Shell) -> Loaded:
     """See `forms.Form.load`."""
-    return Loaded(methods.load(source.settings.model, source.on_original, folder))
+    model = source.settings.model
+    if source.into == "dequantized":
+        model = folders.as_model(model, folder / BASE)
+    return Loaded(methods.load(model, source.on_original, folder))

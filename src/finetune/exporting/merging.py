@@ -9,9 +9,10 @@ import torch
 from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 
 from finetune.core.errors import ModelError, squeezed
-from finetune.core.schema import Model
+from finetune.core.schema import Method, Model
 from finetune.exporting.source import Into, Source
 from finetune.methods import registry as methods
+from finetune.modeling import base as base_model
 from finetune.modeling.base import Base
 
 SIXTEEN_BITS = (torch.float16, torch.bfloat16)
@@ -25,21 +26,39 @@ def merged(source: Source, into: Into) -> Base:
     """
     settings = source.settings
     method = settings.method if into == "dequantized" else source.on_original
-    base = methods.load(
-        settings.model, method.model_copy(update={"compute_dtype": "float32"}), source.folder
-    )
+    base = methods.load(settings.model, _in_float32(method), source.folder)
     model = base.model
-    if any(weight.dtype != torch.float32 for weight in model.parameters()):
-        raise ModelError(
-            "--into dequantized: the dequantized weights do not fit this GPU's memory; take "
-            "--into original, or hide the GPU (CUDA_VISIBLE_DEVICES=)"
-        )
+    _check_dequantized(model)
     if hasattr(model, "merge_and_unload"):
         try:
             model = model.merge_and_unload(safe_merge=True)
         except (ValueError, NotImplementedError) as error:
             raise ModelError(f"{source.folder}: cannot be merged: {squeezed(error)}") from error
     return base.with_model(_rounded(model, published_dtype(settings.model)))
+
+
+def dequantized_base(source: Source) -> Base:
+    """The base as the adapter was trained on it, in the type that it was published in.
+
+    Raises:
+        ModelError: it cannot be loaded.
+    """
+    settings = source.settings
+    base = base_model.load(settings.model, _in_float32(settings.method), for_inference=True)
+    _check_dequantized(base.model)
+    return base.with_model(_rounded(base.model, published_dtype(settings.model)))
+
+
+def _in_float32(method: Method) -> Method:
+    return method.model_copy(update={"compute_dtype": "float32"})
+
+
+def _check_dequantized(model: PreTrainedModel) -> None:
+    if any(weight.dtype != torch.float32 for weight in model.parameters()):
+        raise ModelError(
+            "--into dequantized: the dequantized weights do not fit this GPU's memory; take "
+            "--into original, or hide the GPU (CUDA_VISIBLE_DEVICES=)"
+        )
 
 
 def _rounded(model: PreTrainedModel, dtype: torch.dtype) -> PreTrainedModel:
