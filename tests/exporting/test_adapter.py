@@ -45,7 +45,7 @@ def test_the_scale_stays_what_it_was():
         ({"bias": "all"}, r"with trained biases \(lora.bias=all\)"),
         ({"modules_to_save": ["number_head"]}, r"with whole modules \(number_head\)"),
         ({"init_lora_weights": "pissa"}, r"that changes its base \(lora.init=pissa\)"),
-        ({"rank_pattern": {"q_proj": 4}}, "ranks or alphas that differ"),
+        ({"rank_pattern": {"q_proj": 4}}, "with ranks or alphas that differ between modules"),
         ({"r": 1024}, r"of rank 1024 \(at most 512\)"),
         ({"peft_type": "PREFIX_TUNING"}, "of the type PREFIX_TUNING"),
     ],

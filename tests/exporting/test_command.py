@@ -1,6 +1,7 @@
 """`finetune export`: what it writes, what it refuses, and that nothing is half written."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,10 +97,12 @@ def test_without_an_adapter_nothing_can_be_exported(repository):
 @pytest.mark.parametrize(
     ("tuner", "rest"), [("prefix", {"virtual_tokens": 3}), ("regression_head", {})]
 )
-def test_what_is_no_change_of_weights_is_refused_in_one_line(source, changed, form, tuner, rest):
-    changed("method", tuner=tuner, **rest)
+def test_what_is_no_change_of_weights_is_refused_in_one_line(source, form, tuner, rest):
+    given = source(form)
+    method = given.settings.method.model_copy(update={"tuner": tuner, **rest})
+    given = replace(given, settings=given.settings.model_copy(update={"method": method}))
     with pytest.raises(UserError, match=f"--form {form}: cannot be had of method.tuner={tuner}"):
-        forms.of(form).check(source(form))
+        forms.of(form).check(given)
 
 
 def test_the_command_line_knows_the_forms():

@@ -56,7 +56,7 @@ def test_of_an_export_the_scores_are_its_own(published, workspace):
     text = card.card(release, REPO)
     assert front(text)["library_name"] == "transformers"
     assert front(text)["model-index"][0]["results"][0]["metrics"][0]["value"] == 49.5
-    assert "−0.500 [−1.000, 0.000]" in text
+    assert "−0.50 [−1.00, 0.00]" in text
 
 
 def test_what_leaves_names_the_bases_repository(published, workspace, tmp_path):
