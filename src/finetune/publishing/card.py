@@ -39,7 +39,7 @@ def front_matter(release: Release, repo: str) -> str:
             dataset_split="test",
             dataset_revision=release.origin.get("revision"),
             metric_type=metric.key,
-            metric_name=f"{metric.heading}, {_confidence(release)} interval in metric_args",
+            metric_name=f"{metric.heading}, {_confidence(release)} interval in args",
             metric_value=tuned[metric.key],
             metric_args={**tuned["interval"].get(metric.key, {}), "n": tuned["n"]},
         )
@@ -130,6 +130,7 @@ def _parameters(release: Release) -> str:
             for name in ("model", "method", "lora", "bootstrap")
         },
     }
+    values["model"].pop("watch")  # of DVC
     if release.base_model:
         values["model"]["name"] = release.base_model
     return str(yaml.safe_dump(public.params(values), sort_keys=False, allow_unicode=True))
