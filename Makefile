@@ -1,6 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser repro smollm2 test check format
+.PHONY: help setup browser repro smollm2 llama-cpp test check format
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -17,6 +17,15 @@ repro: setup ## run the pipeline (what changed of it), and print the results
 
 smollm2: setup ## a real base model from the package index, without a hub account
 	@python -m finetune.importing.smollm2
+
+# Its converter is in the sources of the package alone.
+LLAMA_CPP := .llama.cpp
+llama-cpp: setup ## llama.cpp, built from source, for finetune export --form gguf (minutes)
+	CMAKE_ARGS=-DLLAVA_BUILD=OFF python -m pip install --quiet -r requirements-gguf.txt
+	rm -rf $(LLAMA_CPP) && mkdir $(LLAMA_CPP)
+	python -m pip download --quiet --no-deps --no-binary llama-cpp-python --dest $(LLAMA_CPP) \
+		$$(grep -o '^llama-cpp-python==[0-9.]*' requirements-gguf.txt)
+	tar -xzf $(LLAMA_CPP)/*.tar.gz -C $(LLAMA_CPP) --strip-components=3 --wildcards '*/vendor/llama.cpp/*'
 
 test: setup browser ## run all tests (a part: make test ARGS="tests/scoring -k bootstrap")
 	python -m pytest $(ARGS)

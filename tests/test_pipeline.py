@@ -83,7 +83,7 @@ def test_settings_of_the_machine_rerun_nothing(clone):
         "save_minutes": 3, "push_state": True, "logging_steps": 2, "usd_per_hour": 1.5,
         "report_to": "[tensorboard]", "processes": 2, "accelerate": "deepspeed_zero2",
         "engine": "transformers", "vllm_python": "python", "gpu_kernels": True, "max_usd": 2.5,
-        "hosted.concurrency": 2,
+        "hosted.concurrency": 2, "save_steps": 5, "hub": "owner/name",
     }  # fmt: skip
     assert {key.partition(".")[0] for key in other} == set(Run.model_fields) - {"hosted_prices"}
     options = [word for key, value in other.items() for word in ("-S", f"run.{key}={value}")]

@@ -69,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
         ("shelf", _shelf),
         ("pin", _pin),
         ("import-gguf", _import_gguf),
+        ("export", _export),
+        ("publish", _publish),
+        ("predict", _predict),
         ("init", _init),
         ("serve", _serve),
         ("plan", _plan),
@@ -97,6 +100,12 @@ def parser() -> argparse.ArgumentParser:
         if run is _import_gguf:
             command.add_argument("file", metavar="FILE", type=Path, help="a GGUF file of a Llama")
             command.add_argument("folder", metavar="DIR", type=Path, help="the new model folder")
+        if run is _export:
+            _add_export_options(command)
+        if run is _publish:
+            _add_publish_options(command)
+        if run is _predict:
+            _add_predict_options(command)
         if run is _init:
             _add_init_options(command)
         if run in (_plan, _preflight):
@@ -368,6 +377,114 @@ def _import_gguf(_: Path, options: argparse.Namespace) -> int:
     gguf.convert(options.file, options.folder)
     print(f"{options.folder}: dvc exp run -S model=local -S model.name={options.folder}")
     return 0
+
+
+def _add_export_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK")
+    # Not asked of `exporting.forms`, which takes seconds to import (torch).
+    command.add_argument(
+        "--form", choices=["adapter", "merged", "int8", "int4", "gguf"], required=True
+    )
+    command.add_argument("--out", metavar="DIR", type=Path, required=True, help="the new folder")
+    command.add_argument(
+        "--into",
+        choices=["original", "dequantized"],
+        help="the base as published, or as it was quantized while training (default: that one, but "
+        "for --form adapter; --form merged scores both)",
+    )
+    command.add_argument(
+        "--rows", metavar="N", type=int, help="score so many test rows (default: all)"
+    )
+    command.add_argument(
+        "--gguf-type", choices=["f16", "bf16", "f32", "q8_0"], default="f16", help="default: f16"
+    )
+    command.add_argument(
+        "--llama-cpp",
+        metavar="DIR",
+        type=Path,
+        default=Path(".llama.cpp"),
+        help="llama.cpp's sources, with its converter (default: .llama.cpp)",
+    )
+    command.add_argument("--markdown", action="store_true", help="print Markdown")
+
+
+def _export(root: Path, options: argparse.Namespace) -> int:
+    """Write a tuned model in a form that other programs load, and score it like the adapter."""
+    from finetune.exporting import command  # takes seconds to import (torch)
+
+    return command.run(
+        root,
+        options.task,
+        command.Options(
+            form=options.form,
+            out=options.out,
+            into=options.into,
+            rows=options.rows,
+            llama_cpp=options.llama_cpp,
+            gguf_type=options.gguf_type,
+            style="github" if options.markdown else "simple",
+        ),
+    )
+
+
+def _add_publish_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK")
+    command.add_argument("--repo", metavar="OWNER/NAME", required=True)
+    command.add_argument(
+        "--export", metavar="DIR", type=Path, help="publish this export, not the adapter as trained"
+    )
+    command.add_argument(
+        "--base-model", metavar="OWNER/NAME", help="the repository of a base that is a folder here"
+    )
+    command.add_argument("--public", action="store_true", help="default: a private repository")
+    command.add_argument(
+        "--i-have-the-right",
+        action="store_true",
+        help="publish although the data's licence does not plainly allow it",
+    )
+    command.add_argument(
+        "--print", action="store_true", help="print the model card, and upload nothing"
+    )
+
+
+def _publish(root: Path, options: argparse.Namespace) -> int:
+    """Put an adapter or an export on the hub, with a card made from the metrics."""
+    from finetune.publishing import command  # takes seconds to import (torch)
+
+    return command.run(
+        root,
+        options.task,
+        command.Options(
+            repo=options.repo,
+            export=options.export,
+            base_model=options.base_model,
+            is_public=options.public,
+            has_right=options.i_have_the_right,
+            is_dry=options.print,
+        ),
+    )
+
+
+def _add_predict_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK")
+    command.add_argument(
+        "file", metavar="FILE", type=Path, help="CSV, JSON, JSON lines or Parquet; answers optional"
+    )
+    command.add_argument(
+        "--adapter",
+        metavar="OWNER/NAME@REVISION",
+        help="one that was published on the hub (default: the task's own)",
+    )
+    command.add_argument(
+        "--out", metavar="OUT", type=Path, help="the new JSON lines file (default: print them)"
+    )
+
+
+def _predict(root: Path, options: argparse.Namespace) -> int:
+    """Answer the rows of a file with a tuned model, this repository's or one on the hub."""
+    from finetune.predicting import command  # takes seconds to import (torch)
+
+    return command.run(root, options.task, options.file, options.adapter, options.out)
 
 
 def _add_init_options(command: argparse.ArgumentParser) -> None:

@@ -67,6 +67,11 @@ def test_a_checkpoint_of_an_evaluation_counts_as_the_last_one(clock):
     assert after_step(schedule, 3) == (False, False)
 
 
+def test_a_checkpoint_may_be_saved_every_so_many_steps():
+    schedule = EvaluationSchedule(steps=7, num_evals=1, save_minutes=60, save_steps=3)
+    assert [step for step in range(1, 8) if after_step(schedule, step)[1]] == [3, 6, 7]
+
+
 def test_what_the_trainer_decided_to_save_stays_decided():
     schedule = EvaluationSchedule(steps=10, num_evals=1, save_minutes=60)
     control = TrainerControl(should_save=True)

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from finetune.core import processes
 from finetune.core.files import sha256
+from finetune.core.hub_state import HubState
 from finetune.core.remote_state import RemoteState
 from finetune.core.schema import Section, Selection
 
@@ -23,7 +24,7 @@ LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 MAX_HASHED_BYTES = 64 * 2**20
 BLOCKS, BLOCK_BYTES = 64, 2**16
 
-_remotes: dict[Path, RemoteState] = {}
+_remotes: dict[Path, list[RemoteState | HubState]] = {}
 
 
 def root() -> Path:
@@ -39,12 +40,13 @@ def folder(stage: str, task: str, identity: dict[str, Any]) -> Path:
 
 
 @contextlib.contextmanager
-def locked(state: Path, push: bool = False) -> Iterator[None]:
+def locked(state: Path, push: bool = False, hub: str | None = None) -> Iterator[None]:
     """Lock the run state in this context; a second process, such as a queue worker, waits.
 
     If the context ends without an error, the run state is removed. With `push` (`run.push_state`)
-    `saved` copies it to DVC's remote; where it is missing here, the copy is fetched. Of several
-    processes of a stage only the main one locks, and the others wait for it.
+    `saved` copies it to DVC's remote, with `hub` (`run.hub`) to that repository; where it is
+    missing here, a copy is fetched. Of several processes of a stage only the main one locks, and
+    the others wait for it.
     """
     if not processes.is_main():
         processes.barrier()
@@ -52,9 +54,11 @@ def locked(state: Path, push: bool = False) -> Iterator[None]:
         return
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
-        remote = RemoteState(state) if push else None
-        if remote:
-            _remotes[state.resolve()] = remote
+        remotes: list[RemoteState | HubState] = []
+        remotes += [RemoteState(state)] if push else []
+        remotes += [HubState(state, hub)] if hub else []
+        _remotes[state.resolve()] = remotes
+        for remote in remotes:
             remote.pull()
         processes.barrier()
         try:
@@ -62,14 +66,14 @@ def locked(state: Path, push: bool = False) -> Iterator[None]:
         finally:
             _remotes.pop(state.resolve(), None)
         shutil.rmtree(state, ignore_errors=True)
-        if remote:
+        for remote in remotes:
             remote.remove()
 
 
 def saved(state: Path) -> None:
     """To be called when a run state was saved: copies it, where `locked` was asked to."""
     # The Trainer knows the folder by a relative path, `locked` by that of DVC_ROOT.
-    if remote := _remotes.get(state.resolve()):
+    for remote in _remotes.get(state.resolve(), []):
         remote.push()
 
 

@@ -317,9 +317,11 @@ class Run(Section):
     Budgets are the tokens, padding included, of one forward pass: `token_budget` of training,
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
-    kill may cost; with `push_state` what was saved is copied to DVC's remote too. `report_to` are
-    experiment trackers by the names that transformers has for them, beside DVCLive. `engine` is
-    who computes answers in base and predict; `vllm_python` the Python of vLLM's own environment.
+    kill may cost; `save_steps` saves a checkpoint every so many steps, too. With `push_state` what
+    was saved is copied to DVC's remote, with `hub` that of training to a repository of the hub.
+    `report_to` are experiment trackers by the names that transformers has for them, beside DVCLive.
+    `engine` is who computes answers in base and predict; `vllm_python` the Python of vLLM's own
+    environment.
     `processes` is how many train and predict split the rows of an optimizer step and of a file,
     each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
     `conf/accelerate`. `gpu_kernels` trains with Liger's kernels and fused 16-bit LoRA layers.
@@ -332,7 +334,9 @@ class Run(Section):
     cache_gb: Auto | Annotated[float, Field(gt=0)]
     memory_gb: Annotated[float, Field(gt=0)] | None
     save_minutes: Annotated[float, Field(gt=0)]
+    save_steps: Count | None = None
     push_state: bool
+    hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = Field(default_factory=list)

@@ -86,7 +86,7 @@ def run(params: StageParams, task: str) -> None:
         return
     inputs = _inputs(options, files)
     run_state = _run_state(options, files)
-    with runstate.locked(run_state, options.run.push_state):
+    with runstate.locked(run_state, options.run.push_state, options.run.hub):
         transformers.set_seed(options.train.seed)  # an adapter's first weights
         model = inputs.tuner.attach(inputs.base.model, options.lora, options.method)
         with number_head.answering(model):

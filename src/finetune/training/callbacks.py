@@ -14,13 +14,17 @@ from finetune.training import curves, evaluations
 class EvaluationSchedule(TrainerCallback):
     """Evaluates and saves a checkpoint at `num_evals` evenly spaced steps, the last one included.
 
-    In between, a checkpoint is saved every `save_minutes`: a killed run loses no more than that.
+    In between, a checkpoint is saved every `save_minutes`: a killed run loses no more than that;
+    and every `save_steps`, where that is set.
     """
 
-    def __init__(self, steps: int, num_evals: int, save_minutes: float) -> None:
+    def __init__(
+        self, steps: int, num_evals: int, save_minutes: float, save_steps: int | None = None
+    ) -> None:
         count = min(num_evals, steps)
         self.steps = {round(steps * (i + 1) / count) for i in range(count)}
         self.save_seconds = 60 * save_minutes
+        self.save_steps = save_steps
         self.saved_at = time.monotonic()
 
     def on_step_end(
@@ -29,6 +33,8 @@ class EvaluationSchedule(TrainerCallback):
         if state.global_step in self.steps:
             control.should_log = control.should_evaluate = control.should_save = True
         control.should_save |= time.monotonic() - self.saved_at >= self.save_seconds
+        if self.save_steps:
+            control.should_save |= state.global_step % self.save_steps == 0
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any

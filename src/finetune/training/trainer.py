@@ -92,7 +92,9 @@ def train(
         validation,
         Meter(steps, examples, run_options.usd_per_hour),
         [
-            EvaluationSchedule(count, options.num_evals, run_options.save_minutes),
+            EvaluationSchedule(
+                count, options.num_evals, run_options.save_minutes, run_options.save_steps
+            ),
             patience,
             clock,
             ProgressBar(desc),

@@ -1,0 +1,50 @@
+"""An adapter or a model that was published on the hub, by repository and revision."""
+
+import re
+from pathlib import Path
+
+from finetune.core import hub
+from finetune.core.errors import HubError, ModelError, UserError
+from finetune.core.files import read_json
+from finetune.core.schema import Model
+
+NAMED = re.compile(r"([\w.-]+/[\w.-]+)@([\w./-]+)", re.ASCII)
+# Weights as safetensors alone: other formats run code when they are read.
+FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
+CONFIG = "adapter_config.json"
+
+
+def fetch(name: str) -> Path:
+    """The folder of OWNER/NAME@REVISION in the hub's cache.
+
+    Raises:
+        UserError: the name has no revision.
+        HubError: the hub cannot be reached, or has no such revision.
+    """
+    match = NAMED.fullmatch(name)
+    if not match:
+        raise UserError(
+            f"--adapter: {name!r} must be OWNER/NAME@REVISION, with a commit or a tag: what stands "
+            "on a branch changes"
+        )
+    from huggingface_hub import snapshot_download
+
+    repo, revision = match.groups()
+    try:
+        return Path(snapshot_download(repo, revision=revision, allow_patterns=FILES))
+    except Exception as error:  # the client raises dozens of types, from three HTTP libraries
+        why = hub.reason(error, repo, "model") or f"{repo}: {hub.one_line(error)}"
+        raise HubError(why) from error
+
+
+def check_base(folder: Path, name: str, model: Model) -> None:
+    """Check that a fetched adapter is of the base that params.yaml names.
+
+    Raises:
+        ModelError: it names another one on the hub.
+    """
+    if not (folder / CONFIG).is_file() or model.source != "hub":
+        return
+    of = read_json(folder / CONFIG).get("base_model_name_or_path")
+    if of and of != model.name:
+        raise ModelError(f"--adapter: {name} is of {of}, and model.name is {model.name}")

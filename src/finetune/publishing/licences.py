@@ -1,0 +1,34 @@
+"""Whether a model tuned on data may be given away, as far as the data's licence says it."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from finetune.core.errors import UserError
+
+# Licences that allow it, as SPDX spells them.
+OPEN = {
+    "mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0",
+    "cc-by-sa-3.0", "cc-by-sa-4.0", "odc-by-1.0", "pddl-1.0", "unlicense",
+}  # fmt: skip
+FLAG = "--i-have-the-right"
+
+
+def is_open(licence: str) -> bool:
+    """Whether a licence, up to a comma or bracket, is one that allows it."""
+    name = re.split(r"[,(;]", licence)[0].strip().lower()
+    return re.sub(r"[\s-]+", "-", name) in OPEN
+
+
+def check(task: str, origin: Mapping[str, Any], has_right: bool) -> None:
+    """Check the licence of a task's data, unless somebody has the right for another reason.
+
+    Raises:
+        UserError: it is not one of `OPEN`.
+    """
+    licence = str(origin.get("licence", "not stated"))
+    if not (is_open(licence) or has_right):
+        raise UserError(
+            f"{task}: the data's licence ({licence}) does not plainly allow giving away a model "
+            f"tuned on it; whoever has the right says so with {FLAG}"
+        )

@@ -1,0 +1,56 @@
+"""`finetune predict`: answers without anything that holds them against references."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finetune.core import paths
+from finetune.core.errors import UserError
+from finetune.core.files import read_jsonl, write_jsonl
+from finetune.core.schema import Lora
+from finetune.predicting import adapters, command
+
+ROOT = Path(__file__).parents[2]
+TASK = "samsum"
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch, tiny_model, load) -> Path:
+    """The working directory: params.yaml, a train row, an adapter, and a file without answers."""
+    from finetune.methods import adapters as saved
+    from finetune.methods.lora import attach
+
+    values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    values["model"] |= {"name": str(tiny_model), "source": "local"}
+    values["method"] |= {"quantization": "none"}
+    values["tasks"] = {TASK: values["tasks"][TASK]}
+    values["tasks"][TASK]["prompt"]["max_completion_tokens"] = 4
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    train = [{"id": "1", "dialogue": "Anna: Hi", "summary": "Anna says hi."}]
+    write_jsonl(paths.prepared(TASK) / "train.jsonl", train)
+    options = Lora(r=2, alpha=4.0, dropout=0.0, target_modules="all-linear")
+    saved.save(attach(load(tiny_model).model, options), paths.adapter(TASK))
+    Path("new.csv").write_text('dialogue\n"Tom: Is it 5?"\n"Eva: No."\n')
+    return tmp_path
+
+
+def test_answers_are_written_or_printed(repository, capsys, monkeypatch):
+    assert command.run(repository, TASK, Path("new.csv"), None, Path("out.jsonl")) == 0
+    written = read_jsonl(Path("out.jsonl"))
+    assert [row["id"] for row in written] == ["line 2", "line 3"]
+    assert [set(row) for row in written] == [{"id", "prediction"}] * 2
+    capsys.readouterr()
+    monkeypatch.setattr(adapters, "fetch", lambda _: paths.adapter(TASK))
+    command.run(repository, TASK, Path("new.csv"), "owner/name@v1", None)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == written
+
+
+def test_what_is_not_there_is_one_line(repository):
+    with pytest.raises(UserError, match="no task 'mine'; known: samsum"):
+        command.run(repository, "mine", Path("new.csv"), None, None)
+    (paths.prepared(TASK) / "train.jsonl").unlink()
+    with pytest.raises(UserError, match="not there; run `dvc repro` or `dvc pull`"):
+        command.run(repository, TASK, Path("new.csv"), None, None)

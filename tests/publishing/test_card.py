@@ -1,0 +1,76 @@
+"""The card: what the hub reads of it, and what a person does."""
+
+from pathlib import Path
+
+import yaml
+
+from finetune.core import paths
+from finetune.core.files import read_json, write_json
+from finetune.publishing import card, command
+
+REPO = "owner/summaries"
+
+
+def front(text: str) -> dict:
+    return yaml.safe_load(text.split("---\n")[1])
+
+
+def test_the_front_matter_has_base_library_and_scores(published):
+    data = front(card.card(published(), REPO))
+    assert (data["base_model"], data["library_name"]) == ("owner/base", "peft")
+    (model,) = data["model-index"]
+    assert model["name"] == "summaries"
+    tuned = read_json(paths.metrics("samsum", "tuned"))["samsum"]
+    (first,) = (each for each in model["results"][0]["metrics"] if each["type"] == "rouge1")
+    assert first["value"] == tuned["rouge1"]
+    assert first["args"] == {**tuned["interval"]["rouge1"], "n": tuned["n"]}
+    assert model["results"][0]["dataset"]["split"] == "test"
+
+
+def test_the_body_has_baselines_data_parameters_and_hashes(published):
+    text = card.body(published(), REPO)
+    for part in ("lead3", "tuned", "Licence: MIT", "SHA-256"):
+        assert part in text
+    parameters = yaml.safe_load(text.split("```yaml\n")[1].split("```")[0])
+    assert parameters["model"]["name"] == "owner/base"
+    assert parameters["task"]["train"]["epochs"] == 2.0
+    assert "not of a commit" in text  # the folder is no clone
+
+
+def test_of_an_export_the_scores_are_its_own(published, workspace):
+    entries = {
+        name: {
+            "rouge1": score, "n": 200, "interval": {"rouge1": {"low": 1.0, "high": 2.0}},
+            "difference": {"rouge1": {"mean": -0.5, "low": -1.0, "high": 0.0, "n": 200}},
+            "differing": 3, "adapter_hash": read_json(paths.metrics("samsum", "train"))["samsum"][
+                "train"
+            ]["adapter_hash"],
+            "run": {"size_mb": 8.0, "load_seconds": 0.1, "tokens_per_second": 10.0},
+        }
+        for name, score in {"tuned": 50.0, "int8_dequantized": 49.5}.items()
+    }  # fmt: skip
+    Path("out").mkdir()
+    Path("out/model.safetensors").write_bytes(b"weights")
+    write_json(Path("out/export.json"), {"samsum": {"exports": entries}})
+    release = published(export=Path("out"))
+    text = card.card(release, REPO)
+    assert front(text)["library_name"] == "transformers"
+    assert front(text)["model-index"][0]["results"][0]["metrics"][0]["value"] == 49.5
+    assert "−0.50 [−1.00, 0.00]" in text
+
+
+def test_what_leaves_names_the_bases_repository(published, workspace, tmp_path):
+    Path("models/samsum/notes.md").write_text("mine")
+    Path("models/samsum/checkpoints").mkdir()
+    release = published()
+    assert release.left_out == ("checkpoints", "notes.md")
+    folder = tmp_path / "staged"
+    folder.mkdir()
+    command.stage(release, REPO, folder)
+    config = read_json(folder / "adapter_config.json")
+    assert config["base_model_name_or_path"] == "owner/base"
+    assert config["revision"] == release.settings.model.revision
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "README.md", "adapter_config.json", "adapter_model.safetensors",
+    ]  # fmt: skip
+    assert "/home/me" not in "".join(f.read_text() for f in folder.iterdir())

@@ -1,0 +1,103 @@
+"""What is not published, each with one line that says why."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from finetune.core import paths
+from finetune.core.errors import UserError
+from finetune.core.files import write_json
+from finetune.publishing import command, leakage, licences
+from finetune.publishing.command import Options
+
+WORDS = "The quokka of Jarmila ate all of the marzipan in the zeppelin"
+
+
+def test_metrics_of_another_adapter(published, edited):
+    edited("train", "samsum", "train", adapter_hash="0" * 12)
+    with pytest.raises(UserError, match=r"train.json is of another adapter than models/samsum"):
+        published()
+
+
+def test_metrics_of_other_predictions(published, edited):
+    edited("tuned", "samsum", predictions_hash="0" * 12)
+    with pytest.raises(UserError, match=r"tuned.json is of other predictions"):
+        published()
+
+
+@pytest.mark.parametrize(
+    ("licence", "allowed"),
+    [
+        ("MIT", True),
+        ("CC BY 4.0", True),
+        ("Apache-2.0 (the authors)", True),
+        ("CC BY-NC-ND 4.0, research use (SAMSum, Gliwa et al. 2019)", False),
+        ("Amazon product descriptions, gathered for research; no open licence", False),
+        ("not stated", False),
+        ("MITRE", False),
+    ],
+)
+def test_a_licence_that_does_not_plainly_allow_it(published, licence, allowed):
+    assert licences.is_open(licence) == allowed
+    write_json(paths.raw("samsum") / "source.json", {"source": "files", "licence": licence})
+    if allowed:
+        published()
+        return
+    with pytest.raises(
+        UserError, match=r"does not plainly allow .* says so with --i-have-the-right"
+    ):
+        published()
+    published(has_right=True)
+
+
+def test_an_adapter_of_a_folder_needs_the_name_of_its_base(published):
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["model"] |= {"name": "/home/me/base", "source": "local", "revision": None}
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(UserError, match=r"…/base is a folder here") as raised:
+        published()
+    assert "/home/me" not in str(raised.value)
+    assert published(base_model="owner/base").base_model == "owner/base"
+
+
+def test_an_export_of_another_adapter(published):
+    write_json(
+        Path("out") / "export.json", {"samsum": {"exports": {"int8": {"adapter_hash": "0"}}}}
+    )
+    with pytest.raises(UserError, match="--export out: is of another adapter"):
+        published(export=Path("out"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"For example: {WORDS}",
+        WORDS.upper().replace(" ", "\n"),
+        "- quokka of Jarmila ate all of the marzipan",
+    ],
+)
+def test_a_text_of_the_data(published, tmp_path, text):
+    published()
+    file = tmp_path / "note.json"
+    write_json(file, {"examples": [text]})
+    with pytest.raises(UserError, match=r"note.json: holds a text of the data \(train row 1\)"):
+        leakage.check("samsum", [file])
+
+
+def test_single_words_and_short_texts_are_no_leak(published, tmp_path):
+    published()
+    file = tmp_path / "README.md"
+    file.write_text("Marzipan is gone. The quokka of Jarmila ate all, said Tom.")
+    leakage.check("samsum", [file])
+
+
+@pytest.mark.parametrize("repo", ["name", "/home/me/name", "owner/name/more", "owner/na me"])
+def test_what_is_no_repository(workspace, repo):
+    with pytest.raises(UserError, match="is no repository of the hub, such as OWNER/NAME"):
+        command.run(workspace, "samsum", Options(repo))
+
+
+def test_a_card_alone_is_printed_and_nothing_uploaded(workspace, capsys):
+    assert command.run(workspace, "samsum", Options("owner/name", is_dry=True)) == 0
+    assert capsys.readouterr().out.startswith("---\nbase_model: owner/base")
