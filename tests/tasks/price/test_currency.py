@@ -13,6 +13,7 @@ from finetune.composition import compose
 from finetune.core import params, paths
 from finetune.core.errors import ParamsError
 from finetune.core.files import read_json, read_jsonl
+from finetune.data import cleaning, splitting
 from finetune.inference.budgets import Budgets
 from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling import number_head
@@ -182,6 +183,25 @@ def test_amounts_are_written_in_the_task_s_own_currency(text, price):
     found = set(rows.peculiarities(raw))
     assert found >= {"some_price_in_description"}
     assert ("price_above_maximum" in found) == (price == 129_900)
+
+
+@pytest.mark.parametrize("other", [{"unit": 100}, {"unit": 1e6}, {"unit": 0.1}, {"maximum": 20}])
+def test_the_prepared_rows_are_the_same_in_every_unit(other):
+    raw = [
+        {"id": n, "place": n, "text": f"A lamp of {n % 30} cm", "price": 3 * (n % 70)}
+        for n in range(200)
+    ]
+
+    def prepared(**answer: object) -> tuple[dict[str, list[dict]], dict[str, int]]:
+        rows = registry.rows("price", prompt(currency="INR", **answer))
+        train = cleaning.clean(raw, rows, "text", "train", 0.0)
+        cleaning.drop_unusable(train)
+        splits = {"train": train}
+        splitting.split_off_validation(splits, 0.2, 42)
+        kept = {name: [each.model_dump() for each in s.rows] for name, s in splits.items()}
+        return kept, train.counts["dropped_duplicates"]
+
+    assert prepared(**other) == prepared()
 
 
 def test_scores_and_groups_are_in_the_currency():

@@ -113,7 +113,9 @@ def clean(row: Mapping[str, Any], prompt: Prompt | None = None) -> Row:
         price=price,
         category=" ".join((category or "").split()) or None,
     )
-    return cleaned if prompt is None else cleaned.for_prompt(prompt)
+    # Its marks alone: which rows repeat each other is not to depend on the unit or the maximum.
+    cleaned._marks = DOLLARS if prompt is None else marks_of(prompt)
+    return cleaned
 
 
 def money(value: Any, marks: tuple[str, ...] = DOLLARS) -> float:
