@@ -204,6 +204,17 @@ def test_the_prepared_rows_are_the_same_in_every_unit(other):
     assert prepared(**other) == prepared()
 
 
+@pytest.mark.parametrize("answer", ["₹500", "₹", "₹ 1,29,900.00", "INR 500", "inr500"])
+def test_an_answer_at_the_end_of_a_text_goes_in_the_task_s_own_currency(answer):
+    raw = {"id": 1, "text": f"A lamp\nPrice is {answer}\n", "price": 500}
+    rows = registry.rows("price", RUPEES)
+    assert rows.clean(raw).input == "A lamp"
+    assert "answer_in_text" in set(rows.peculiarities(raw))
+    assert "Price is" in registry.rows("price", prompt()).clean(raw).input
+    dollars = {**raw, "text": "A lamp\nPrice is $500"}
+    assert rows.clean(dollars).input == dollars["text"]
+
+
 def test_scores_and_groups_are_in_the_currency():
     of = kind("price", None, RUPEES)
     assert of.metrics[0].heading == "mean absolute error (INR)"
