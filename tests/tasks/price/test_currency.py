@@ -278,7 +278,7 @@ def test_the_report_speaks_of_the_currency_alone():
             "{maximum: 9999}",
             "maximum: is 9999, must be 999 at most, as tokenizers that have numbers",
         ),
-        ("{unit: 0}", "unit: is 0, must be greater than 0"),
+        ("{unit: 0}", "unit: is 0, must be greater than or equal to 0.01"),
         ("{currency: 5 €}", "currency: is '5 €', must match pattern"),
     ],
 )

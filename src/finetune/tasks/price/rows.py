@@ -157,12 +157,17 @@ def nearest(price: float, answer: Answer) -> int:
 
     From 0 to the answer's maximum.
     """
-    return min(answer.maximum, max(0, math.floor(price / answer.unit + 0.5)))
+    return min(answer.maximum, max(0, math.floor(_units(price, answer) + 0.5)))
 
 
 def is_above(price: float, answer: Answer) -> bool:
     """Whether a price is rounded to more than the answer's maximum."""
-    return price / answer.unit >= answer.maximum + 0.5
+    return _units(price, answer) >= answer.maximum + 0.5
+
+
+def _units(price: float, answer: Answer) -> float:
+    """A price in units; 0.35 in tenths is 3.5, which as binary fractions it is just below."""
+    return round(price / answer.unit, 9)
 
 
 def peculiarities(row: Mapping[str, Any], prompt: Prompt | None = None) -> Iterator[str]:
