@@ -141,6 +141,18 @@ def test_a_unit_scales_predictions_and_errors_and_nothing_else(load, tiny_model,
             assert hundred[name] == one[name]
 
 
+def test_charged_errors_compare_only_where_the_highest_price_is_the_same(load, tiny_model):
+    base = load(tiny_model)
+    asked = [{}, {"unit": 100}, {"unit": 100, "maximum": 50}, {"unit": 3, "maximum": 333}]
+    runs = [ask(base, prompt(**answer), [45.0, 7.25]) for answer in asked]
+    assert [run[0].get("highest") for run in runs] == [None, 99_900, 5000, None]
+    metrics = {metric.key: metric for metric in registry.scores("price").METRICS}
+    charged, plain = metrics["crps_charged"], metrics["crps"]
+    assert [charged.compares(runs[0], run) for run in runs] == [True, False, False, True]
+    assert [charged.compares(run, runs[1]) for run in runs] == [False, True, False, False]
+    assert all(plain.compares(runs[0], run) for run in runs)
+
+
 def test_a_row_without_an_answer_counts_as_the_median_in_the_currency(load, tiny_model):
     base = load(tiny_model)
     base.model.lm_head.weight.data.fill_(float("nan"))

@@ -127,7 +127,10 @@ def test_prices_are_rounded_half_up_within_what_the_model_can_say(usd, dollars):
 
 @pytest.mark.parametrize(
     ("price", "unit", "number"),
-    [(0.35, 0.1, 4), (0.34, 0.1, 3), (0.15, 0.1, 2), (2.5, 0.01, 250), (149.5, 1, 150), (150, 100, 2)],
+    [
+        (0.35, 0.1, 4), (0.34, 0.1, 3), (0.15, 0.1, 2), (2.5, 0.01, 250), (149.5, 1, 150),
+        (150, 100, 2),
+    ],
 )  # fmt: skip
 def test_units_that_are_no_binary_fractions_are_rounded_half_up_too(price, unit, number):
     assert rows.nearest(price, rows.Answer(unit=unit)) == number
