@@ -15,7 +15,6 @@ import argparse
 import contextlib
 import json
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from interleaved import in_process
 from tabulate import tabulate
-from training import ROOT, WAYS, prepared
+from training import WAYS, prepared
 
 LEARNED = 0.4
 COUNTED = 2  # optimizer steps, after one that is not
@@ -135,7 +135,7 @@ def report(costs: Mapping[Point, Cost], axes: Sequence[str], model: str, minutes
     return "\n\n".join(parts) + "\n"
 
 
-def _table(found: Mapping[int, tuple[Point, Cost]], axis: str) -> str:
+def _table(costs: Mapping[int, tuple[Point, Cost]], axis: str) -> str:
     rows: list[list[Any]] = [
         [
             value,
@@ -144,11 +144,11 @@ def _table(found: Mapping[int, tuple[Point, Cost]], axis: str) -> str:
             f"{cost.peak / 1e9:.3f}",
             f"{cost.added / 1e9:.3f}",
         ]
-        for value, (point, cost) in found.items()
+        for value, (point, cost) in costs.items()
     ]
-    values = list(found)
-    seconds = [cost.seconds for _, cost in found.values()]
-    added = [cost.added for _, cost in found.values()]
+    values = list(costs)
+    seconds = [cost.seconds for _, cost in costs.values()]
+    added = [cost.added for _, cost in costs.values()]
     for words, start in (("exponent", 0), ("from the middle on", len(values) // 2)):
         slopes = [exponent(values[start:], of[start:]) for of in (seconds, added)]
         rows.append([words, f"{slopes[0]:.2f}", "", "", f"{slopes[1]:.2f}"])
@@ -165,10 +165,10 @@ def draw(costs: Mapping[Point, Cost], axes: Sequence[str], file: Path) -> None:
     panels = figure.subplots(2, len(axes), squeeze=False, sharey="row")
     for column, axis in enumerate(axes):
         for way in dict.fromkeys(point.way for point in costs):
-            found = on_axis(costs, axis, way)
-            values = list(found)
-            of_seconds = [cost.seconds for _, cost in found.values()]
-            of_memory = [cost.added / 1e9 for _, cost in found.values()]
+            of_way = on_axis(costs, axis, way)
+            values = list(of_way)
+            of_seconds = [cost.seconds for _, cost in of_way.values()]
+            of_memory = [cost.added / 1e9 for _, cost in of_way.values()]
             for panel, of in zip(panels[:, column], (of_seconds, of_memory), strict=True):
                 label = f"{way}, exponent {exponent(values, of):.2f}"
                 panel.loglog(values, of, marker="o", label=label)
@@ -187,11 +187,10 @@ def draw(costs: Mapping[Point, Cost], axes: Sequence[str], file: Path) -> None:
 
 
 def _in_process(model: str, point: Point) -> Cost:
-    command = [sys.executable, __file__, "--model", model, "--one", json.dumps(asdict(point))]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    if done.returncode:
-        sys.exit((done.stderr.strip().splitlines() or ["no output"])[-1])
-    return Cost(**json.loads(done.stdout.strip().splitlines()[-1]))
+    run = in_process([__file__, "--model", model, "--one", json.dumps(asdict(point))])
+    if "failed" in run:
+        sys.exit(f"bench/growth.py: {run['failed']}")
+    return Cost(**run)
 
 
 def _measured(model_folder: str, point: Point) -> Cost:

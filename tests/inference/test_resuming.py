@@ -51,7 +51,8 @@ def declared_run(monkeypatch):
     from finetune.core.schema import HostedRun, Prices, Run
 
     def made(**options):
-        values = dict.fromkeys(Run.model_fields) | {
+        required = [name for name, field in Run.model_fields.items() if field.is_required()]
+        values = dict.fromkeys(required) | {
             "token_budget": "auto",
             "eval_token_budget": "auto",
             "cache_gb": "auto",

@@ -32,9 +32,9 @@ class Metric:
     mean of 0 and 100; a percentage is a mean of values from 0 to 100, of which some may lie
     between. `unit_param` is the parameter of a task's `prompt` that says its unit, where tasks of a
     kind differ in it; then `unit` is that parameter's default. Two runs compare only where they
-    have the same values of `alike` in each row. `column` is what the metric is of a single row: the
-    first of the `columns`, unless it is given. Of fewer than `min_rows` rows there is no interval
-    that holds as often as it says.
+    have the same values of `alike` in each row, or neither has one. `column` is what the metric is
+    of a single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows
+    there is no interval that holds as often as it says.
     """
 
     key: str
@@ -70,7 +70,7 @@ class Metric:
         if not (self.is_of(one) and self.is_of(other)):
             return False
         by_id = {row["id"]: row for row in other}
-        return all(row[c] == by_id[row["id"]][c] for row in one for c in self.alike)
+        return all(row.get(c) == by_id[row["id"]].get(c) for row in one for c in self.alike)
 
     def score(self, predictions: Sequence[Prediction]) -> float:
         """The statistic of the rows."""

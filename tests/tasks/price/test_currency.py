@@ -13,6 +13,7 @@ from finetune.composition import compose
 from finetune.core import params, paths
 from finetune.core.errors import ParamsError
 from finetune.core.files import read_json, read_jsonl
+from finetune.data import cleaning, splitting
 from finetune.inference.budgets import Budgets
 from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling import number_head
@@ -140,6 +141,18 @@ def test_a_unit_scales_predictions_and_errors_and_nothing_else(load, tiny_model,
             assert hundred[name] == one[name]
 
 
+def test_charged_errors_compare_only_where_the_highest_price_is_the_same(load, tiny_model):
+    base = load(tiny_model)
+    asked = [{}, {"unit": 100}, {"unit": 100, "maximum": 50}, {"unit": 3, "maximum": 333}]
+    runs = [ask(base, prompt(**answer), [45.0, 7.25]) for answer in asked]
+    assert [run[0].get("highest") for run in runs] == [None, 99_900, 5000, None]
+    metrics = {metric.key: metric for metric in registry.scores("price").METRICS}
+    charged, plain = metrics["crps_charged"], metrics["crps"]
+    assert [charged.compares(runs[0], run) for run in runs] == [True, False, False, True]
+    assert [charged.compares(run, runs[1]) for run in runs] == [False, True, False, False]
+    assert all(plain.compares(runs[0], run) for run in runs)
+
+
 def test_a_row_without_an_answer_counts_as_the_median_in_the_currency(load, tiny_model):
     base = load(tiny_model)
     base.model.lm_head.weight.data.fill_(float("nan"))
@@ -182,6 +195,36 @@ def test_amounts_are_written_in_the_task_s_own_currency(text, price):
     found = set(rows.peculiarities(raw))
     assert found >= {"some_price_in_description"}
     assert ("price_above_maximum" in found) == (price == 129_900)
+
+
+@pytest.mark.parametrize("other", [{"unit": 100}, {"unit": 1e6}, {"unit": 0.1}, {"maximum": 20}])
+def test_the_prepared_rows_are_the_same_in_every_unit(other):
+    raw = [
+        {"id": n, "place": n, "text": f"A lamp of {n % 30} cm", "price": 3 * (n % 70)}
+        for n in range(200)
+    ]
+
+    def prepared(**answer: object) -> tuple[dict[str, list[dict]], dict[str, int]]:
+        rows = registry.rows("price", prompt(currency="INR", **answer))
+        train = cleaning.clean(raw, rows, "text", "train", 0.0)
+        cleaning.drop_unusable(train)
+        splits = {"train": train}
+        splitting.split_off_validation(splits, 0.2, 42)
+        kept = {name: [each.model_dump() for each in s.rows] for name, s in splits.items()}
+        return kept, train.counts["dropped_duplicates"]
+
+    assert prepared(**other) == prepared()
+
+
+@pytest.mark.parametrize("answer", ["₹500", "₹", "₹ 1,29,900.00", "INR 500", "inr500"])
+def test_an_answer_at_the_end_of_a_text_goes_in_the_task_s_own_currency(answer):
+    raw = {"id": 1, "text": f"A lamp\nPrice is {answer}\n", "price": 500}
+    rows = registry.rows("price", RUPEES)
+    assert rows.clean(raw).input == "A lamp"
+    assert "answer_in_text" in set(rows.peculiarities(raw))
+    assert "Price is" in registry.rows("price", prompt()).clean(raw).input
+    dollars = {**raw, "text": "A lamp\nPrice is $500"}
+    assert rows.clean(dollars).input == dollars["text"]
 
 
 def test_scores_and_groups_are_in_the_currency():
@@ -247,7 +290,7 @@ def test_the_report_speaks_of_the_currency_alone():
             "{maximum: 9999}",
             "maximum: is 9999, must be 999 at most, as tokenizers that have numbers",
         ),
-        ("{unit: 0}", "unit: is 0, must be greater than 0"),
+        ("{unit: 0}", "unit: is 0, must be greater than or equal to 0.01"),
         ("{currency: 5 €}", "currency: is '5 €', must match pattern"),
     ],
 )

@@ -43,4 +43,4 @@ def test_a_category_is_a_short_text_of_that_name(row, fields):
 
 def test_prices_beyond_the_highest_are_counted():
     rows = [Row(id=str(n), text="x", price=n, category=None) for n in (5, 999, 1000, 4000)]
-    assert init.counts(rows) == {"found_above_maximum": 2}
+    assert init.counts(rows) == {"found_price_above_maximum": 2}

@@ -1,3 +1,4 @@
+import math
 import time
 
 import pytest
@@ -122,6 +123,24 @@ def test_prices_are_rounded_half_up_within_what_the_model_can_say(usd, dollars):
     assert rows.nearest(usd, rows.DEFAULT) == dollars
     product = rows.Row(id="1", text="x", price=usd, category=None)
     assert product.completion == str(dollars)
+
+
+@pytest.mark.parametrize(
+    ("price", "unit", "number"),
+    [
+        (0.35, 0.1, 4), (0.34, 0.1, 3), (0.15, 0.1, 2), (2.5, 0.01, 250), (149.5, 1, 150),
+        (150, 100, 2),
+    ],
+)  # fmt: skip
+def test_units_that_are_no_binary_fractions_are_rounded_half_up_too(price, unit, number):
+    assert rows.nearest(price, rows.Answer(unit=unit)) == number
+    assert rows.is_above(price, rows.Answer(unit=unit, maximum=9)) == (number > 9)
+
+
+def test_every_amount_of_cents_is_rounded_as_it_was():
+    amounts = [cents / 100 for cents in range(100_100)]
+    rounded = [rows.nearest(amount, rows.DEFAULT) for amount in amounts]
+    assert rounded == [min(999, math.floor(amount + 0.5)) for amount in amounts]
 
 
 def test_what_cleaning_changes_is_found():

@@ -36,7 +36,9 @@ Fitted = Callable[[Sequence[Row]], Answers]
 
 
 def guess(value: object) -> float:
-    """Somebody's own answer in the currency of the data: a number, or an amount of dollars.
+    """Somebody's own answer: a number in the currency of the data.
+
+    Text may be an amount of dollars too, whatever that currency: a guess comes without its task.
 
     Raises:
         ValueError: it is no price.

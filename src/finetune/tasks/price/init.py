@@ -45,7 +45,7 @@ def category(columns: Columns, taken: Collection[str]) -> Fields:
 
 def counts(rows: Sequence[Row]) -> dict[str, int]:
     """The number of prices above the highest answer, by what the config begins with."""
-    return {"found_above_maximum": sum(is_above(row.price, DEFAULT) for row in rows)}
+    return {"found_price_above_maximum": sum(is_above(row.price, DEFAULT) for row in rows)}
 
 
 INIT = KindInit(

@@ -28,7 +28,7 @@ class Answer(schema.Section):
     """
 
     currency: Annotated[str, Field(pattern=r"^[A-Za-z]{1,8}$")] = "USD"
-    unit: Annotated[float, Field(gt=0, le=1e6)] = 1
+    unit: Annotated[float, Field(ge=0.01, le=1e6)] = 1
     maximum: Annotated[int, Field(ge=9), AfterValidator(_has_tokens)] = MAXIMUM
 
 

@@ -22,7 +22,7 @@ from finetune.inference.written import TextRequest, flags
 from finetune.modeling import number_head
 from finetune.modeling.choice_tree import Tree, choice_tree
 from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.price.options import Answer, PriceEval, answer_to
+from finetune.tasks.price.options import MAXIMUM, Answer, PriceEval, answer_to
 from finetune.tasks.price.rows import MAX_PRICE, Row, marks_of, nearest
 
 # The probability of more digits from which on the likeliest price is the beginning of a number.
@@ -122,6 +122,8 @@ def _answer(
         }
         quality = distributions.quality(distribution, *true, unit)
     rounded = {name: round(float(estimate), 2) for name, estimate in estimates.items()}
+    # Two runs' charged errors compare only where the worst price is the same.
+    highest = round(unit * answer.maximum, 4)
     return {
         "id": row.id,
         "prediction": rounded[options.estimate],
@@ -130,6 +132,7 @@ def _answer(
         "estimates": rounded,
         **quality,
         "crps_charged": round(charged, 4),
+        **({} if highest == MAXIMUM else {"highest": highest}),
         "outside": round(100 * predicted.outside, 4),
         "continuation": round(100 * predicted.continuation, 4),
         "continues": predicted.continuation > CONTINUES,

@@ -23,9 +23,15 @@ MAX_PRICE = 1e9
 # The public data set wraps a description into the prompt of its course and, in the train split,
 # appends the answer ("Price is $158.00"). Both go, or the model reads what it should predict.
 _QUESTION = re.compile(r"\A\s*how much does this cost[^\n]*\n", re.IGNORECASE)
+
+
 # On a line of its own: "The price is $20." may end a description. Matched against the last line
 # alone: to search a text for blanks, line end, blanks and this takes cubic time.
-_ANSWER = re.compile(r"\s*price is \$[\d.,]*", re.IGNORECASE)
+@functools.cache
+def _answer_line(marks: tuple[str, ...]) -> re.Pattern[str]:
+    """The answer in a currency; in dollars with the sign alone."""
+    mark = r"\$" if marks == DOLLARS else rf"(?:{'|'.join(map(re.escape, marks))})\s?"
+    return re.compile(rf"\s*price is {mark}[\d.,]*", re.IGNORECASE)
 
 
 class Row(TaskRow):
@@ -104,16 +110,19 @@ def clean(row: Mapping[str, Any], prompt: Prompt | None = None) -> Row:
             ambiguous.
     """
     category = row.get("category")
-    price = money(row.get("price"), DOLLARS if prompt is None else marks_of(prompt))
+    marks = DOLLARS if prompt is None else marks_of(prompt)
+    price = money(row.get("price"), marks)
     if category is not None and not isinstance(category, str):
         raise ValueError(f"category is {category!r}, must be text or missing")
     cleaned = Row(
         id=id_field(row),
-        text=description(text_field(row, "text")),
+        text=description(text_field(row, "text"), marks),
         price=price,
         category=" ".join((category or "").split()) or None,
     )
-    return cleaned if prompt is None else cleaned.for_prompt(prompt)
+    # Its marks alone: which rows repeat each other is not to depend on the unit or the maximum.
+    cleaned._marks = marks
+    return cleaned
 
 
 def money(value: Any, marks: tuple[str, ...] = DOLLARS) -> float:
@@ -132,15 +141,15 @@ def money(value: Any, marks: tuple[str, ...] = DOLLARS) -> float:
     return float(price)
 
 
-def description(text: str) -> str:
+def description(text: str, marks: tuple[str, ...] = DOLLARS) -> str:
     """A text without the course's question at its start and its answer at its end."""
-    return normalized(_without_answer(_QUESTION.sub("", text)))
+    return normalized(_without_answer(_QUESTION.sub("", text), marks))
 
 
-def _without_answer(text: str) -> str:
+def _without_answer(text: str, marks: tuple[str, ...]) -> str:
     """A text without its last line and the blanks before that, if it is the course's answer."""
     before, _, last = text.rstrip().rpartition("\n")
-    return before.rstrip() if _ANSWER.fullmatch(last) else text
+    return before.rstrip() if _answer_line(marks).fullmatch(last) else text
 
 
 def nearest(price: float, answer: Answer) -> int:
@@ -148,12 +157,17 @@ def nearest(price: float, answer: Answer) -> int:
 
     From 0 to the answer's maximum.
     """
-    return min(answer.maximum, max(0, math.floor(price / answer.unit + 0.5)))
+    return min(answer.maximum, max(0, math.floor(_units(price, answer) + 0.5)))
 
 
 def is_above(price: float, answer: Answer) -> bool:
     """Whether a price is rounded to more than the answer's maximum."""
-    return price / answer.unit >= answer.maximum + 0.5
+    return _units(price, answer) >= answer.maximum + 0.5
+
+
+def _units(price: float, answer: Answer) -> float:
+    """A price in units; 0.35 in tenths is 3.5, which as binary fractions it is just below."""
+    return round(price / answer.unit, 9)
 
 
 def peculiarities(row: Mapping[str, Any], prompt: Prompt | None = None) -> Iterator[str]:
@@ -163,9 +177,9 @@ def peculiarities(row: Mapping[str, Any], prompt: Prompt | None = None) -> Itera
     text = text_field(row, "text")
     if _QUESTION.search(text):
         yield "question_in_text"
-    if _without_answer(text) != text:
+    if _without_answer(text, marks) != text:
         yield "answer_in_text"
-    if _prices(marks).search(description(text)):
+    if _prices(marks).search(description(text, marks)):
         yield "some_price_in_description"
     if is_above(money(row.get("price"), marks), answer):
         yield "price_above_maximum"

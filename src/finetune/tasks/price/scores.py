@@ -102,6 +102,7 @@ METRICS = (
         unit=DEFAULT.currency,
         unit_param=CURRENCY,
         higher_is_better=False,
+        alike=("highest",),
     ),
     # Good where they are what they are named after, neither above nor below.
     Metric(
