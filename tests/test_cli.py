@@ -7,8 +7,15 @@ from pathlib import Path
 import fake_hub
 import pytest
 
+from finetune import cli
+
 ROOT = Path(__file__).parent.parent
 FINETUNE = [sys.executable, "-m", "finetune.cli"]
+
+
+def test_each_module_of_commands_is_a_command():
+    modules = {file.stem for file in (ROOT / "src/finetune/commands").glob("*.py")}
+    assert modules - {"__init__", "common"} == {name.replace("-", "_") for name in cli.COMMANDS}
 
 
 def test_elsewhere_it_says_where_to_run_it(tmp_path):

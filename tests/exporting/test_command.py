@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune import cli
+from finetune.commands import export
 from finetune.core.errors import ModelError, UserError
 from finetune.core.files import read_json
 from finetune.exporting import command, forms, gguf, merged, records
@@ -107,7 +107,7 @@ def test_what_is_no_change_of_weights_is_refused_in_one_line(source, form, tuner
 
 def test_the_command_line_knows_the_forms():
     parser = argparse.ArgumentParser()
-    cli._add_export_options(parser)
+    export.add_options(parser)
     choices = {action.dest: action.choices for action in parser._actions}
     assert tuple(choices["form"]) == forms.NAMES
     assert tuple(choices["gguf_type"]) == gguf.TYPES

@@ -1,0 +1,1 @@
+"""The commands of `finetune`, a module each; `finetune.cli` gathers them."""

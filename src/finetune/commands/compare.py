@@ -1,0 +1,48 @@
+"""`finetune compare`."""
+
+import argparse
+from pathlib import Path
+
+from finetune.commands import common
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "reference", metavar="A", help="commit, branch, tag, experiment or results/NAME"
+    )
+    command.add_argument(
+        "others", metavar="B", nargs="*", help="what is compared with A (default: the workspace)"
+    )
+    command.add_argument(
+        "--fail-if",
+        choices=["worse"],
+        help="exit with 1 if a score is worse, or a task of A is missing; for CI",
+    )
+    command.add_argument(
+        "--over",
+        metavar="PARAM",
+        help="take this parameter for noise instead of the seed of training",
+    )
+    command.add_argument(
+        "--validation", action="store_true", help="compare validation rows: no look at test"
+    )
+    common.add_shared(command)
+
+
+def run(root: Path, options: argparse.Namespace) -> int:
+    """Test whether revisions or experiments are better than A, paired by row, over all seeds."""
+    # Imported here: it takes seconds (SciPy, DVC), and other commands do not need it.
+    from finetune.comparing import command
+
+    return command.run(
+        root,
+        [options.reference, *options.others],
+        command.Options(
+            style=common.style(options),
+            over=options.over,
+            split="validation" if options.validation else "test",
+            fail_if_worse=options.fail_if == "worse",
+            named_only=options.named_only,
+            by_cluster=options.by_cluster,
+        ),
+    )
