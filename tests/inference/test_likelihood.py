@@ -1,9 +1,11 @@
 import pytest
 import torch
 
+from finetune.inference.budgets import Budgets
 from finetune.inference.likelihood import negative_log_likelihoods
 from finetune.inference.prefill import Prefiller
 
+BUDGETS = Budgets(1000, cache_bytes=2**24)
 PAIRS = [
     ("Anna: Hi!", "Anna says hi."),
     ("Anna: The train leaves at 6, so be at the station.", "Anna tells of a train."),
@@ -24,7 +26,7 @@ def encoded(base) -> tuple[list[list[int]], list[list[int]]]:
 
 
 def prefilled(base, prompts, extra_columns: int):
-    return Prefiller(base.model, prompts, 0).prefill(range(len(prompts)), extra_columns)
+    return Prefiller(base.model, prompts, 0, BUDGETS).prefill(range(len(prompts)), extra_columns)
 
 
 @torch.inference_mode()

@@ -263,6 +263,7 @@ def test_nothing_of_a_batch_is_kept_while_the_next_one_runs(
     is_price = kind_name.startswith("prices")
     rows = PRODUCTS * 3 if is_price else DIALOGUES * 3
     ask = ask_price() if is_price else ask_summary(decode=kind_name)
+    monkeypatch.setattr(batch_budgets, "MAX_ROWS", {"cpu": 2})
     narrow = Budgets(prompt_tokens=64, cache_bytes=2**28)
     predicting.predict(base, base.model, ask, rows, TRAIN, "test", narrow)
     assert len(alive) > 2

@@ -140,7 +140,7 @@ def test_a_cache_begins_with_the_prefix_whatever_the_attention(made, methods):
     set_seed(1)
     model = prefix.attach(made(), LORA, methods["prefix"]).eval()
     rows = [[4, 5, 6, 7, 8], [9, 10], [11, 12, 13]]
-    batch = Prefiller(model, rows, 0).prefill([0, 1, 2], extra_columns=2)
+    batch = Prefiller(model, rows, 0, BUDGETS).prefill([0, 1, 2], extra_columns=2)
     assert not isinstance(batch.model, PeftModel)
     assert batch.mask[:, :3].all()
     assert tree_attention.supports(model)
@@ -159,4 +159,4 @@ def test_its_columns_are_reserved_with_those_of_the_prompt(tuned):
     for _ in range(4):
         batch.extend(torch.tensor([[9]]))
     assert [layer.buffers[0].data_ptr() for layer in batch.cache.layers] == buffers
-    assert Prefiller(tuned.model, [[5, 6, 7], [5, 6, 8]], 0).columns_before == 2 + 3
+    assert Prefiller(tuned.model, [[5, 6, 7], [5, 6, 8]], 0, BUDGETS).columns_before == 2 + 3

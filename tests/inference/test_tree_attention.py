@@ -11,9 +11,11 @@ from transformers import (
 
 from finetune.core.schema import Lora
 from finetune.inference import tree_attention
+from finetune.inference.budgets import Budgets
 from finetune.inference.prefill import Prefiller
 from finetune.methods.lora import attach
 
+BUDGETS = Budgets(1000, cache_bytes=2**24)
 SIZES = {
     "vocab_size": 50,
     "hidden_size": 32,
@@ -36,7 +38,7 @@ def made(config: PreTrainedConfig) -> torch.nn.Module:
 @torch.inference_mode()
 def check(model: torch.nn.Module) -> None:
     assert tree_attention.supports(model)
-    batch = Prefiller(model, PROMPTS, 0).prefill([2, 0, 1], extra_columns=len(PATHS))
+    batch = Prefiller(model, PROMPTS, 0, BUDGETS).prefill([2, 0, 1], extra_columns=len(PATHS))
     node_logits = tree_attention.node_logits(batch, PATHS)
     for of_row, row in zip(node_logits, [2, 0, 1], strict=True):
         for logits, path in zip(of_row, PATHS, strict=True):
@@ -70,7 +72,7 @@ def test_so_it_does_with_an_adapter_attached():
 def test_the_prompts_can_be_decoded_after_it_as_before():
     model = made(LlamaConfig(**SIZES))
     batch, untouched = (
-        Prefiller(model, PROMPTS, 0).prefill([0, 1, 2], len(PATHS)) for _ in range(2)
+        Prefiller(model, PROMPTS, 0, BUDGETS).prefill([0, 1, 2], len(PATHS)) for _ in range(2)
     )
     tree_attention.node_logits(batch, PATHS)
     for each in (batch, untouched):

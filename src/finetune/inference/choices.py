@@ -62,7 +62,7 @@ def distributions(
     followed, and their mass is outside. With `longer`, how much of the likeliest choice's mass is
     such a beginning is `continuation`, for another decode step of each batch.
     """
-    prefiller = Prefiller(model, prompts, pad_id)
+    prefiller = Prefiller(model, prompts, pad_id, budgets)
     levels = tree.levels
     endings = tree.endings if longer else []
     nodes = sum(map(len, levels)) - 1  # the root is the prompt's own end
@@ -70,10 +70,11 @@ def distributions(
     # What follows the likeliest choice goes into the same columns, once the tree is done with.
     following = max(tree.lengths) + 1 if longer else 0
     # The search level by level copies the prompts of as many pairs as there are rows.
-    columns = prefiller.columns_before + (
-        max(nodes, following) if is_one_pass else max(len(levels), following)
+    max_rows = (
+        prefiller.max_rows(max(nodes, following))
+        if is_one_pass
+        else prefiller.max_rows(max(len(levels), following), copies=2)
     )
-    max_rows = budgets.max_rows(model, columns, copies=1 if is_one_pass else 2)
 
     @torch.inference_mode()
     def answer(chosen: list[int]) -> list[Distribution]:

@@ -212,9 +212,9 @@ def _decode_in_batches(
     `decode` takes a prefilled batch and the indices of its prompts. `copies` is how many copies of
     a row are in the cache while it decodes.
     """
-    prefiller = Prefiller(context.model, prompts, context.tokenizer.pad_token_id)
-    columns = prefiller.columns_before + context.max_new_tokens
-    max_rows = context.budgets.max_rows(context.model, columns, copies=copies)
+    pad_id = context.tokenizer.pad_token_id
+    prefiller = Prefiller(context.model, prompts, pad_id, context.budgets)
+    max_rows = prefiller.max_rows(context.max_new_tokens, copies)
 
     @torch.inference_mode()
     def process(indices: list[int]) -> list[list[Generated]]:

@@ -63,6 +63,25 @@ class PreallocatedLayer(DynamicLayer):
         layer.keys, layer.values = (buffer[..., :columns, :] for buffer in layer.buffers)
         return layer
 
+    def blank(self, rows: int, extra_columns: int) -> "PreallocatedLayer":
+        """A layer of so many rows with the columns of this one, all zero, and a reserve."""
+        layer = PreallocatedLayer(extra_columns)
+        _, heads, columns, size = self.keys.shape
+        layer.dtype, layer.device, layer.is_initialized = self.dtype, self.device, True
+        # Zeros: a masked column's values are multiplied by 0, which of NaN is NaN.
+        layer.buffers = tuple(
+            each.new_zeros(rows, heads, columns + extra_columns, size)
+            for each in (self.keys, self.values)
+        )
+        layer.keys, layer.values = (buffer[..., :columns, :] for buffer in layer.buffers)
+        return layer
+
+    def put_rows(self, rows: torch.Tensor, other: "PreallocatedLayer") -> None:
+        """Write all rows of a layer into the last columns of these."""
+        before = self.keys.shape[-2] - other.keys.shape[-2]
+        self.keys[rows, :, before:] = other.keys
+        self.values[rows, :, before:] = other.values
+
     def slice_rows(self, start: int, stop: int) -> "PreallocatedLayer":
         """A view of some rows: columns appended to it are written into this layer's reserve."""
         layer = copy.copy(self)
@@ -140,6 +159,28 @@ class CachedBatch:
             Logits (rows, num_logits, vocabulary).
         """
         return _forward(self.model, self.cache, ids, mask, positions, num_logits)
+
+    @torch.inference_mode()
+    def blank(self, rows: int, extra_columns: int) -> "CachedBatch":
+        """A batch of so many rows with the columns of this one, for `put_rows`; all are masked.
+
+        Only with full attention in each layer.
+        """
+        cache = copy.copy(self.cache)
+        cache.layers = [layer.blank(rows, extra_columns) for layer in self.cache.layers]
+        mask = self.mask.new_zeros(rows, self.mask.shape[1])
+        logits = self.logits.new_zeros(rows, self.logits.shape[1])
+        return CachedBatch(self.model, cache, mask, logits)
+
+    @torch.inference_mode()
+    def put_rows(self, rows: Sequence[int], other: "CachedBatch") -> None:
+        """Replace these rows by those of a batch that has no more columns: padded on the left."""
+        at = torch.as_tensor(rows, device=self.model.device)
+        for layer, theirs in zip(self.cache.layers, other.cache.layers, strict=True):
+            layer.put_rows(at, theirs)
+        self.mask[at] = 0
+        self.mask[at, self.mask.shape[1] - other.mask.shape[1] :] = other.mask
+        self.logits[at] = other.logits
 
     def slice_rows(self, start: int, stop: int) -> "CachedBatch":
         """A view of some rows, to extend without copying their keys and values.

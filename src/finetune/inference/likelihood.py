@@ -21,7 +21,7 @@ def likelihoods(
 ) -> list[float]:
     """-log p(completion | context) of each pair in nats, in their order; nothing is decoded."""
     # No padding is read: it is masked, so any token will do.
-    prefiller = Prefiller(model, contexts, pad_id=0)
+    prefiller = Prefiller(model, contexts, 0, budgets)
 
     @torch.inference_mode()
     def process(indices: list[int]) -> list[float]:
@@ -34,9 +34,7 @@ def likelihoods(
 
     lengths = [len(one) + len(other) for one, other in zip(contexts, completions, strict=True)]
     # Contexts and completions are padded apart, to at most twice the columns of the longest.
-    return in_batches(
-        lengths, budgets.max_rows(model, prefiller.columns_before, copies=2), what, process
-    )
+    return in_batches(lengths, prefiller.max_rows(0, copies=2), what, process)
 
 
 @torch.inference_mode()

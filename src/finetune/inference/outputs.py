@@ -18,12 +18,11 @@ def last_outputs(
     what: str,
 ) -> list[tuple[float, ...]]:
     """The outputs of the last layer after each prompt, which are token ids; a tuple for each."""
-    prefiller = Prefiller(model, prompts, pad_id)
+    prefiller = Prefiller(model, prompts, pad_id, budgets)
 
     @torch.inference_mode()
     def answer(chosen: list[int]) -> list[tuple[float, ...]]:
         batch = prefiller.prefill(chosen, extra_columns=0)
         return [tuple(row) for row in batch.logits.double().tolist()]
 
-    rows = budgets.max_rows(model, prefiller.columns_before)
-    return in_batches(prefiller.suffix_lengths, rows, what, answer)
+    return in_batches(prefiller.suffix_lengths, prefiller.max_rows(0), what, answer)

@@ -110,9 +110,10 @@ def decode(
     `answered(i, completion)` is called as soon as the i-th request has ended. Of one whose client
     left, as `is_left(i)` says, no further token is computed, and `answered` is not called.
     """
-    prefiller = Prefiller(model, [request.ids for request in requests], tokenizer.pad_token_id)
+    prompts = [request.ids for request in requests]
+    prefiller = Prefiller(model, prompts, tokenizer.pad_token_id, budgets)
     longest = max(request.max_new_tokens for request in requests)
-    max_rows = budgets.max_rows(model, prefiller.columns_before + longest)
+    max_rows = prefiller.max_rows(longest)
     ends = frozenset(model.generation_config.eos_token_id)
     for indices in batches(prefiller.suffix_lengths, max_rows):
         rows = [_Row(requests[i], tokenizer, ends) for i in indices]
