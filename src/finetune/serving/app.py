@@ -118,6 +118,7 @@ def _card(server: Server, served: Served) -> dict[str, Any]:
         "task": served.task,
         "kind": served.options.kind,
         "endpoint": served.endpoint.path if served.endpoint else None,
+        "adapter_hash": served.adapter_hash,
     }
 
 
