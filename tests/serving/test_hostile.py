@@ -8,6 +8,7 @@ import time
 import httpx2
 import pytest
 
+from finetune.serving import guard
 from finetune.serving import keys as stored_keys
 from finetune.serving.limits import Limits
 
@@ -251,6 +252,21 @@ def leave(server, body: dict, path: str = TYPED) -> None:
     with server.connected() as sock:
         sock.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1.2.3:8000", "LOCALHOST:80", "[::1]:8000", "::1"]
+)
+def test_names_of_this_machine(host):
+    assert guard.is_loopback(guard.without_port(host))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", ":80", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "[::2]"],
+)
+def test_names_of_other_machines(host):
+    assert not guard.is_loopback(guard.without_port(host))
 
 
 def test_clients_that_leave_are_forgotten(start):

@@ -1,6 +1,8 @@
 """What stands before the routes: keys, the size of bodies, and the count of what is answered."""
 
 import asyncio
+import contextlib
+import ipaddress
 import json
 import logging
 import time
@@ -17,9 +19,22 @@ from finetune.serving.metrics import OTHER, Metrics
 log = logging.getLogger(__name__)
 # Open to all: health, and the page, which holds nothing of the data and asks with a key.
 OPEN = ("/", "/healthz", "/readyz")
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 # nginx's status of a client that closed the connection: nobody reads it, the metrics count it.
 CLIENT_LEFT = 499
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is of this machine alone."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
+
+
+def without_port(host: str) -> str:
+    """The name or the address of a header `Host`."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host if host.count(":") > 1 else host.partition(":")[0]
 
 
 class Guard:
@@ -85,9 +100,8 @@ class Guard:
 
     def _check_key(self, path: str, headers: dict[bytes, bytes]) -> None:
         if self._keys is None:
-            host = headers.get(b"host", b"").decode("latin-1").lower()
-            is_here = host in LOOPBACK or host.rpartition(":")[0] in LOOPBACK
-            if not (is_here or self._any_host):
+            host = without_port(headers.get(b"host", b"").decode("latin-1"))
+            if not (is_loopback(host) or self._any_host):
                 raise ApiError(
                     403, "without API keys only requests to localhost are answered", "wrong_host"
                 )
