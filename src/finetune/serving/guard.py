@@ -19,6 +19,8 @@ from finetune.serving.metrics import OTHER, Metrics
 log = logging.getLogger(__name__)
 # Open to all: health, and the page, which holds nothing of the data and asks with a key.
 OPEN = ("/", "/healthz", "/readyz")
+# Seconds in which a body that is too large is read and dropped.
+LINGER = 1.0
 # nginx's status of a client that closed the connection: nobody reads it, the metrics count it.
 CLIENT_LEFT = 499
 
@@ -73,13 +75,13 @@ class Guard:
         try:
             await self._answer(scope, receive, counted)
         except ApiError as error:
-            await _send(error, counted)
+            await _send(error, counted, receive)
         except ConnectionError:
             self._metrics.left()
         except Exception:  # a bug: the client gets a status, the log the traceback
             log.exception("%s %s failed", scope["method"], scope["path"])
             if status == CLIENT_LEFT:
-                await _send(ApiError(500, "the server failed", "internal_error"), counted)
+                await _send(ApiError(500, "the server failed", "internal_error"), counted, receive)
         finally:
             path = scope["path"] if scope["path"] in self._paths else OTHER
             self._metrics.request(path, status, time.monotonic() - started)
@@ -160,7 +162,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _send(error: ApiError, send: Send) -> None:
+async def _send(error: ApiError, send: Send, receive: Receive) -> None:
     content = json.dumps(error.body).encode()
     headers: dict[str, Any] = {
         **error.headers,
@@ -171,4 +173,18 @@ async def _send(error: ApiError, send: Send) -> None:
         headers["connection"] = "close"
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.body", "body": content, "more_body": True})
+    if error.status == 413:
+        await _drop_body(receive)
+    await send({"type": "http.response.body"})
+
+
+async def _drop_body(receive: Receive) -> None:
+    """Read on for a while.
+
+    Closing over what was not read would reset the connection, and the client see no answer.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while (await receive()).get("more_body"):
+                pass
