@@ -59,7 +59,7 @@ def test_what_vllm_refuses_is_refused_in_one_line(source, config, reason):
 
 def test_on_the_base_that_it_was_trained_on_it_answers_as_tuned(repository):
     command.run(repository, "samsum", Options("adapter", Path("out"), into="dequantized"))
-    entries = read_json(Path("out/export.json"))["samsum"]["exports"]
+    entries = read_json(Path("out/export.json"))["samsum"]["forms"]
     assert entries["adapter_dequantized"]["differing"] == 0
     assert (Path("out") / adapter.BASE / "config.json").is_file()
     assert entries["adapter_dequantized"]["run"]["size_mb"] < 0.2  # without the base

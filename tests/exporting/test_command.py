@@ -9,8 +9,9 @@ import pytest
 from finetune.commands import export
 from finetune.core.errors import ModelError, UserError
 from finetune.core.files import read_json
-from finetune.exporting import command, forms, gguf, merged, records
+from finetune.exporting import command, forms, gguf, merged
 from finetune.exporting.command import Options
+from finetune.forms import records
 from finetune.modeling import base as base_model
 
 TASK = "samsum"
@@ -19,9 +20,9 @@ OUT = Path("out/model")
 
 def test_a_merged_model_is_written_and_both_bases_are_scored(repository, source, capsys):
     assert command.run(repository, TASK, Options("merged", OUT)) == 0
-    entries = read_json(OUT / records.FILE)[TASK]["exports"]
+    entries = read_json(OUT / records.FILE)[TASK]["forms"]
     assert list(entries) == ["tuned", "merged_dequantized", "merged_original"]
-    assert read_json(records.path(TASK))[TASK]["exports"] == entries
+    assert read_json(records.path(TASK))[TASK]["forms"] == entries
     # The tiny base is in float32, so that merging rounds nothing.
     dequantized = entries["merged_dequantized"]
     assert dequantized["differing"] == 0
@@ -40,7 +41,7 @@ def test_a_merged_model_is_written_and_both_bases_are_scored(repository, source,
 
 def test_a_first_look_is_not_put_on_record(repository, capsys):
     command.run(repository, TASK, Options("adapter", OUT, rows=2))
-    assert read_json(OUT / records.FILE)[TASK]["exports"]["adapter_original"]["n"] == 2
+    assert read_json(OUT / records.FILE)[TASK]["forms"]["adapter_original"]["n"] == 2
     assert not records.path(TASK).exists()
     assert "adapter, on the first 2 test rows" in capsys.readouterr().out
 

@@ -121,7 +121,7 @@ def test_greedy_answers_end_at_an_end_token_or_at_the_cap(model):
 def test_llama_cpp_gives_the_scores_of_the_merged_model(repository):
     out = Path("out")
     command.run(repository, "samsum", Options("gguf", out, gguf_type="f32", llama_cpp=LLAMA_CPP))
-    entry = read_json(out / "export.json")["samsum"]["exports"]["gguf_f32_dequantized"]
+    entry = read_json(out / "export.json")["samsum"]["forms"]["gguf_f32_dequantized"]
     # llama.cpp keeps keys and values in 16 bits, and a random model's likeliest tokens are close.
     assert entry["differing"] <= 2
     assert "rouge1" in entry["difference"]

@@ -60,6 +60,6 @@ def test_weights_are_those_of_rounding_to_the_nearest(source, bits, group):
 def test_it_is_scored_and_smaller(repository):
     pytest.importorskip(packed.PACKAGE, reason=REASON)
     command.run(repository, "samsum", Options("int8", OUT))
-    entries = read_json(OUT / "export.json")["samsum"]["exports"]
+    entries = read_json(OUT / "export.json")["samsum"]["forms"]
     assert list(entries) == ["tuned", "int8_dequantized"]
     assert "rouge1" in entries["int8_dequantized"]["difference"]

@@ -51,7 +51,7 @@ def test_of_an_export_the_scores_are_its_own(published, workspace):
     }  # fmt: skip
     Path("out").mkdir()
     Path("out/model.safetensors").write_bytes(b"weights")
-    write_json(Path("out/export.json"), {"samsum": {"exports": entries}})
+    write_json(Path("out/export.json"), {"samsum": {"forms": entries}})
     release = published(export=Path("out"))
     text = card.card(release, REPO)
     assert front(text)["library_name"] == "transformers"

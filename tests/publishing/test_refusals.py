@@ -62,9 +62,7 @@ def test_an_adapter_of_a_folder_needs_the_name_of_its_base(published):
 
 
 def test_an_export_of_another_adapter(published):
-    write_json(
-        Path("out") / "export.json", {"samsum": {"exports": {"int8": {"adapter_hash": "0"}}}}
-    )
+    write_json(Path("out") / "export.json", {"samsum": {"forms": {"int8": {"adapter_hash": "0"}}}})
     with pytest.raises(UserError, match="--export out: is of another adapter"):
         published(export=Path("out"))
 

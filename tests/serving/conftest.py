@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from finetune.core import params
-from finetune.core.schema import Lora, Method, Model, Params
+from finetune.core.schema import Lora, Method, Model, Params, Task
 from finetune.methods import lora
 from finetune.modeling import base as base_model
 from finetune.serving import app, models
@@ -27,6 +27,7 @@ from finetune.serving.models import Served, Source
 from finetune.serving.server import Server
 
 ROOT = Path(__file__).parents[2]
+MOST_TOKENS = 16
 METHOD = Method(
     tuner="lora", quantization="none", double_quantization=False, compute_dtype="float32"
 )
@@ -37,7 +38,15 @@ def settings(tiny_model) -> Params:
     """The repository's parameters, with the tiny model for a base."""
     read = params.read(ROOT / "params.yaml")
     model = Model(name=str(tiny_model), source="local", revision=None, watch=str(tiny_model))
-    return read.model_copy(update={"model": model, "method": METHOD})
+    tasks = {name: shortened(task) for name, task in read.tasks.items()}
+    return read.model_copy(update={"model": model, "method": METHOD, "tasks": tasks})
+
+
+def shortened(task: Task) -> Task:
+    """A task whose answers end early: the tiny model ends few by itself."""
+    tokens = min(task.prompt.max_completion_tokens, MOST_TOKENS)
+    prompt = task.prompt.model_copy(update={"max_completion_tokens": tokens})
+    return task.model_copy(update={"prompt": prompt})
 
 
 @pytest.fixture(scope="session")

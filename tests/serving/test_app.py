@@ -299,3 +299,25 @@ def test_each_adapter_answers_as_itself_after_the_other(server):
     first = server.post("/price", {"text": PRODUCTS[0]}).json()
     server.post("/summarize", {"text": DIALOGUES[0]})
     assert server.post("/price", {"text": PRODUCTS[0]}).json() == first
+
+
+def test_a_stream_that_stalls_ends_with_an_error(start):
+    def compute(group, jobs):
+        jobs[0].work.on_text("They")
+        time.sleep(1.5)
+
+    server = start(compute=compute, limits=Limits(answer=0.3, stop=5))
+    started = time.monotonic()
+    with server.client.stream("POST", CHAT, json=chat(stream=True)) as answer:
+        lines = [line for line in answer.iter_lines() if line]
+    assert time.monotonic() - started < 1.2
+    assert answer.status_code == 200
+    assert json.loads(lines[-1].removeprefix("data: "))["error"]["code"] == "timeout"
+
+
+def test_a_chat_that_names_no_maximum_gets_as_much_as_the_server_allows(start):
+    server = start(limits=Limits(new_tokens=3, stop=5))
+    answer = server.post(CHAT, chat())
+    assert answer.status_code == 200
+    assert answer.json()["usage"]["completion_tokens"] <= 3
+    assert server.post(CHAT, chat(max_tokens=4)).status_code == 400

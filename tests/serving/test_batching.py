@@ -157,3 +157,18 @@ def test_what_is_not_answered_by_then_is_told_so(batcher, held):
     batcher.stop(0.05)
     with pytest.raises(ApiError, match="has stopped"):
         late.future.result(1)
+
+
+def test_who_left_keeps_nobody_out_of_a_full_queue(batcher, held):
+    submitted(batcher, 0)
+    wait_for(held, 1)
+    left = submitted(batcher, *range(1, 7))
+    with pytest.raises(ApiError):
+        submitted(batcher, 7)
+    for job in left:
+        job.future.cancel()
+    assert batcher.waiting == 0
+    (late,) = submitted(batcher, 8)
+    held.go.set()
+    assert late.future.result(5) == ("a", 8)
+    assert held.batches == [[0], [8]]

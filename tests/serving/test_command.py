@@ -1,22 +1,27 @@
 """`finetune serve` as a process: what it refuses to begin, and how it ends."""
 
+import asyncio
 import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from pipeline_clone import Clone
 
 from finetune.core.errors import UserError
 from finetune.core.files import read_jsonl
 from finetune.serving import command
+from finetune.serving.batching import Batcher, Job
 from finetune.serving.command import Options
 from finetune.serving.limits import Limits
 
@@ -76,6 +81,69 @@ def test_limits_are_above_0():
     assert command.limits(batch=4, queue=None) == Limits(batch=4)
     with pytest.raises(UserError, match="--max-wait: is -1, must be above 0"):
         command.limits(wait=-1.0)
+    with pytest.raises(UserError, match="--max-new-tokens: is 0, must be above 0"):
+        command.limits(new_tokens=0)
+    with pytest.raises(UserError, match="--max-body: is 0, must be above 0"):
+        command.limits(body_bytes=0)
+
+
+def test_the_address_is_told_when_the_server_takes_connections():
+    """Who waits for the line must not be refused: the socket is bound long before it listens."""
+    told = []
+
+    def announce() -> None:
+        with socket.create_connection(sock.getsockname(), timeout=5):
+            told.append(True)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    batcher = Batcher(lambda group, jobs: None, Limits())
+    batcher.start()
+    with command._bound("127.0.0.1", 0) as sock:
+        command.serve(FastAPI(), batcher, Limits(stop=5), sock, announce)
+    assert told == [True]
+    assert not batcher.is_alive
+
+
+def test_a_second_signal_does_not_wait_for_the_batch_that_is_computed():
+    begun, end = threading.Event(), threading.Event()
+
+    def compute(group, jobs):
+        begun.set()
+        end.wait(20)
+
+    batcher = Batcher(compute, Limits())
+    batcher.start()
+    batcher.submit(Job("a", 1))
+    begun.wait(5)
+    started = time.monotonic()
+
+    app = FastAPI()
+
+    @app.get("/")
+    async def hang() -> None:
+        # Under way, this request keeps the server until the second signal.
+        for after in (0, 0.2):
+            asyncio.get_running_loop().call_later(after, os.kill, os.getpid(), signal.SIGTERM)
+        await asyncio.sleep(60)
+
+    def announce() -> None:
+        client = socket.create_connection(sock.getsockname(), timeout=5)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        clients.append(client)
+
+    clients = []
+    with command._bound("127.0.0.1", 0) as sock:
+        command.serve(app, batcher, Limits(stop=10), sock, announce)
+    end.set()
+    clients[0].close()
+    assert time.monotonic() - started < 5
+
+
+def test_models_are_warmed_up_however_short_the_queue_is(loaded, answering):
+    batcher = Batcher(answering, Limits(queue=1))
+    batcher.start()
+    command.warm_up(batcher, loaded)
+    batcher.stop(5)
 
 
 @pytest.mark.slow

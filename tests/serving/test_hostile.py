@@ -8,6 +8,7 @@ import time
 import httpx2
 import pytest
 
+from finetune.serving import guard
 from finetune.serving import keys as stored_keys
 from finetune.serving.limits import Limits
 
@@ -198,6 +199,15 @@ def test_a_body_announced_too_large_is_refused_before_it_is_sent(server):
     assert b" 413 " in raw(server, head + b"Content-Length: 99999999999\r\n\r\n")
 
 
+def test_who_sends_a_body_that_is_too_large_all_the_same_reads_why_it_is_refused(server):
+    """A connection that is closed over what was not read would be reset, its answer lost."""
+    head = "POST /summarize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    body = b" " * 8_000_000
+    with server.connected() as sock:
+        sock.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        assert sock.recv(12) == b"HTTP/1.1 413"
+
+
 def test_a_body_in_endless_chunks_is_refused(server):
     head = b"POST /summarize HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     chunk = b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
@@ -251,6 +261,21 @@ def leave(server, body: dict, path: str = TYPED) -> None:
     with server.connected() as sock:
         sock.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1.2.3:8000", "LOCALHOST:80", "[::1]:8000", "::1"]
+)
+def test_names_of_this_machine(host):
+    assert guard.is_loopback(guard.without_port(host))
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", ":80", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example:80", "[::2]"],
+)
+def test_names_of_other_machines(host):
+    assert not guard.is_loopback(guard.without_port(host))
 
 
 def test_clients_that_leave_are_forgotten(start):

@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from finetune.checks import kinds, lockfile, parameters, readme, shelf, stages
+from finetune.checks import forms, kinds, lockfile, parameters, readme, shelf, stages
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
     "params.yaml is the composition of conf/, and every config file composes": parameters.problems,
     "stages declare what their code imports and reads": stages.problems,
     "nothing outside a kind's folder asks for its name": kinds.problems,
     "dvc.lock and metrics/ belong to this code and these parameters": lockfile.problems,
+    "exported, served and hosted forms on record are of this adapter": forms.problems,
     "README.md shows the metrics of metrics/": readme.problems,
     "results/README.md shows what is shelved, without text of the data": shelf.problems,
 }

@@ -40,7 +40,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "--measure",
         metavar="URL",
         help="ask a running server all test rows, and write how its scores differ from predict's "
-        "to metrics/TASK/served.json; the key comes from FINETUNE_API_KEY",
+        "to metrics/TASK/forms.json; the key comes from FINETUNE_API_KEY",
     )
     command.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("vllm"), help="of --print-vllm: vllm"
@@ -48,7 +48,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--by-chat",
         action="store_true",
-        help="of --measure: by /v1/chat/completions, as of a vLLM, where answers are texts",
+        help="of --measure: by /v1/chat/completions, as of a vLLM: answers are texts",
     )
 
 

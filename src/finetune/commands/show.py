@@ -6,6 +6,7 @@ from pathlib import Path
 from finetune.comparing import runs
 from finetune.core import params
 from finetune.core.errors import UserError
+from finetune.forms import records
 from finetune.reporting import tables
 from finetune.tasks import registry
 
@@ -21,6 +22,11 @@ def run(root: Path, _: argparse.Namespace) -> int:
         remarks = tables.remarks(metrics, declared, registry.report(options.kind).REPORT)
         print(tables.results(metrics, declared))
         print("\n" + "\n\n".join(remarks))
+        if forms := records.read(root, task):
+            print(f"\n{task}: its forms, with the paired difference to the adapter\n")
+            print(records.table(declared, forms, settings.bootstrap.confidence, "simple"))
+            if stale := records.stale(root, task):
+                print(f"\nWarning: {stale}")
     try:
         runs.check(root)
     except UserError as error:

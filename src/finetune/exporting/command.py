@@ -8,10 +8,12 @@ from pathlib import Path
 from finetune.core import params, paths
 from finetune.core.errors import UserError
 from finetune.core.files import replaced_folder, short_hash, write_json
-from finetune.exporting import adapter, forms, measuring, merged, records
+from finetune.exporting import adapter, forms, measuring, merged
 from finetune.exporting.forms import Form
 from finetune.exporting.measuring import Measured, Rows
 from finetune.exporting.source import Into, Loaded, Shell, Source
+from finetune.forms import entries, records
+from finetune.forms.entries import Entry
 from finetune.methods import registry as methods
 from finetune.tasks import registry
 
@@ -47,24 +49,21 @@ def run(root: Path, task: str, options: Options) -> int:
     form.check(source)
     _check_out(options.out)
     given = measuring.rows(root, source, options.rows)
-    about = _about(source)
     tuned, shell = _tuned(source, given)
-    new = {records.ADAPTER: records.entry(settings, task, tuned, tuned, about)}
+    new = {records.ADAPTER: _entry(source, tuned, tuned)}
     with replaced_folder(options.out) as folder:
         form.write(source, folder)
         measured = _measured(form, source, folder, shell, given)
-        of_form = {**about, "into": source.into}
-        new[measured.name] = records.entry(settings, task, tuned, measured, of_form)
+        new[measured.name] = _entry(source, tuned, measured, into=source.into)
         if options.form == merged.NAME and settings.method.is_quantized:
             other = _of_other_base(form, source, folder, shell, given)
-            of_other = {**about, "into": OTHER_BASE[source.into]}
-            new[other.name] = records.entry(settings, task, tuned, other, of_other)
+            new[other.name] = _entry(source, tuned, other, into=OTHER_BASE[source.into])
         write_json(folder / records.FILE, records.as_metrics(task, new))
     # A few rows are a first look: what is on record is of all.
-    entries = new if options.rows else records.add(root, task, new)
+    on_record = new if options.rows else records.add(root, task, new)
     kind = settings.tasks[task]
     declared = registry.metrics(kind.kind, kind.primary, kind.prompt)
-    print(records.table(declared, entries, settings.bootstrap.confidence, options.style))
+    print(records.table(declared, on_record, settings.bootstrap.confidence, options.style))
     print(f"\n{options.out}: {options.form}, on {_of_rows(options, given)}")
     return 0
 
@@ -96,10 +95,18 @@ def source_of(root: Path, task: str, options: Options) -> Source:
     )  # fmt: skip
 
 
-def _about(source: Source) -> dict[str, str]:
-    weights = source.folder / methods.of(source.settings.method).WEIGHTS
-    name = paths.without_folders(source.settings.model.name)
-    return {"adapter_hash": short_hash(weights), "model": name}
+def _entry(source: Source, tuned: Measured, form: Measured, **about: str) -> Entry:
+    settings = source.settings
+    return entries.entry(
+        settings,
+        source.task,
+        tuned.predictions,
+        form.predictions,
+        short_hash(source.folder / methods.of(settings.method).WEIGHTS),
+        form.run(),
+        model=paths.without_folders(settings.model.name),
+        **about,
+    )
 
 
 def _of_rows(options: Options, given: Rows) -> str:

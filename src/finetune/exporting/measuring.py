@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.core import paths
-from finetune.core.files import read_jsonl
 from finetune.core.rows import TaskRow
 from finetune.exporting.source import Loaded, Shell, Source
+from finetune.forms import entries
 from finetune.inference import budgets
 from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling.prompts import PromptEncoder
@@ -53,14 +52,7 @@ class Measured:
 
 def rows(root: Path, source: Source, count: int | None) -> Rows:
     """The first `count` test rows of a task, or all."""
-    kind = registry.rows(source.settings.tasks[source.task].kind)
-    train, test = (
-        [
-            kind.Row(**row)
-            for row in read_jsonl(root / paths.prepared(source.task) / f"{name}.jsonl")
-        ]
-        for name in ("train", "test")
-    )
+    train, test = entries.rows(root, source.settings, source.task)
     return Rows(test[:count], train)
 
 
@@ -81,8 +73,7 @@ def measure(
     what = f"{source.task} by {name}"
     predictions = predict(base, base.model, spec, given.test, given.train, what, limits)
     seconds = time.monotonic() - started
-    dumped = [row.model_dump(mode="json") for row in given.test]
-    scored = registry.scores(options.kind, options.prompt).score(dumped, predictions, options.score)
+    scored = entries.scored(source.settings, source.task, given.test, predictions)
     shell = Shell.of(base)
     tokens = _num_tokens(source, shell, given.test, predictions)
     return Measured(name, scored, size(folder), loaded_after, tokens, seconds), shell

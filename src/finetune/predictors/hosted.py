@@ -1,7 +1,7 @@
 """Predictions of a model behind an API: its texts, from which each kind reads its answers."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Hosted:
             return self.asker.ask(prompts, decoding, prompt.max_completion_tokens, what)
 
         request = TextRequest(rows=rows, train=train, eval=options, prompt=prompt, ask=ask)
-        predictions = _from_texts(task.kind)(request)
+        predictions = registry.from_texts(task.kind)(request)
         for row, prediction in zip(rows, predictions, strict=True):
             prediction["input_hash"] = input_hash(row.input)
             prediction["prompt_truncated"] = False
@@ -101,16 +101,6 @@ class Hosted:
             "output_tokens": usage.output,
             **({} if cost is None else {"usd": round(cost, 6)}),
         }
-
-
-def _from_texts(kind: str) -> Callable[[TextRequest[Any, Any]], list[Prediction]]:
-    module = registry.predict(kind)
-    if not hasattr(module, "from_texts"):
-        raise ParamsError(
-            f"kind: {kind} cannot be asked of a hosted model, which gives texts alone: its "
-            "predict.py has no from_texts (docs/extending.md)"
-        )
-    return module.from_texts
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import yaml
 
 from finetune.core import paths
 from finetune.core.files import sha256
-from finetune.exporting import records
+from finetune.forms import records
 from finetune.publishing.release import Release
 from finetune.reporting import facts, tables
 from finetune.scoring import numbers

@@ -10,7 +10,7 @@ from finetune.core import params, paths
 from finetune.core.errors import UserError
 from finetune.core.files import read_json, short_hash
 from finetune.core.schema import Params, Task
-from finetune.exporting import records
+from finetune.forms import records
 from finetune.publishing import licences
 from finetune.reporting import tables
 
@@ -128,7 +128,7 @@ def _entries(task: str, export: Path, adapter_hash: str) -> dict[str, Any]:
     file = export / records.FILE
     if not file.is_file():
         raise UserError(f"--export {export}: no export ({records.FILE}); see `finetune export`")
-    entries: dict[str, Any] = read_json(file).get(task, {}).get("exports", {})
+    entries: dict[str, Any] = read_json(file).get(task, {}).get("forms", {})
     if adapter_hash not in [each.get("adapter_hash") for each in entries.values()]:
         raise UserError(f"--export {export}: is of another adapter than {paths.adapter(task)}")
     return entries

@@ -118,6 +118,7 @@ def _card(server: Server, served: Served) -> dict[str, Any]:
         "task": served.task,
         "kind": served.options.kind,
         "endpoint": served.endpoint.path if served.endpoint else None,
+        "adapter_hash": served.adapter_hash,
     }
 
 
@@ -142,7 +143,8 @@ def _ids(served: Served, prompt: str | list[int]) -> list[int]:
 
 def _work(server: Server, served: Served, asked: Sampling, ids: list[int]) -> TextRequest:
     """The prompt and its sampling, within the limits."""
-    wanted = asked.wanted_tokens or served.options.prompt.max_completion_tokens
+    default = min(served.options.prompt.max_completion_tokens, server.limits.new_tokens)
+    wanted = asked.wanted_tokens or default
     if wanted > server.limits.new_tokens:
         message = f"max_tokens: is {wanted}, may be {server.limits.new_tokens}"
         raise ApiError(400, message, param="max_tokens")

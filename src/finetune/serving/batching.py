@@ -95,8 +95,8 @@ class Batcher:
 
     @property
     def waiting(self) -> int:
-        """How many requests wait."""
-        return len(self._queue)
+        """How many requests wait whose clients do too."""
+        return sum(not job.is_left for job in tuple(self._queue))
 
     @property
     def retry_after(self) -> float:
@@ -112,6 +112,9 @@ class Batcher:
         with self._changed:
             if not self.is_accepting:
                 raise ApiError(503, "the server is stopping", "stopping", retry_after=5)
+            if len(self._queue) + len(jobs) > self._limits.queue:
+                # Of clients that left nothing is computed: they take no room either.
+                self._queue = deque(job for job in self._queue if not job.is_left)
             if len(self._queue) + len(jobs) > self._limits.queue:
                 raise ApiError(
                     429,

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
 import resource
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +22,7 @@ from finetune.serving.answering import TEXT, TYPED, Answering
 from finetune.serving.batching import Batcher, Job
 from finetune.serving.decoding import TextRequest
 from finetune.serving.errors import ApiError
+from finetune.serving.guard import is_loopback
 from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
 from finetune.serving.metrics import Metrics
@@ -70,9 +70,12 @@ def run(root: Path, options: Options) -> int:
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         names = ", ".join(loaded)
         guarded = "with API keys" if opened else "without API keys"
-        print(f"finetune serve: {names} at {address}/ {guarded}", flush=True)
+
+        def announce() -> None:
+            print(f"finetune serve: {names} at {address}/ {guarded}", flush=True)
+
         application = app.create(server, opened, any_host=options.no_keys)
-        serve(application, batcher, options.limits, sock)
+        serve(application, batcher, options.limits, sock, announce)
     print("finetune serve: stopped", flush=True)
     return 0
 
@@ -93,7 +96,8 @@ def limits(**given: float | None) -> Limits:
     """
     for name, value in given.items():
         if value is not None and not value > 0:
-            raise UserError(f"--max-{name}: is {value:g}, must be above 0")
+            option = name.removesuffix("_bytes").replace("_", "-")
+            raise UserError(f"--max-{option}: is {value:g}, must be above 0")
     changed = {name: value for name, value in given.items() if value is not None}
     return replace(Limits(), **cast(Any, changed))
 
@@ -107,18 +111,12 @@ def _keys(root: Path, options: Options) -> Keys | None:
     file = options.keys or root / KEYS
     if options.keys is not None or (file.is_file() and not options.no_keys):
         return keys.read(file)
-    if options.no_keys or _is_loopback(options.host):
+    if options.no_keys or is_loopback(options.host):
         return None
     raise UserError(
         f"--host {options.host}: others could reach it, and there are no API keys; make one with "
         "`finetune serve --new-key NAME`, or say --no-keys"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
 
 
 @contextlib.contextmanager
@@ -152,8 +150,8 @@ def warm_up(batcher: Batcher, loaded: dict[str, Served]) -> None:
         if endpoint := served.endpoint:
             row = endpoint.row(endpoint.example, served.options.prompt)
             jobs.append(Job((served.name, TYPED), row))
-        batcher.submit(*jobs)
         for job in jobs:
+            batcher.submit(job)
             try:
                 job.future.result()
             except ApiError as error:
@@ -161,7 +159,16 @@ def warm_up(batcher: Batcher, loaded: dict[str, Served]) -> None:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn, which leaves signals to `serve`: it would raise them again at the end."""
+    """uvicorn, which leaves signals to `serve`: it would raise them again at the end.
+
+    It calls `announce` as soon as it takes connections.
+    """
+
+    announce: Callable[[], None] = staticmethod(lambda: None)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.announce()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -182,7 +189,7 @@ def max_connections() -> int:
     )
 
 
-def web_server(application: ASGIApp, limits: Limits) -> uvicorn.Server:
+def web_server(application: ASGIApp, limits: Limits) -> _Uvicorn:
     """uvicorn for the application, with our limits; it is told to stop by `should_exit`."""
     return _Uvicorn(
         uvicorn.Config(
@@ -198,12 +205,19 @@ def web_server(application: ASGIApp, limits: Limits) -> uvicorn.Server:
     )
 
 
-def serve(application: ASGIApp, batcher: Batcher, limits: Limits, sock: socket.socket) -> None:
+def serve(
+    application: ASGIApp,
+    batcher: Batcher,
+    limits: Limits,
+    sock: socket.socket,
+    announce: Callable[[], None],
+) -> None:
     """Answer until SIGTERM or SIGINT: then no new connections, and what is under way is answered.
 
-    A second signal does not wait for that.
+    A second signal does not wait for that. `announce` is called when connections are taken.
     """
     server = web_server(application, limits)
+    server.announce = announce
 
     def stop() -> None:
         server.force_exit, server.should_exit = server.should_exit, True
@@ -215,4 +229,4 @@ def serve(application: ASGIApp, batcher: Batcher, limits: Limits, sock: socket.s
         await server.serve(sockets=[sock])
 
     asyncio.run(until_stopped())
-    batcher.stop(limits.stop)
+    batcher.stop(0 if server.force_exit else limits.stop)

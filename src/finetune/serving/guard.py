@@ -1,6 +1,8 @@
 """What stands before the routes: keys, the size of bodies, and the count of what is answered."""
 
 import asyncio
+import contextlib
+import ipaddress
 import json
 import logging
 import time
@@ -17,9 +19,24 @@ from finetune.serving.metrics import OTHER, Metrics
 log = logging.getLogger(__name__)
 # Open to all: health, and the page, which holds nothing of the data and asks with a key.
 OPEN = ("/", "/healthz", "/readyz")
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+# Seconds in which a body that is too large is read and dropped.
+LINGER = 1.0
 # nginx's status of a client that closed the connection: nobody reads it, the metrics count it.
 CLIENT_LEFT = 499
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is of this machine alone."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host.lower() == "localhost"
+
+
+def without_port(host: str) -> str:
+    """The name or the address of a header `Host`."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host if host.count(":") > 1 else host.partition(":")[0]
 
 
 class Guard:
@@ -58,13 +75,13 @@ class Guard:
         try:
             await self._answer(scope, receive, counted)
         except ApiError as error:
-            await _send(error, counted)
+            await _send(error, counted, receive)
         except ConnectionError:
             self._metrics.left()
         except Exception:  # a bug: the client gets a status, the log the traceback
             log.exception("%s %s failed", scope["method"], scope["path"])
             if status == CLIENT_LEFT:
-                await _send(ApiError(500, "the server failed", "internal_error"), counted)
+                await _send(ApiError(500, "the server failed", "internal_error"), counted, receive)
         finally:
             path = scope["path"] if scope["path"] in self._paths else OTHER
             self._metrics.request(path, status, time.monotonic() - started)
@@ -85,9 +102,8 @@ class Guard:
 
     def _check_key(self, path: str, headers: dict[bytes, bytes]) -> None:
         if self._keys is None:
-            host = headers.get(b"host", b"").decode("latin-1").lower()
-            is_here = host in LOOPBACK or host.rpartition(":")[0] in LOOPBACK
-            if not (is_here or self._any_host):
+            host = without_port(headers.get(b"host", b"").decode("latin-1"))
+            if not (is_loopback(host) or self._any_host):
                 raise ApiError(
                     403, "without API keys only requests to localhost are answered", "wrong_host"
                 )
@@ -146,7 +162,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _send(error: ApiError, send: Send) -> None:
+async def _send(error: ApiError, send: Send, receive: Receive) -> None:
     content = json.dumps(error.body).encode()
     headers: dict[str, Any] = {
         **error.headers,
@@ -157,4 +173,18 @@ async def _send(error: ApiError, send: Send) -> None:
         headers["connection"] = "close"
     pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": error.status, "headers": pairs})
-    await send({"type": "http.response.body", "body": content})
+    await send({"type": "http.response.body", "body": content, "more_body": True})
+    if error.status == 413:
+        await _drop_body(receive)
+    await send({"type": "http.response.body"})
+
+
+async def _drop_body(receive: Receive) -> None:
+    """Read on for a while.
+
+    Closing over what was not read would reset the connection, and the client see no answer.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while (await receive()).get("more_body"):
+                pass

@@ -1,8 +1,8 @@
 """`finetune serve --measure URL`: a running server is asked all test rows, and its answers scored.
 
-What is served is held against what `predict` wrote, row by row: the paired difference of the
-primary score with its interval, and how many answers differ. Our own server is asked at the kind's
-endpoint; any other one that speaks the OpenAI API, such as vLLM, by chats, where answers are texts.
+What is served is held against what `predict` wrote, row by row. Our own server is asked at the
+kind's endpoint; any other one that speaks the OpenAI API, such as vLLM, by chats: the kind then
+reads its answers from texts, as those of a hosted model.
 """
 
 import json
@@ -10,18 +10,21 @@ import os
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from finetune.core import params, paths
+from finetune.core import params
 from finetune.core.errors import UserError, squeezed
-from finetune.core.files import read_jsonl, short_hash, write_json
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Params, Task
-from finetune.scoring import numbers
+from finetune.forms import entries, records
+from finetune.forms.entries import Entry, Predicted
+from finetune.hosted.written import Decoding, Written
+from finetune.inference.written import TextRequest
+from finetune.scoring.metrics import Prediction
 from finetune.serving.typed import Endpoint
 from finetune.tasks import registry
 
@@ -30,138 +33,187 @@ AT_ONCE = 16
 SECONDS = 180
 # A server that is full is asked again, so many times.
 TRIES = 8
+# Names of the forms in the metrics.
+TYPED, CHAT = "served", "served_by_chat"
+
+Answer = TypeVar("Answer")
+
+
+class Refused(UserError):
+    """The server does not answer this request, and would not another time."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server, and a task's model there; without an endpoint it is asked by chats."""
+    """A server, and a task's model there; without an endpoint it is asked by chats.
+
+    takes_truncate: whether a chat may say that a prompt may be truncated, as `predict` does.
+    """
 
     url: str
     model: str
     options: Task
     endpoint: Endpoint | None
+    takes_truncate: bool
 
-    def ask(self, row: TaskRow) -> Any:
-        """The answer to a row, as `predict` would have it; None where there is none.
+    def predictions(self, rows: Sequence[TaskRow], train: Sequence[TaskRow]) -> list[Prediction]:
+        """The answers as `predict` would write them, but for what needs likelihoods.
 
         Raises:
             UserError: the server does not answer.
         """
-        if self.endpoint is not None:
-            body = {"model": self.model, self.endpoint.input: row.input, "truncate": True}
-            return _post(f"{self.url}{self.endpoint.path}", body)[self.endpoint.prediction]
+        rows, train = ([row.for_prompt(self.options.prompt) for row in of] for of in (rows, train))
+        if self.endpoint is None:
+            return self._read(rows, train, lambda decoding: self._chats(rows, decoding))
+        answers = _at_once(self._typed, rows)
+        is_missing = [answer[self.endpoint.prediction] is None for answer in answers]
+        # What the kind has of a row without an answer.
+        missing = [row for row, is_none in zip(rows, is_missing, strict=True) if is_none]
+        unanswered = iter(self._read(missing, train, _no_texts(missing)) if missing else ())
+        return [
+            next(unanswered) if is_none else self._answered(row, answer)
+            for row, answer, is_none in zip(rows, answers, is_missing, strict=True)
+        ]
+
+    def _typed(self, row: TaskRow) -> dict[str, Any]:
+        assert self.endpoint is not None
+        body = {"model": self.model, self.endpoint.input: row.input, "truncate": True}
+        return _json(f"{self.url}{self.endpoint.path}", body)
+
+    def _answered(self, row: TaskRow, answer: dict[str, Any]) -> Prediction:
+        assert self.endpoint is not None
+        value = answer[self.endpoint.prediction]
+        flags = registry.scores(self.options.kind, self.options.prompt).FLAGS
+        raised = {flag.key: answer[flag.key] for flag in flags if flag.key in answer}
+        return {"id": row.id, "prediction": value, "empty": value == "", **raised}
+
+    def _read(
+        self,
+        rows: Sequence[TaskRow],
+        train: Sequence[TaskRow],
+        ask: Callable[[Decoding], list[list[Written]]],
+    ) -> list[Prediction]:
+        request = TextRequest(
+            rows=rows, train=train, eval=self.options.eval, prompt=self.options.prompt, ask=ask
+        )
+        return registry.from_texts(self.options.kind)(request)
+
+    def _chats(self, rows: Sequence[TaskRow], decoding: Decoding) -> list[list[Written]]:
+        return _at_once(
+            lambda row: [self._chat(row, decoding, k) for k in range(decoding.samples)], rows
+        )
+
+    def _chat(self, row: TaskRow, decoding: Decoding, sample: int) -> Written:
         prompt = self.options.prompt
         body = {
             "model": self.model,
             "messages": [{"role": "user", "content": f"{prompt.instruction}\n\n{row.input}"}],
-            "temperature": 0,
+            "temperature": decoding.temperature,
+            "seed": decoding.seed + sample,
             "max_tokens": prompt.max_completion_tokens,
+            **({"truncate": True} if self.takes_truncate else {}),
         }
-        answer = _post(f"{self.url}/v1/chat/completions", body)
-        return answer["choices"][0]["message"]["content"].strip()
+        try:
+            answer = _json(f"{self.url}/v1/chat/completions", body)
+        except Refused:  # its prompt does not fit, say: counted
+            return Written("", refused=True)
+        (choice,) = answer["choices"]
+        text = (choice["message"]["content"] or "").strip()
+        return Written(text, choice["finish_reason"] == "length")
 
 
 def run(root: Path, url: str, tasks: Sequence[str], by_chat: bool) -> int:
-    """Ask, score, write `metrics/TASK/served.json`, and print the differences."""
+    """Ask, score, add what was measured to `metrics/TASK/forms.json`, and print the table."""
     settings = params.read(root / "params.yaml")
-    url = url.rstrip("/")
     for task in tasks or settings.tasks:
-        if task not in settings.tasks:
-            raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
-        target = _target(settings, task, url, by_chat)
-        entry = measured(root, settings, task, target)
-        write_json(root / paths.metrics(task, "served"), {task: {"served": entry}})
-        print(line(settings, task, entry), flush=True)
+        predicted = entries.predicted(root, settings, task)
+        target = _target(settings.tasks[task], task, url.rstrip("/"), by_chat, predicted)
+        entry = measured(settings, task, target, predicted)
+        forms = records.add(root, task, {CHAT if target.endpoint is None else TYPED: entry})
+        options = settings.tasks[task]
+        declared = registry.metrics(options.kind, options.primary, options.prompt)
+        table = records.table(declared, forms, settings.bootstrap.confidence, "simple")
+        print(f"\n{task}, on all {entry['n']} test rows\n\n{table}", flush=True)
     return 0
 
 
-def _target(settings: Params, task: str, url: str, by_chat: bool) -> Target:
-    options = settings.tasks[task]
-    endpoint = None if by_chat else registry.endpoint(options.kind)
-    if endpoint is None and options.has_numbers:
-        raise UserError(
-            f"{task}: its answers are numbers from a distribution, which a chat does not give; "
-            "measure it at its own endpoint, without --by-chat"
-        )
-    return Target(url, task, options, endpoint)
-
-
-def measured(root: Path, settings: Params, task: str, target: Target) -> dict[str, Any]:
-    """The scores of a server's answers to all test rows, and their paired difference to `predict`.
-
-    Rows that only one of the two has an answer to are counted as `no_answer`, and not scored.
+def measured(settings: Params, task: str, target: Target, predicted: Predicted) -> Entry:
+    """The scores of a server's answers, and their paired differences to those of `predict`.
 
     Raises:
-        UserError: there are no rows or predictions here, or the server does not answer.
+        UserError: the server does not answer.
     """
-    options = settings.tasks[task]
-    files = [root / paths.prepared(task) / "test.jsonl", root / paths.predictions(task, "tuned")]
-    for file in files:
-        if not file.is_file():
-            raise UserError(f"{file}: not there; `dvc repro` makes it, `dvc pull` downloads it")
-    rows = read_jsonl(files[0])
-    stored = [row for row in read_jsonl(files[1]) if not row.get("draw")]
-    if [row["id"] for row in rows] != [row["id"] for row in stored]:
-        raise UserError(f"{files[1]}: is not of the rows of {files[0]}; run `dvc repro`")
-    kind = registry.rows(options.kind)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        answers = list(pool.map(target.ask, [kind.Row(**row) for row in rows]))
-    both = [place for place, answer in enumerate(answers) if answer is not None]
-    if len(both) < 2:
-        raise UserError(f"{task}: {len(both)} of {len(rows)} rows have an answer of the server")
-    primary = registry.metrics(options.kind, options.primary, options.prompt)[0]
-    scores = registry.scores(options.kind, options.prompt)
-    chosen = [rows[place] for place in both]
-    ours = [stored[place] for place in both]
-    theirs = [{**stored[place], "prediction": answers[place]} for place in both]
-    before, after = (scores.score(chosen, each, options.score) for each in (ours, theirs))
-    score = primary.interval(after, settings.bootstrap)
-    gain = primary.gain(before, after, settings.bootstrap)
-    return {
-        primary.key: round(primary.score(after), 4),
-        "interval": {primary.key: score.rounded()} if score else {},
-        "difference": {primary.key: gain.rounded(6)} if gain else {},
-        "differing": sum(stored[place]["prediction"] != answers[place] for place in both),
-        "no_answer": len(rows) - len(both),
-        "n": len(both),
-        "by": "chat" if target.endpoint is None else target.endpoint.path,
-        "predictions_hash": short_hash(files[1]),
-    }
-
-
-def line(settings: Params, task: str, entry: dict[str, Any]) -> str:
-    """What was found, in a line."""
-    options = settings.tasks[task]
-    primary = registry.metrics(options.kind, options.primary, options.prompt)[0]
-    gain = entry["difference"].get(primary.key)
-    decimals = primary.decimals + 1
-    difference = "no interval: too few rows"
-    if gain is not None:
-        low, high = (numbers.signed(gain[end], decimals) for end in ("low", "high"))
-        difference = f"{numbers.signed(gain['mean'], decimals)} [{low}, {high}]"
-    return (
-        f"{task}: {primary.heading} {primary.number(entry[primary.key])}, served - predicted "
-        f"{difference}; {entry['differing']} of {entry['n']} answers differ, "
-        f"{entry['no_answer']} rows without an answer"
+    started = time.monotonic()
+    predictions = target.predictions(predicted.test, predicted.train)
+    seconds = time.monotonic() - started
+    if all(row.get("refused") for row in predictions):
+        raise UserError(f"{target.url}: refuses all rows of {task}; see the server's log")
+    return entries.entry(
+        settings,
+        task,
+        predicted.predictions,
+        entries.scored(settings, task, predicted.test, predictions),
+        predicted.adapter_hash,
+        {"requests_per_second": round(len(predictions) / seconds, 1), "requests_at_once": AT_ONCE},
+        by="chat" if target.endpoint is None else target.endpoint.path,
     )
 
 
-def _post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """The JSON that a server answers; while it is full it is asked again, when it says."""
+def _target(options: Task, task: str, url: str, by_chat: bool, predicted: Predicted) -> Target:
+    """The model of a task's name on a server.
+
+    Raises:
+        UserError: there is none, or it is of another adapter than the predictions.
+    """
+    cards = {card["id"]: card for card in _json(f"{url}/v1/models")["data"]}
+    if task not in cards:
+        raise UserError(f"{url}: serves no model {task!r}, but {', '.join(cards)}")
+    served = cards[task].get("adapter_hash")  # of our own server
+    if served not in (None, predicted.adapter_hash):
+        raise UserError(
+            f"{url}: {task} is the adapter {served} there, and the predictions here are of "
+            f"{predicted.adapter_hash}; serve that one, or `dvc repro`"
+        )
+    endpoint = None if by_chat else registry.endpoint(options.kind)
+    return Target(url, task, options, endpoint, takes_truncate=served is not None)
+
+
+def _no_texts(rows: Sequence[TaskRow]) -> Callable[[Decoding], list[list[Written]]]:
+    return lambda decoding: [[Written("")] * decoding.samples for _ in rows]
+
+
+def _at_once(ask: Callable[[TaskRow], Answer], rows: Sequence[TaskRow]) -> list[Answer]:
+    """The answers in order; the first error ends all."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        return list(pool.map(ask, rows))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The JSON that a server answers; while it is full it is asked again, when it says.
+
+    Raises:
+        Refused: it does not take the request.
+        UserError: it does not answer.
+    """
     headers = {"Content-Type": "application/json"}
     if key := os.environ.get(KEY):
         headers["Authorization"] = f"Bearer {key}"
-    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    data = None if body is None else json.dumps(body).encode()
     for number in range(1, TRIES + 1):
         try:
+            request = urllib.request.Request(url, data, headers)
             with urllib.request.urlopen(request, timeout=SECONDS) as answer:
                 parsed: dict[str, Any] = json.load(answer)
             return parsed
         except urllib.error.HTTPError as error:
             if error.code not in (429, 503) or number == TRIES:
-                said = error.read(1000).decode(errors="replace")
+                said = squeezed(error.read(1000).decode(errors="replace"))
                 hint = f"; the key comes from {KEY}" if error.code == 401 else ""
-                raise UserError(f"{url}: status {error.code}: {squeezed(said)}{hint}") from error
+                kind = Refused if error.code == 400 else UserError
+                raise kind(f"{url}: status {error.code}: {said}{hint}") from error
             time.sleep(min(30.0, _seconds(error.headers.get("Retry-After"))))
         except (OSError, ValueError) as error:
             raise UserError(f"{url}: {squeezed(error)}; is the server running?") from error

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from finetune.core import paths
 from finetune.core.errors import ModelError, UserError, squeezed
-from finetune.core.files import read_json
+from finetune.core.files import read_json, short_hash
 from finetune.core.schema import INDEPENDENT_INITS, Params, Task
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
@@ -51,8 +51,9 @@ class Source:
 class Served:
     """A served model.
 
-    adapter: its name in PEFT where several share the base, else None; writes_text: whether it
-    continues a prompt, and does not answer with a number of its head.
+    adapter: its name in PEFT where several share the base, else None; adapter_hash: of the file of
+    its weights, as in the metrics; writes_text: whether it continues a prompt, and does not answer
+    with a number of its head.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Served:
     encoder: PromptEncoder
     endpoint: Endpoint | None
     adapter: str | None
+    adapter_hash: str
     writes_text: bool
 
     @property
@@ -185,6 +187,7 @@ def _served(settings: Params, source: Source, base: Base, adapter: str | None) -
         encoder=PromptEncoder(base.tokenizer, options.prompt, base.context),
         endpoint=registry.endpoint(options.kind),
         adapter=adapter,
+        adapter_hash=short_hash(source.folder / methods.of(settings.method).WEIGHTS),
         writes_text=not methods.of(settings.method).ANSWERS_NUMBERS,
     )
 

@@ -1,6 +1,7 @@
 """What the routes share: the models by name, and requests that wait for their answers."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,7 +86,8 @@ class Server:
         queue: asyncio.Queue[str | None] = asyncio.Queue()
 
         def put(piece: str | None) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, piece)
+            with contextlib.suppress(RuntimeError):  # the server has stopped without waiting
+                loop.call_soon_threadsafe(queue.put_nowait, piece)
 
         def begun(piece: str) -> None:
             job.has_begun = True
@@ -108,7 +110,10 @@ class Server:
             try:
                 while piece is not None:
                     yield piece
-                    piece = await queue.get()
+                    async with asyncio.timeout(job.arrived + self.limits.answer - time.monotonic()):
+                        piece = await queue.get()
+            except TimeoutError:
+                raise self._too_slow() from None
             finally:
                 job.future.cancel()
 
@@ -131,9 +136,12 @@ class Server:
                 raise ApiError(CLIENT_LEFT, "the client has left")
             if time.monotonic() > until:
                 future.cancel()
-                raise ApiError(
-                    504,
-                    f"no answer within {self.limits.answer:g} s",
-                    "timeout",
-                    retry_after=self.batcher.retry_after,
-                )
+                raise self._too_slow()
+
+    def _too_slow(self) -> ApiError:
+        return ApiError(
+            504,
+            f"no answer within {self.limits.answer:g} s",
+            "timeout",
+            retry_after=self.batcher.retry_after,
+        )

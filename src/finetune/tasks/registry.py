@@ -20,7 +20,7 @@ A kind's name stands nowhere else. The modules are checked against the protocols
 `finetune kinds` lists them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -147,6 +147,21 @@ def rows(kind: str, prompt: "Prompt | None" = None) -> Rows:
 def predict(kind: str) -> Predict:
     """How a model is asked; imports torch."""
     return cast(Predict, kinds.load(kind, "predict"))
+
+
+def from_texts(kind: str) -> "Callable[[TextRequest[Any, Any]], list[Prediction]]":
+    """How a kind reads its answers from texts; imports torch.
+
+    Raises:
+        ParamsError: it does not.
+    """
+    module = predict(kind)
+    if not hasattr(module, "from_texts"):
+        raise ParamsError(
+            f"kind: {kind} cannot be asked of a model that gives texts alone, such as a hosted "
+            "one: its predict.py has no from_texts (docs/extending.md)"
+        )
+    return module.from_texts
 
 
 def loss(kind: str) -> LossModule:

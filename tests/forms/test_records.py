@@ -1,16 +1,17 @@
-"""`exports/TASK.json`: what stays on record, and the table of it."""
+"""`metrics/TASK/forms.json`: what stays on record, and the table of it."""
 
 import pytest
 
 from finetune.core.errors import DataError
 from finetune.core.files import write_json
-from finetune.exporting import records
+from finetune.forms import records
+from finetune.forms.entries import Entry
 from finetune.scoring.metrics import Metric
 
 ERROR = Metric(key="mae", columns=("error",), title="error", unit="USD", higher_is_better=False)
 
 
-def entry(adapter: str, rows: int = 4, **more: object) -> records.Entry:
+def entry(adapter: str, rows: int = 4, **more: object) -> Entry:
     run = {"size_mb": 12.34, "load_seconds": 0.5, "tokens_per_second": 1234.5}
     scores = {"mae": 3.0, "interval": {"mae": {"low": 2.0, "high": 4.0}}}
     difference = {"mae": {"mean": 0.25, "low": -0.5, "high": 1.0, "n": rows}}
@@ -51,3 +52,19 @@ def test_a_form_that_gives_no_answers_has_no_difference():
     (_, row) = records.table([ERROR], {"int4": silent}, 0.95, "plain").splitlines()
     assert "no answer in 3 of 4 rows" in row
     assert "–" in row
+
+
+def test_of_another_adapter_than_the_metrics_is_told(tmp_path):
+    assert records.stale(tmp_path, "price") == ""
+    records.add(tmp_path, "price", {"tuned": entry("a"), "served": entry("a")})
+    train = tmp_path / "metrics/price/train.json"
+    write_json(train, {"price": {"train": {"adapter_hash": "a"}}})
+    assert records.stale(tmp_path, "price") == ""
+    write_json(train, {"price": {"train": {"model_hash": "b"}}})
+    assert "tuned (a), served (a): of another adapter than" in records.stale(tmp_path, "price")
+    assert "(b)" in records.stale(tmp_path, "price")
+
+
+def test_a_form_of_no_file_has_no_size():
+    (_, row) = records.table([ERROR], {"served": entry("a", run={})}, 0.95, "plain").splitlines()
+    assert row.split()[:2] == ["served", "3.00"]
