@@ -7,7 +7,7 @@ from finetune.hosted import answers, prices
 from finetune.hosted.answers import Answer, Asker, Store
 from finetune.hosted.client import ApiError
 from finetune.hosted.prices import Rates, Usage
-from finetune.hosted.written import Decoding, Written
+from finetune.inference.written import Decoding, Written
 
 CHAT = "POST chat/completions"
 PROMPTS = [[{"role": "user", "content": f"row {n} of these"}] for n in range(8)]

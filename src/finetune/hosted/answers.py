@@ -19,7 +19,7 @@ from finetune.hosted import prices
 from finetune.hosted.client import ApiError, Client, Json
 from finetune.hosted.messages import Message
 from finetune.hosted.prices import Rates, Usage, estimated_tokens
-from finetune.hosted.written import Decoding, Written
+from finetune.inference.written import Decoding, Written
 
 log = logging.getLogger(__name__)
 

@@ -1,5 +1,4 @@
-from finetune.hosted.written import Written
-from finetune.inference.written import TextRequest
+from finetune.inference.written import TextRequest, Written
 from finetune.tasks.price.options import Answer, PriceEval, PricePrompt
 from finetune.tasks.price.predict import from_texts
 from finetune.tasks.price.rows import Row
