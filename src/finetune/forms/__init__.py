@@ -1,0 +1,1 @@
+"""Forms of a tuned model, such as exported, served or hosted: measured like the adapter."""
