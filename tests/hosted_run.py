@@ -9,7 +9,7 @@ from finetune.hosted import prices
 from finetune.hosted.answers import Asker, Store
 from finetune.hosted.client import Client
 from finetune.hosted.messages import conversation
-from finetune.hosted.written import Decoding
+from finetune.inference.written import Decoding
 from finetune.methods import hosted
 from finetune.tasks.summarization.rows import Row
 

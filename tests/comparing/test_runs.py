@@ -102,3 +102,9 @@ def test_a_run_that_is_not_scored_yet_is_refused(workspace):
     )
     with pytest.raises(UserError, match="workspace: predictions of goods are not scored yet"):
         runs.read(root, runs.WORKSPACE)
+
+
+def test_a_default_that_is_made_anew_is_no_difference():
+    completed = runs._completed({"method.tuner": "lora"}, {})
+    assert completed["method.hyperparameters"] == {}
+    assert "PydanticUndefined" not in map(str, completed.values())

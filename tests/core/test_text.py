@@ -62,3 +62,24 @@ def test_an_amount_that_may_be_two_is_a_mistake():
         ValueError, match=r"cost is '1,299', which may be 1\.299 or 1299; write \$1,"
     ):
         text.amount("1,299", "cost")
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        ("25", 25.0),
+        ("$25.99", 25.99),
+        ("25 USD", 25.0),
+        ("It costs $1,299.00, maybe $1,500.", 1299.0),
+        ("2 lamps for about $40", 40.0),
+        ("around 20 to 30 dollars", 20.0),
+        ("the X100 costs 50", 50.0),
+        ("1,29,900", 129900.0),
+        ("12,50", 12.0),
+        ("-5", None),
+        ("no idea", None),
+        ("", None),
+    ],
+)
+def test_the_amount_in_a_text_is_the_first_marked_number_or_else_the_first(said, amount):
+    assert text.amount_in(said) == amount

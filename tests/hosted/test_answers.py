@@ -7,7 +7,7 @@ from finetune.hosted import answers, prices
 from finetune.hosted.answers import Answer, Asker, Store
 from finetune.hosted.client import ApiError
 from finetune.hosted.prices import Rates, Usage
-from finetune.hosted.written import Decoding, Written
+from finetune.inference.written import Decoding, Written
 
 CHAT = "POST chat/completions"
 PROMPTS = [[{"role": "user", "content": f"row {n} of these"}] for n in range(8)]
@@ -40,7 +40,17 @@ def test_each_prompt_has_its_answer_and_requests_overlap(provider, asker):
 def test_samples_differ_by_their_seed(provider, asker):
     provider.answer = lambda body: {"content": str(body["seed"])}
     written = asker().ask(PROMPTS[:2], Decoding(0.7, samples=3, seed=5), 16, "base")
-    assert [[answer.text for answer in each] for each in written] == [["5", "6", "7"]] * 2
+    assert [[answer.text for answer in each] for each in written] == [["15", "16", "17"]] * 2
+
+
+@pytest.mark.parametrize("request_", [{}, {"seed": None}])
+def test_samples_of_two_draws_are_asked_each(provider, asker, request_):
+    one = asker(request_)
+    for draw in range(3):
+        one.ask(PROMPTS[:2], Decoding(0.7, samples=3, seed=5 + draw), 16, "base")
+    assert len(provider.chats) == 2 * 3 * 3
+    if not request_:
+        assert len({chat["seed"] for chat in provider.chats}) == 3 * 3
 
 
 def test_fields_are_added_to_a_request_and_taken_out(provider, asker):
@@ -71,6 +81,14 @@ def test_a_prompt_that_the_provider_does_not_take_is_a_refusal(provider, asker, 
     provider.trouble(CHAT, (400, {"error": {"message": "No.", "code": code}}, {}))
     written = asker().ask(PROMPTS, Decoding(), 16, "base")
     assert sum(answer.refused for (answer,) in written) == 1
+
+
+def test_a_prompt_that_is_too_long_is_known_by_its_message_too(provider, asker):
+    said = "This model's maximum context length is 8192 tokens, and you asked for 9000"
+    error = {"message": said, "type": "BadRequestError", "param": None, "code": 400}
+    provider.trouble(CHAT, (400, {"error": error}, {}), (400, {"object": "error", **error}, {}))
+    written = asker().ask(PROMPTS, Decoding(), 16, "base")
+    assert sum(answer.refused for (answer,) in written) == 2
 
 
 def test_another_refused_request_ends_the_stage_and_keeps_what_is_there(provider, asker, tmp_path):

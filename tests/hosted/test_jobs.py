@@ -117,6 +117,40 @@ def test_files_are_uploaded_once(provider, trained):
     assert provider.counts["POST files"] == 2
 
 
+def test_events_without_ids_are_shown_as_they_come(provider, trained, caplog):
+    get = provider.get
+
+    def nameless(path: str, query: dict) -> dict | None:
+        answer = get(path, query)
+        if path.endswith("/events"):
+            events = next(job["events"] for job in provider.jobs)[::-1]
+            without = [{k: v for k, v in event.items() if k != "id"} for event in events]
+            # It has no pages either, and says that there are more.
+            return {"data": without, "has_more": True}
+        return answer
+
+    provider.get = nameless
+    with caplog.at_level(logging.INFO, logger="finetune.hosted.jobs"):
+        done = trained()
+    lines = [record.message for record in caplog.records]
+    assert sum("step" in line for line in lines) == 2
+    assert lines.count("train samsum: The job has successfully completed") == 1
+    assert len(done.events) == 2
+
+
+def test_a_list_that_gives_the_same_page_again_ends(provider, trained):
+    trained()
+    get = provider.get
+
+    def same(path: str, query: dict) -> dict | None:
+        answer = get(path, {} if path == "fine_tuning/jobs" else query)
+        return {**answer, "has_more": True} if path == "fine_tuning/jobs" else answer
+
+    provider.get = same
+    another = Order("0" * 32, {**ORDER.body, "suffix": "samsum-0"}, ORDER.files)
+    assert trained(another).job["id"] == "ftjob-2"
+
+
 def test_limits_while_it_is_watched_are_waited_for(provider, trained):
     provider.trouble("GET fine_tuning/jobs/ftjob-1", limited(), failing(500))
     provider.trouble("GET fine_tuning/jobs/ftjob-1/events", failing(504))

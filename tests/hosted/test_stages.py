@@ -9,12 +9,14 @@ import pytest
 import yaml
 from fake_provider import KEY, failing, limited
 from hosted_run import VARIABLE
+from planted import MARK, holding, plant
 
 from finetune.composition import compose
 from finetune.core import params, paths
 from finetune.core.errors import ModelError, ParamsError
 from finetune.core.files import read_json, read_jsonl, write_json, write_jsonl
 from finetune.core.interrupts import Interrupted
+from finetune.hosted import jobs
 from finetune.hosted.answers import Store
 from finetune.hosted.client import ApiError
 from finetune.stages import base, evaluate, predict, train
@@ -250,20 +252,27 @@ def test_a_model_that_is_not_tuned_here_is_refused_in_a_line(provider, declared)
 
 
 def test_the_key_stands_in_nothing_that_is_written_or_said(
-    provider, whole, tmp_path, caplog, capfd
+    provider, whole, tmp_path, caplog, capfd, monkeypatch
 ):
+    plant(monkeypatch)
     provider.trouble("POST chat/completions", limited(), failing())
     with caplog.at_level(logging.DEBUG):
         whole()
         echoed = {"error": {"message": f"Incorrect API key provided: {KEY}"}}
-        provider.trouble("GET fine_tuning/jobs", (401, echoed, {}))
+        provider.jobs.clear()
+        provider.trouble("POST fine_tuning/jobs", (401, echoed, {}))
         with pytest.raises(ApiError, match=f"refuses the key in {VARIABLE}") as raised:
             whole()
     said = caplog.text + str(raised.value) + "".join(capfd.readouterr())
-    assert KEY not in said
-    written = [file for file in tmp_path.rglob("*") if file.is_file()]
-    assert {"train.json", "tuned.jsonl", "hosted.json", "params.yaml"} <= {f.name for f in written}
-    assert not [file for file in written if KEY.encode() in file.read_bytes()]
+    # What a killed run leaves is searched too.
+    state = list(Path(".runstate").rglob(jobs.STATE))
+    written = {file.name for file in tmp_path.rglob("*") if file.is_file()}
+    assert state
+    assert {"train.json", "tuned.jsonl", "hosted.json", "params.yaml"} <= written
     # It was sent, and to the provider alone.
     assert {headers["Authorization"] for headers in provider.headers} == {f"Bearer {KEY}"}
-    assert not [body for body in provider.chats if KEY in str(body)]
+    sent = str([provider.chats, provider.jobs, list(provider.files.values())])
+    for key in (KEY, MARK):
+        assert key not in said
+        assert holding(tmp_path, key) == []
+        assert key not in sent

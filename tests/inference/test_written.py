@@ -2,9 +2,8 @@ import pytest
 
 from finetune.core.errors import ParamsError
 from finetune.core.schema import TextEval
-from finetune.hosted.written import Decoding, Written
 from finetune.inference import written
-from finetune.inference.written import TextRequest
+from finetune.inference.written import Decoding, TextRequest, Written
 from finetune.tasks.math.options import MathEval
 from finetune.tasks.math.predict import from_texts as solutions
 from finetune.tasks.math.rows import Row as Problem

@@ -69,5 +69,11 @@ def test_a_hosted_model_needs_a_key_and_should_have_a_limit(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     limited = hosted.model_copy(update={"run": hosted.run.model_copy(update={"max_usd": 5.0})})
     found = list(access.of_provider(limited))
-    assert [each.state for each in found] == ["ok", "ok"]
+    assert [each.state for each in found] == ["ok", "ok", "warning"]
+    assert "3 of 5 prices are not known" in found[-1].what
+    assert found[-1].todo.startswith("set run.hosted_prices.training, run.hosted_prices.tuned_inp")
     assert not any("sk-secret" in str(each) for each in found)
+    # Asked as it is, it needs the prices of answers alone, which conf/model/hosted.yaml has.
+    plain = limited.method.model_copy(update={"tuner": "lora"})
+    found = list(access.of_provider(limited.model_copy(update={"method": plain})))
+    assert [each.state for each in found] == ["ok", "ok"]

@@ -26,6 +26,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--validation", action="store_true", help="compare validation rows: no look at test"
     )
+    command.add_argument(
+        "--record",
+        action="store_true",
+        help="write the scores of each B, and their paired differences to A, to "
+        "metrics/TASK/forms.json, beside what is exported and served",
+    )
     common.add_shared(command)
 
 
@@ -44,5 +50,6 @@ def run(root: Path, options: argparse.Namespace) -> int:
             fail_if_worse=options.fail_if == "worse",
             named_only=options.named_only,
             by_cluster=options.by_cluster,
+            record=options.record,
         ),
     )

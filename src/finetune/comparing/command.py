@@ -7,11 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune import ledger
-from finetune.comparing import comparability, configurations, looks, runs, tables, verdicts
+from finetune.comparing import (
+    comparability,
+    configurations,
+    looks,
+    recording,
+    runs,
+    tables,
+    verdicts,
+)
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.runs import Run, Split
 from finetune.comparing.verdicts import Comparison
 from finetune.core import params, paths
+from finetune.core.errors import UserError
 from finetune.ledger import Look
 from finetune.shelf import reading
 
@@ -22,7 +31,8 @@ log = logging.getLogger(__name__)
 class Options:
     """How to compare: `style` is `simple`, `github` or `json`; `over` a parameter to take as noise.
 
-    `named_only` leaves out further seeds among the experiments.
+    `named_only` leaves out further seeds among the experiments; `record` writes the others into
+    `metrics/TASK/forms.json`, too.
     """
 
     style: str = "simple"
@@ -31,6 +41,7 @@ class Options:
     fail_if_worse: bool = False
     named_only: bool = False
     by_cluster: bool = False
+    record: bool = False
 
 
 def run(root: Path, names: Sequence[str], options: Options) -> int:
@@ -39,6 +50,8 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     Raises:
         UserError: a revision does not exist or cannot be compared with the first.
     """
+    if options.record and options.split != "test":
+        raise UserError("--record: what is recorded is of test rows; leave out --validation")
     bootstrap = params.read(root / "params.yaml").bootstrap
     names = reading.without_readme(names)
     if len(names) == 1:
@@ -60,6 +73,9 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     if options.split == "test":
         # Before anything is shown: whoever leaves early (`| head`) has looked.
         note_looks(root, book, now)
+    if options.record:
+        for file, forms in recording.record(root, reference, others).items():
+            log.warning(f"{file}: {', '.join(forms)} written; commit it")
     if options.style == "json":
         printed = tables.as_json(reference, others, compared, count)
         print(json.dumps(printed, indent=2, default=str))

@@ -289,7 +289,9 @@ def _completed(params: dict[str, object], kinds: dict[str, str]) -> dict[str, ob
             continue
         for name, of in model.model_fields.items():
             if not of.is_required() and name != "selection":  # composed, never set
-                later |= flatten(_plain(of.get_default()), f"{section}.{name}")
+                later |= flatten(
+                    _plain(of.get_default(call_default_factory=True)), f"{section}.{name}"
+                )
     return later | params
 
 

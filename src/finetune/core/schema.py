@@ -287,7 +287,7 @@ EngineName = Literal["builtin", "transformers", "vllm"]
 class Prices(Section):
     """What a provider charges, in USD for a million tokens, on a day and as some page says.
 
-    `tuned_input` and `tuned_output` are of a tuned model where they differ; null is not known.
+    `tuned_input` and `tuned_output` are of a tuned model; null is not known.
     """
 
     input: Annotated[float, Field(ge=0)] | None = None

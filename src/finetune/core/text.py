@@ -12,6 +12,8 @@ DOLLARS = ("$", "US$", "USD")
 # "1,29,900".
 _DIGITS = r"\d+|\d{1,3}(?:,\d{3})+"
 _DIGITS_ELSEWHERE = rf"{_DIGITS}|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}"
+# A number amid a text: 1,299.00 or 12.5, or 1,29,900 as in India.
+NUMBER = r"(?:\d{1,2}(?:,\d{2})+,\d{3}|\d+(?:,\d{3})*)(?:\.\d+)?"
 
 
 @functools.cache
@@ -90,3 +92,16 @@ def amount(text: str, name: str, marks: tuple[str, ...] = DOLLARS) -> float | st
             f"{digits.replace(',', '')}; write {marks[0]}{digits}, or the number without a comma"
         )
     return float(digits.replace(",", "") + cents)
+
+
+def amount_in(text: str, marks: tuple[str, ...] = DOLLARS) -> float | None:
+    """The first number beside a mark of the currency in a text, or else the first; None for none.
+
+    Not one that is negative.
+    """
+    either = "|".join(map(re.escape, marks))
+    marked = re.search(rf"(?:{either})\s?({NUMBER})|({NUMBER})\s?(?:{either})", text)
+    found = marked or re.search(rf"(?<![\w.,−-])({NUMBER})", text)
+    if found is None:
+        return None
+    return float(next(group for group in found.groups() if group).replace(",", ""))

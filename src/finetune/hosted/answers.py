@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from finetune.core.progress import bar
 from finetune.core.schema import Model, Run
@@ -20,7 +19,7 @@ from finetune.hosted import prices
 from finetune.hosted.client import ApiError, Client, Json
 from finetune.hosted.messages import Message
 from finetune.hosted.prices import Rates, Usage, estimated_tokens
-from finetune.hosted.written import Decoding, Written
+from finetune.inference.written import Decoding, Written
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +29,8 @@ OF_PROMPT = frozenset(
     {"content_filter", "content_policy_violation", "context_length_exceeded",
      "string_above_max_length"}
 )  # fmt: skip
+# What vLLM, and providers that run it, say of a prompt that is too long: they have no code for it.
+TOO_LONG = "maximum context length"
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class Asker:
             for prompt in prompts
             for sample in range(decoding.samples)
         ]
-        keys = _keys(bodies)
+        keys = _keys(bodies, decoding.seed)
         missing = {
             key: body for key, body in zip(keys, bodies, strict=True) if self.store.get(key) is None
         }
@@ -146,7 +147,8 @@ class Asker:
             "model": self.name,
             "messages": messages,
             "temperature": decoding.temperature,
-            "seed": decoding.seed + sample,
+            # Of two draws, whose seeds follow one another, no sample is the same.
+            "seed": decoding.seed * decoding.samples + sample,
             self.model.api.max_tokens_field: max_tokens,
             **self.model.api.request,
         }
@@ -190,9 +192,9 @@ class Asker:
 
     def _answer(self, key: str, body: Json) -> None:
         try:
-            answer = _parsed(self.client.post("chat/completions", body))
+            answer = _parsed(self.client.chat(body))
         except ApiError as error:
-            if error.code not in OF_PROMPT:
+            if error.code not in OF_PROMPT and TOO_LONG not in str(error):
                 raise
             answer = Answer(Written("", refused=True), Usage())
         self.store.add(key, answer)
@@ -204,12 +206,16 @@ def _known(store: Store, key: str) -> Answer:
     return answer
 
 
-def _keys(bodies: Sequence[Json]) -> list[str]:
-    """A name for each request: of its content, and of how many equal ones stand before it."""
+def _keys(bodies: Sequence[Json], seed: int) -> list[str]:
+    """A name for each request: of its content, and of how many equal ones stand before it.
+
+    Of the `seed` too, which a request may be without: another draw is asked anew.
+    """
     before: Counter[str] = Counter()
     keys = []
     for body in bodies:
-        digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+        content = json.dumps([seed, body], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()[:32]
         keys.append(f"{digest}-{before[digest]}")
         before[digest] += 1
     return keys
@@ -217,8 +223,7 @@ def _keys(bodies: Sequence[Json]) -> list[str]:
 
 def _parsed(response: Json) -> Answer:
     """The answer in a response's first choice; a choice without a text is an empty answer."""
-    choices: list[Any] = response.get("choices") or [{}]
-    choice = choices[0] or {}
+    choice = response["choices"][0] or {}
     message = choice.get("message") or {}
     content, end = message.get("content"), choice.get("finish_reason")
     refused = bool(message.get("refusal")) or end == "content_filter"

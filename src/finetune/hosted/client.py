@@ -4,10 +4,13 @@ Plain HTTP in place of OpenAI's package: that one repeats the creation of a job 
 a job that is created twice is paid twice (see `hosted.jobs`).
 """
 
+import math
 import os
 import random
 import threading
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,8 +19,9 @@ import httpx2
 from finetune.core.errors import ParamsError, UserError, squeezed
 from finetune.core.schema import Api, HostedRun
 
-# Seconds: the first wait before another try, doubled each time, and the longest one.
-FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+# Seconds: the first wait before another try, doubled each time, the longest of these, and the
+# longest that a provider may ask for: one that asks for more is not waited for.
+FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED = 0.5, 60.0, 900.0
 # Of HTTP: too many requests, and what a provider's servers say when they are at fault.
 TOO_MANY = 429
 TEMPORARY = frozenset({408, 409, TOO_MANY, 500, 502, 503, 504, 520, 522, 524, 529})
@@ -97,9 +101,12 @@ class Client:
         """A GET request's JSON; for this and the following: see `_send` for what is raised."""
         return self._repeated("GET", path, params=params)
 
-    def post(self, path: str, body: Json) -> Json:
-        """A POST request's JSON, for requests that may be done twice."""
-        return self._repeated("POST", path, json=body)
+    def chat(self, body: Json) -> Json:
+        """The response to a chat, with a choice at least.
+
+        Some providers report an error with HTTP's status of success; that is no empty answer.
+        """
+        return self._repeated("POST", "chat/completions", needed="choices", json=body)
 
     def post_once(self, path: str, body: Json) -> Json:
         """A POST request's JSON, sent a single time."""
@@ -129,7 +136,7 @@ class Client:
         doubled = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
         # Spread, or requests that were refused together come again together.
         spread = doubled * self._random.uniform(0.5, 1.0)
-        self.wait(spread if asked is None else min(asked, LONGEST_WAIT))
+        self.wait(spread if asked is None else asked + spread)
 
     def _repeated(self, method: str, path: str, **options: Any) -> Json:
         for attempt in range(self._options.max_retries + 1):
@@ -140,13 +147,18 @@ class Client:
                     raise Unreachable(
                         f"{self.host}: {error} (tried {attempt + 1} times; run.hosted.max_retries)"
                     ) from None
+                if (error.wait or 0.0) > LONGEST_ASKED:
+                    raise Unreachable(
+                        f"{self.host}: {error}; it asks to wait {error.wait:.0f} seconds: run the "
+                        "same command again then"
+                    ) from None
                 with self._lock:
                     self.retries += 1
                 self.backoff(attempt, error.wait)
         raise AssertionError("unreachable")
 
-    def _send(self, method: str, path: str, **options: Any) -> Json:
-        """The JSON of a response.
+    def _send(self, method: str, path: str, needed: str | None = None, **options: Any) -> Json:
+        """The JSON of a response; with `needed` one in which that is not empty.
 
         Raises:
             ApiError: the request was refused, and would be again.
@@ -173,6 +185,9 @@ class Client:
                 raise _Temporary("an answer that is no JSON") from None
             if not isinstance(answer, dict):
                 raise _Temporary("an answer that is no JSON object")
+            if needed and not answer.get(needed):
+                message, _ = _explained(response)
+                raise _Temporary(self._safe(f"an answer without {needed}, {message}"))
             return answer
         raise self._error(response)
 
@@ -204,18 +219,25 @@ class _Temporary(Unreachable):
 
 
 def _seconds(header: str | None) -> float | None:
-    """The seconds of a header `Retry-After`; None for a date or nothing."""
-    try:
-        seconds = float(header or "")
-    except ValueError:
+    """The seconds of a header `Retry-After`, which may hold a date; None without one."""
+    if not header:
         return None
-    return seconds if seconds >= 0 else None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(header).timestamp() - time.time()
+        except ValueError:
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _explained(response: httpx2.Response) -> tuple[str, str | None]:
     """An error's message and code, as OpenAI's shape has them or as the text says."""
     try:
         error = response.json()["error"]
-        return str(error["message"]), error.get("code") or error.get("type")
+        code = error.get("code") or error.get("type")
+        return str(error["message"]), None if code is None else str(code)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return response.text[:200], None
+        # In full: of a key that is cut short the rest would not be known for one.
+        return response.text, None

@@ -5,6 +5,7 @@ has are searched for it: also after a request to create that was not answered, a
 machine. So a job that succeeded is not paid again, whatever became of our files.
 """
 
+import json
 import logging
 import re
 import time
@@ -25,7 +26,7 @@ METADATA = "finetune_run"
 SUCCEEDED, ENDED_WITHOUT = "succeeded", ("failed", "cancelled")
 # How often the provider's list is read for a job that may have been created a moment ago.
 LOOKS = 3
-PAGE, MAX_PAGES = 100, 100
+PAGE = 100
 STATE = "hosted.json"
 
 
@@ -219,8 +220,9 @@ def _events(client: Client, job_id: str, known: set[str] | None = None) -> list[
     """A job's events, the newest first; with `known` only those before the first known one."""
     events: list[Json] = []
     seen: set[str] = set()
-    for number, event in enumerate(_pages(client, f"fine_tuning/jobs/{job_id}/events")):
-        event.setdefault("id", f"{number}")
+    for event in _pages(client, f"fine_tuning/jobs/{job_id}/events"):
+        # Where a provider gives events no id, one that is the same at the next look.
+        event.setdefault("id", json.dumps(event, sort_keys=True))
         if known and event["id"] in known:
             break
         if event["id"] not in seen:  # pages move on while they are read
@@ -232,13 +234,15 @@ def _events(client: Client, job_id: str, known: set[str] | None = None) -> list[
 def _pages(client: Client, path: str) -> Iterator[Json]:
     """The entries of a list, of all its pages."""
     params: dict[str, Any] = {"limit": PAGE}
-    for _ in range(MAX_PAGES):
+    while True:
         page = client.get(path, params)
         entries = page.get("data") or []
+        last = entries[-1].get("id") if entries else None
         yield from entries
-        if not (page.get("has_more") and entries):
+        # A provider that has no pages may give the same one again and again.
+        if not page.get("has_more") or last in (None, params.get("after")):
             return
-        params["after"] = entries[-1]["id"]
+        params["after"] = last
 
 
 def _why(job: Json) -> str:

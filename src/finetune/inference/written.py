@@ -7,11 +7,28 @@ from typing import Any, Generic, TypeVar
 from finetune.core.errors import ParamsError
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Eval, Prompt, TextEval
-from finetune.hosted.written import Decoding, Written
 from finetune.inference.consensus import consensus
 
 RowT = TypeVar("RowT", bound=TaskRow)
 EvalT = TypeVar("EvalT", bound=Eval)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An answer. refused: the model, or its provider for it, declined; the text is then empty."""
+
+    text: str
+    hit_length_cap: bool = False
+    refused: bool = False
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How answers are drawn: greedily, or so many `samples` at a temperature."""
+
+    temperature: float = 0.0
+    samples: int = 1
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

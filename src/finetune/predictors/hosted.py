@@ -16,10 +16,9 @@ from finetune.hosted import tuned as tuned_model
 from finetune.hosted.answers import Asker, Store
 from finetune.hosted.client import Client
 from finetune.hosted.messages import conversation
-from finetune.hosted.written import Decoding, Written
 from finetune.inference.predict import Prediction, draw, input_hash
 from finetune.inference.resuming import Clock
-from finetune.inference.written import TextRequest
+from finetune.inference.written import Decoding, TextRequest, Written
 from finetune.predictors.local import TaskSpec
 from finetune.tasks import registry
 

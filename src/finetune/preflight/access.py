@@ -65,5 +65,16 @@ def of_provider(params: Params) -> Iterator[Finding]:
         yield fail(f"{variable} is not set", f"export it with your key for {params.model.api.host}")
     if params.run.max_usd is None:
         yield warning("a stage may spend any amount", "set run.max_usd")
-    else:
-        yield ok(f"a stage may spend {params.run.max_usd:g} USD")
+        return
+    yield ok(f"a stage may spend {params.run.max_usd:g} USD")
+    # Or the stage after a job that is paid would refuse to ask the model that it made.
+    names = ["input", "output"]
+    names += ["training", "tuned_input", "tuned_output"] if params.method.is_hosted else []
+    missing = [name for name in names if getattr(params.run.hosted_prices, name) is None]
+    if missing:
+        keys = ", ".join(f"run.hosted_prices.{name}" for name in missing)
+        yield warning(
+            f"run.max_usd is set, and {len(missing)} of {len(names)} prices are not known: stages "
+            "that need one are refused",
+            f"set {keys}, or run.max_usd=null",
+        )

@@ -1,7 +1,6 @@
 import pytest
 
-from finetune.hosted.written import Written
-from finetune.inference.written import TextRequest
+from finetune.inference.written import TextRequest, Written
 from finetune.tasks.classification.options import LabelEval
 from finetune.tasks.classification.predict import from_texts, label_in
 from finetune.tasks.classification.rows import Row

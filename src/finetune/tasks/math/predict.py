@@ -5,10 +5,9 @@ samples themselves are the prediction: which answer most of them give is read fr
 are scored, so that another rule of reading decodes nothing again.
 """
 
-from finetune.hosted.written import Decoding
 from finetune.inference import texts, written
 from finetune.inference.predict import Prediction, Request
-from finetune.inference.written import TextRequest
+from finetune.inference.written import Decoding, TextRequest
 from finetune.tasks.math.options import MathEval
 from finetune.tasks.math.rows import Row
 

@@ -7,13 +7,11 @@ number, of 1299 or of 1,299: such rows are flagged (`continues`).
 
 import functools
 import math
-import re
 import statistics
-from collections.abc import Sequence
 
 import numpy as np
 
-from finetune.hosted.written import Written
+from finetune.core.text import amount_in
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
 from finetune.inference.continuations import LongerNumbers, longer_numbers
@@ -147,41 +145,21 @@ def from_texts(request: TextRequest[Row, PriceEval]) -> list[Prediction]:
     """
     constant = statistics.median(row.price for row in request.train)
     unit, marks = answer_to(request.prompt).unit, marks_of(request.prompt)
-    return [
-        _from_text(row, answer, price_in(answer.text, marks), unit, constant)
-        for row, answer in zip(request.rows, request.greedy(), strict=True)
-    ]
-
-
-def _from_text(
-    row: Row, answer: Written, units: float | None, unit: float, constant: float
-) -> Prediction:
-    # Where there is no price the best constant stands in, and the row is counted.
-    price = constant if units is None else unit * units
-    return {
-        "id": row.id,
-        "prediction": round(price, 2),
-        "reference": row.price,
-        "category": row.category,
-        "answer": answer.text,
-        **flags(answer),
-        "unparsable": units is None,
-    }
-
-
-# 1,299.00 or 12.5 or 1,29,900
-_NUMBER = r"\d{1,3}(?:,\d{2,3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-
-
-def price_in(text: str, marks: Sequence[str]) -> float | None:
-    """The first number with a mark of the currency in a text, or else the first one; None for none.
-
-    Not one that is negative or larger than a price may be.
-    """
-    either = "|".join(re.escape(mark) for mark in marks)
-    marked = re.search(rf"(?:{either})\s?({_NUMBER})|({_NUMBER})\s?(?:{either})", text)
-    plain = marked or re.search(rf"(?<![\w.,−-])({_NUMBER})", text)
-    if plain is None:
-        return None
-    price = float(next(group for group in plain.groups() if group).replace(",", ""))
-    return price if price <= MAX_PRICE else None
+    predictions: list[Prediction] = []
+    for row, answer in zip(request.rows, request.greedy(), strict=True):
+        units = amount_in(answer.text, marks)
+        # Where there is no price the best constant stands in, and the row is counted.
+        is_unparsable = units is None or unit * units > MAX_PRICE
+        price = constant if units is None or is_unparsable else unit * units
+        predictions.append(
+            {
+                "id": row.id,
+                "prediction": round(price, 2),
+                "reference": row.price,
+                "category": row.category,
+                "answer": answer.text,
+                **flags(answer),
+                "unparsable": is_unparsable,
+            }
+        )
+    return predictions

@@ -11,7 +11,7 @@ from pydantic import PrivateAttr
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt
-from finetune.core.text import DOLLARS, amount, id_field, normalized, text_field
+from finetune.core.text import DOLLARS, NUMBER, amount, id_field, normalized, text_field
 from finetune.tasks.price.options import MAXIMUM, Answer, answer_to
 
 # The numbers that a model can answer with by default.
@@ -90,8 +90,7 @@ def marks_of(prompt: Prompt) -> tuple[str, ...]:
 def _prices(marks: tuple[str, ...]) -> re.Pattern[str]:
     """Prices in a text, of which digits are the group; of dollars those with the sign alone."""
     before = "|".join(map(re.escape, marks[:1] if marks == DOLLARS else marks))
-    digits = r"\d{1,2}(?:,\d{2})+,\d{3}|\d+(?:,\d{3})*"  # the first as in India
-    return re.compile(rf"(?:{before})\s?((?:{digits})(?:\.\d+)?)")
+    return re.compile(rf"(?:{before})\s?({NUMBER})")
 
 
 def of_prompt(prompt: Prompt) -> dict[str, Any]:
