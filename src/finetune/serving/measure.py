@@ -22,8 +22,7 @@ from finetune.core.rows import TaskRow
 from finetune.core.schema import Params, Task
 from finetune.forms import entries, records
 from finetune.forms.entries import Entry, Predicted
-from finetune.hosted.written import Decoding, Written
-from finetune.inference.written import TextRequest
+from finetune.inference.written import Decoding, TextRequest, Written
 from finetune.scoring.metrics import Prediction
 from finetune.serving.typed import Endpoint
 from finetune.tasks import registry
