@@ -9,9 +9,10 @@ from fake_hub import serving
 
 from finetune.core.errors import ModelError, UserError
 from finetune.core.files import write_json
-from finetune.core.schema import Model
+from finetune.core.schema import Method, Model
 from finetune.predicting import adapters
 
+LORA = Method(quantization="none", double_quantization=False, compute_dtype="auto")
 FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"w", "model.bin": b"code"}
 SCRIPT = "import sys; from finetune.predicting import adapters; print(adapters.fetch(sys.argv[1]))"
 
@@ -36,15 +37,30 @@ def test_a_revision_is_fetched_without_what_runs_code(tmp_path):
         assert "has no such commit on the hub" in missing.stderr
 
 
-@pytest.mark.parametrize("name", ["owner/name", "name@v1", "owner/name@", "/home/me@v1"])
+@pytest.mark.parametrize(
+    "name", ["owner/name", "owner/name@main", "name@v1", "owner/name@", "/home/me@v1"]
+)
 def test_a_revision_must_be_named(name):
     with pytest.raises(UserError, match="must be OWNER/NAME@REVISION"):
         adapters.fetch(name)
 
 
 def test_an_adapter_of_another_base_is_refused(tmp_path):
-    write_json(tmp_path / adapters.CONFIG, {"base_model_name_or_path": "owner/other"})
+    config = {"base_model_name_or_path": "owner/other", "revision": "b" * 40}
+    write_json(tmp_path / adapters.CONFIG, config)
+    (tmp_path / "adapter_model.safetensors").touch()
     model = Model(name="owner/base", source="hub", revision=None, watch="")
     with pytest.raises(ModelError, match=r"is of owner/other, and model.name is owner/base"):
-        adapters.check_base(tmp_path, "owner/name@v1", model)
-    adapters.check_base(tmp_path, "owner/name@v1", model.model_copy(update={"name": "owner/other"}))
+        adapters.check(tmp_path, "owner/name@v1", model, LORA)
+    model = model.model_copy(update={"name": "owner/other", "revision": "c" * 40})
+    with pytest.raises(ModelError, match=r"at b{40}, and model.revision is c{40}"):
+        adapters.check(tmp_path, "owner/name@v1", model, LORA)
+    same = model.model_copy(update={"revision": "b" * 40})
+    adapters.check(tmp_path, "owner/name@v1", same, LORA)
+
+
+def test_what_is_no_adapter_is_refused(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    model = Model(name="models/base", source="local", revision=None, watch="")
+    with pytest.raises(ModelError, match=r"holds no adapter_model.safetensors, which method.tuner"):
+        adapters.check(tmp_path, "owner/name@v1", model, LORA)
