@@ -125,6 +125,16 @@ def test_a_text_in_a_script_without_blanks(published, tmp_path):
         leakage.check("samsum", [file])
 
 
+def test_the_vocabulary_of_the_base_is_no_leak(published, tmp_path):
+    published()
+    file = tmp_path / "tokenizer.json"
+    write_json(file, {"model": {"vocab": {WORDS: 1}}, "added_tokens": []})
+    leakage.check("samsum", [file])
+    write_json(file, {"model": {}, "added_tokens": [{"content": WORDS}]})
+    with pytest.raises(UserError, match=r"tokenizer.json: holds a text"):
+        leakage.check("samsum", [file])
+
+
 def test_a_row_that_was_not_drawn(published, tmp_path):
     row = {"place": "row 1", "id": "9", "dialogue": "Nobody drew this row of the data for training"}
     write_jsonl(paths.raw("samsum") / "train.jsonl", [row])

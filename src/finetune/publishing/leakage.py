@@ -16,6 +16,7 @@ from finetune.data.near_duplicates import WORD
 # So many words in a row that stand in both are a text of the data; a shorter text as a whole.
 MOST_WORDS, LEAST_WORDS = 8, 5
 BINARY = (".safetensors", ".gguf", ".model")
+TOKENIZER = "tokenizer.json"
 
 Shingle = tuple[str, ...]
 
@@ -55,7 +56,12 @@ def _rows(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _text(file: Path) -> str:
     text = file.read_text(encoding="utf-8")
-    return "\n".join(_strings(json.loads(text))) if file.suffix == ".json" else text
+    if file.suffix != ".json":
+        return text
+    value = json.loads(text)
+    if file.name == TOKENIZER:  # the base's own vocabulary, with whole phrases in some scripts
+        value.pop("model", None)
+    return "\n".join(_strings(value))
 
 
 def _strings(value: Any) -> Iterator[str]:
