@@ -1,5 +1,6 @@
 """The card: what the hub reads of it, and what a person does."""
 
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -52,6 +53,26 @@ def test_the_hubs_client_reads_the_scores_that_stand_there(published):
     results = ModelCard(text).data.eval_results
     assert {each.metric_type: each.metric_value for each in results}.items() <= tuned.items()
     assert len(results) > 3
+
+
+def test_the_commit_is_that_of_the_run(workspace):
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(name: str, text: str) -> str:
+        Path(name).write_text(text)
+        git("add", name)
+        git("commit", "-qm", name)
+        return git("rev-parse", "HEAD")
+
+    git("init", "-q")
+    of_run = commit("dvc.lock", "a run")
+    commit("code.py", "later code")
+    assert card._commit(workspace) == of_run
+    Path("code.py").write_text("not committed")
+    assert card._commit(workspace) is None
 
 
 def test_all_files_of_weights_have_their_hash(published):

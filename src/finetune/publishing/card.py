@@ -144,7 +144,10 @@ def _reproduce(release: Release) -> Iterator[str]:
 
 
 def _commit(root: Path) -> str | None:
-    """HEAD, if nothing that is tracked differs from it."""
+    """The commit of the run, which is that of dvc.lock; None if what is tracked was changed since.
+
+    Code that was committed after it may give another model.
+    """
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -152,4 +155,5 @@ def _commit(root: Path) -> str | None:
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    return git("rev-parse", "HEAD") if not git("status", "--porcelain", "-uno") else None
+    is_clean = not git("status", "--porcelain", "-uno")
+    return (git("log", "-1", "--format=%H", "--", "dvc.lock") or None) if is_clean else None
