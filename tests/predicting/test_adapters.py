@@ -9,10 +9,10 @@ from fake_hub import serving
 
 from finetune.core.errors import ModelError, UserError
 from finetune.core.files import write_json
-from finetune.core.schema import Method, Model
+from finetune.core.schema import Model
 from finetune.predicting import adapters
 
-LORA = Method(quantization="none", double_quantization=False, compute_dtype="auto")
+WEIGHTS = "adapter_model.safetensors"
 FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"w", "model.bin": b"code"}
 SCRIPT = "import sys; from finetune.predicting import adapters; print(adapters.fetch(sys.argv[1]))"
 
@@ -51,16 +51,18 @@ def test_an_adapter_of_another_base_is_refused(tmp_path):
     (tmp_path / "adapter_model.safetensors").touch()
     model = Model(name="owner/base", source="hub", revision=None, watch="")
     with pytest.raises(ModelError, match=r"is of owner/other, and model.name is owner/base"):
-        adapters.check(tmp_path, "owner/name@v1", model, LORA)
+        adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)
     model = model.model_copy(update={"name": "owner/other", "revision": "c" * 40})
     with pytest.raises(ModelError, match=r"at b{40}, and model.revision is c{40}"):
-        adapters.check(tmp_path, "owner/name@v1", model, LORA)
+        adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)
     same = model.model_copy(update={"revision": "b" * 40})
-    adapters.check(tmp_path, "owner/name@v1", same, LORA)
+    adapters.check(tmp_path, "owner/name@v1", same, WEIGHTS)
 
 
 def test_what_is_no_adapter_is_refused(tmp_path):
     (tmp_path / "model.safetensors").touch()
     model = Model(name="models/base", source="local", revision=None, watch="")
-    with pytest.raises(ModelError, match=r"holds no adapter_model.safetensors, which method.tuner"):
-        adapters.check(tmp_path, "owner/name@v1", model, LORA)
+    with pytest.raises(
+        ModelError, match=r"holds no adapter_model.safetensors, which this method.tuner"
+    ):
+        adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)

@@ -6,8 +6,7 @@ from pathlib import Path
 from finetune.core import hub
 from finetune.core.errors import HubError, ModelError, UserError
 from finetune.core.files import read_json
-from finetune.core.schema import Method, Model
-from finetune.methods import registry as methods
+from finetune.core.schema import Model
 
 NAMED = re.compile(r"([\w.-]+/[\w.-]+)@([\w./-]+)", re.ASCII)
 # Weights as safetensors alone: other formats run code when they are read.
@@ -39,17 +38,16 @@ def fetch(name: str) -> Path:
         raise HubError(why) from error
 
 
-def check(folder: Path, name: str, model: Model, method: Method) -> None:
-    """Check that what was fetched is what the method makes, of the base that params.yaml names.
+def check(folder: Path, name: str, model: Model, weights: str) -> None:
+    """Check that what was fetched has the method's file of weights, and params.yaml's base.
 
     Raises:
         ModelError: it is not.
     """
-    weights = methods.of(method).WEIGHTS
     if not (folder / weights).is_file():
         raise ModelError(
-            f"--adapter: {name} holds no {weights}, which method.tuner={method.tuner} makes; other "
-            "exports than adapters are for other programs"
+            f"--adapter: {name} holds no {weights}, which this method.tuner makes; other exports "
+            "than adapters are for other programs"
         )
     if not (folder / CONFIG).is_file() or model.source != "hub":
         return

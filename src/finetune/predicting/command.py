@@ -42,7 +42,7 @@ def run(root: Path, task: str, file: Path, adapter: str | None, out: Path | None
     folder = root / paths.adapter(task)
     if adapter:
         folder = adapters.fetch(adapter)
-        adapters.check(folder, adapter, settings.model, settings.method)
+        adapters.check(folder, adapter, settings.model, methods.of(settings.method).WEIGHTS)
     engine = engines.of(settings.run, settings.model, settings.method, folder)
     tuned = methods.load(settings.model, settings.method, folder)
     limits = budgets.resolve(settings.run, tuned.model)
