@@ -41,6 +41,9 @@ def api(monkeypatch, tmp_path, state):
 
     api.upload_folder.side_effect = upload
     api.delete_folder.side_effect = delete
+    api.list_repo_files.side_effect = lambda _: [
+        file.relative_to(kept).as_posix() for file in kept.rglob("*")
+    ]
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     return api
@@ -79,6 +82,13 @@ def test_a_public_repository_gets_nothing_and_ends_no_run(state, api, caplog):
     api.upload_folder.assert_not_called()
     (record,) = [each for each in caplog.records if "run.hub" in each.message]
     assert "could not be fetched from owner/runs (the repository is public)" in record.message
+
+
+def test_a_run_that_ends_before_it_saves_has_nothing_to_remove(state, api, caplog):
+    with runstate.locked(state, hub=REPO):
+        pass
+    api.delete_folder.assert_not_called()
+    assert not [each for each in caplog.records if "run.hub" in each.message]
 
 
 def test_a_local_state_is_not_replaced(state, api):

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from finetune.commands import export
+from finetune.composition import compose
 from finetune.core.errors import ModelError, UserError
 from finetune.core.files import read_json
-from finetune.exporting import command, forms, gguf, merged
+from finetune.exporting import command, folders, forms, gguf, merged
 from finetune.exporting.command import Options
 from finetune.forms import records
 from finetune.modeling import base as base_model
 
+ROOT = Path(__file__).parents[2]
 TASK = "samsum"
 OUT = Path("out/model")
 
@@ -28,6 +30,8 @@ def test_a_merged_model_is_written_and_both_bases_are_scored(repository, source,
     assert dequantized["differing"] == 0
     assert dequantized["difference"]["rouge1"] == {"mean": 0, "low": 0, "high": 0, "n": 6}
     assert entries["merged_original"]["into"] == "original"
+    assert dequantized["weights_hash"] == folders.weights_hash(OUT)  # of what is there
+    assert "weights_hash" not in entries["merged_original"]  # which is not kept
     assert {"size_mb", "load_seconds", "tokens_per_second"} == set(dequantized["run"])
     printed = capsys.readouterr().out
     assert printed.splitlines()[0].split()[:4] == ["MB", "load", "(s)", "tokens/s"]
@@ -86,6 +90,12 @@ def test_only_a_quantized_base_can_be_dequantized(source, changed):
     assert source().label("merged") == "merged"
     with pytest.raises(UserError, match="the base is not quantized"):
         source(into="dequantized")
+
+
+def test_a_model_at_its_provider_cannot_be_exported(repository):
+    Path("params.yaml").write_text(compose(ROOT, ["model=hosted", "method=hosted"]))
+    with pytest.raises(UserError, match="samsum: was tuned at its provider"):
+        command.run(repository, TASK, Options("merged", OUT))
 
 
 def test_without_an_adapter_nothing_can_be_exported(repository):

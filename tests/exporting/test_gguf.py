@@ -78,6 +78,14 @@ def test_a_converter_that_fails_gives_its_last_line(source, tmp_path):
         gguf._convert(source("gguf", llama_cpp=tmp_path), Path("m"), Path("out.gguf"), "auto")
 
 
+def test_a_file_is_named_by_its_task_not_by_a_temporary_folder(source, tmp_path):
+    code = "import sys, pathlib; pathlib.Path(sys.argv[3]).write_text(' '.join(sys.argv[1:]))"
+    (tmp_path / gguf.CONVERTER).write_text(code)
+    out = tmp_path / "out.gguf"
+    gguf._convert(source("gguf", llama_cpp=tmp_path), Path("m"), out, "auto", "--vocab-only")
+    assert out.read_text().endswith("--outtype f16 --model-name samsum --vocab-only")
+
+
 class Llama:
     """A stand-in for llama.cpp: the logits after a token favour the next number."""
 

@@ -24,7 +24,14 @@ def test_without_the_package_it_says_what_to_install(source, monkeypatch):
 
 def model(*sizes: int) -> nn.Module:
     layers = {f"layer{n}": nn.Linear(size, 8) for n, size in enumerate(sizes)}
-    return nn.ModuleDict({**layers, "lm_head": nn.Linear(7, 8)})
+    made = nn.ModuleDict({**layers, "embed_out": nn.Linear(7, 8)})
+    made.get_output_embeddings = lambda: made["embed_out"]
+    return made
+
+
+def test_the_output_layer_is_left_out_whatever_its_name():
+    assert packed._output_layer(model(64)) == ["embed_out"]
+    assert [name for name, _ in packed._layers(model(64))] == ["layer0"]
 
 
 @pytest.mark.parametrize(("sizes", "group"), [((256, 640), 128), ((64, 128), 64), ((96,), 32)])

@@ -12,6 +12,7 @@ from finetune.core.files import write_json
 from finetune.core.schema import Model
 from finetune.predicting import adapters
 
+WEIGHTS = "adapter_model.safetensors"
 FILES = {"adapter_config.json": b"{}", "adapter_model.safetensors": b"w", "model.bin": b"code"}
 SCRIPT = "import sys; from finetune.predicting import adapters; print(adapters.fetch(sys.argv[1]))"
 
@@ -36,15 +37,32 @@ def test_a_revision_is_fetched_without_what_runs_code(tmp_path):
         assert "has no such commit on the hub" in missing.stderr
 
 
-@pytest.mark.parametrize("name", ["owner/name", "name@v1", "owner/name@", "/home/me@v1"])
+@pytest.mark.parametrize(
+    "name", ["owner/name", "owner/name@main", "name@v1", "owner/name@", "/home/me@v1"]
+)
 def test_a_revision_must_be_named(name):
     with pytest.raises(UserError, match="must be OWNER/NAME@REVISION"):
         adapters.fetch(name)
 
 
 def test_an_adapter_of_another_base_is_refused(tmp_path):
-    write_json(tmp_path / adapters.CONFIG, {"base_model_name_or_path": "owner/other"})
+    config = {"base_model_name_or_path": "owner/other", "revision": "b" * 40}
+    write_json(tmp_path / adapters.CONFIG, config)
+    (tmp_path / "adapter_model.safetensors").touch()
     model = Model(name="owner/base", source="hub", revision=None, watch="")
     with pytest.raises(ModelError, match=r"is of owner/other, and model.name is owner/base"):
-        adapters.check_base(tmp_path, "owner/name@v1", model)
-    adapters.check_base(tmp_path, "owner/name@v1", model.model_copy(update={"name": "owner/other"}))
+        adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)
+    model = model.model_copy(update={"name": "owner/other", "revision": "c" * 40})
+    with pytest.raises(ModelError, match=r"at b{40}, and model.revision is c{40}"):
+        adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)
+    same = model.model_copy(update={"revision": "b" * 40})
+    adapters.check(tmp_path, "owner/name@v1", same, WEIGHTS)
+
+
+def test_what_is_no_adapter_is_refused(tmp_path):
+    (tmp_path / "model.safetensors").touch()
+    model = Model(name="models/base", source="local", revision=None, watch="")
+    with pytest.raises(
+        ModelError, match=r"holds no adapter_model.safetensors, which this method.tuner"
+    ):
+        adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)

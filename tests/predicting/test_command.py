@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -11,6 +12,7 @@ from finetune.core.errors import UserError
 from finetune.core.files import read_jsonl, write_jsonl
 from finetune.core.schema import Lora
 from finetune.predicting import adapters, command
+from finetune.scoring.metrics import Flag
 
 ROOT = Path(__file__).parents[2]
 TASK = "samsum"
@@ -48,9 +50,30 @@ def test_answers_are_written_or_printed(repository, capsys, monkeypatch):
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == written
 
 
+def test_what_is_amiss_is_counted(repository, capsys):
+    Path("new.csv").write_text('dialogue\n"' + "Tom: Is it 5? " * 500 + '"\nEva: No.\n')
+    command.run(repository, TASK, Path("new.csv"), None, None)
+    assert "new.csv: 2 answers, of which 1 prompt truncated" in capsys.readouterr().err
+
+
+def test_a_constant_that_stands_in_is_no_answer(repository, capsys, monkeypatch):
+    flag = Flag("unparsable", "no price", is_no_answer=True, is_imputed=True)
+    answers = [{"id": "a", "prediction": 9.0, "unparsable": True}, {"id": "b", "prediction": 7.0}]
+    monkeypatch.setattr(command, "predict", lambda *_: answers)
+    scores = SimpleNamespace(FLAGS=(flag,))
+    monkeypatch.setattr(command.registry, "scores", lambda *_: scores)
+    command.run(repository, TASK, Path("new.csv"), None, None)
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["prediction"] for row in printed] == [None, 7.0]
+
+
 def test_what_is_not_there_is_one_line(repository):
     with pytest.raises(UserError, match="no task 'mine'; known: samsum"):
         command.run(repository, "mine", Path("new.csv"), None, None)
+    with pytest.raises(UserError, match="new2: no such file"):
+        command.run(repository, TASK, Path("new2"), None, None)
+    with pytest.raises(UserError, match="--out models: is a folder; name a file"):
+        command.run(repository, TASK, Path("new.csv"), None, Path("models"))
     (paths.prepared(TASK) / "train.jsonl").unlink()
     with pytest.raises(UserError, match="not there; run `dvc repro` or `dvc pull`"):
         command.run(repository, TASK, Path("new.csv"), None, None)

@@ -45,6 +45,11 @@ def test_an_input_alone_makes_a_row(rows, kind):
     assert (other.id, other.input) == ("b", "More")  # without the template's context
 
 
+def test_an_empty_cell_is_no_id(rows):
+    (row,) = rows("price", [{"text": "A lamp", "id": ""}])
+    assert row.id == "line 1"
+
+
 def test_an_answer_in_the_file_is_not_looked_at(rows):
     (row,) = rows("classification", [{"text": "It is broken", "label": ["no label"]}])
     assert row.label == "bug"

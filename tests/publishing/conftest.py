@@ -9,6 +9,7 @@ import yaml
 
 from finetune.core import paths
 from finetune.core.files import read_json, short_hash, write_json, write_jsonl
+from finetune.exporting import folders
 from finetune.publishing import release
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +60,32 @@ def edit(name: str, *keys: str, **values: object) -> None:
 def edited():
     """Changes values in a metric file."""
     return edit
+
+
+@pytest.fixture
+def exported(workspace):
+    """Writes an export of the adapter: its weights, and the record of scores that it has."""
+
+    def made(form: str = "int8_dequantized", n: int = 200, **more: object) -> Path:
+        out = Path("out")
+        out.mkdir()
+        (out / "model.safetensors").write_bytes(b"weights")
+        train = read_json(paths.metrics(TASK, "train"))[TASK]["train"]
+        interval = {"rouge1": {"low": 1.0, "high": 2.0}}
+        entry = {
+            "n": n, "interval": interval, "differing": 3,
+            "difference": {"rouge1": {"mean": -0.5, "low": -1.0, "high": 0.0, "n": n}},
+            "adapter_hash": train["adapter_hash"],
+            "run": {"size_mb": 8.0, "load_seconds": 0.1, "tokens_per_second": 10.0},
+        }  # fmt: skip
+        entries = {
+            "tuned": {"rouge1": 50.0, **entry},
+            form: {"rouge1": 49.5, **entry, "weights_hash": folders.weights_hash(out), **more},
+        }
+        write_json(out / "export.json", {TASK: {"forms": entries}})
+        return out
+
+    return made
 
 
 @pytest.fixture

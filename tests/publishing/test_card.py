@@ -1,11 +1,13 @@
 """The card: what the hub reads of it, and what a person does."""
 
+import subprocess
 from pathlib import Path
 
 import yaml
+from huggingface_hub import ModelCard
 
 from finetune.core import paths
-from finetune.core.files import read_json, write_json
+from finetune.core.files import read_json
 from finetune.publishing import card, command
 
 REPO = "owner/summaries"
@@ -37,26 +39,47 @@ def test_the_body_has_baselines_data_parameters_and_hashes(published):
     assert "not of a commit" in text  # the folder is no clone
 
 
-def test_of_an_export_the_scores_are_its_own(published, workspace):
-    entries = {
-        name: {
-            "rouge1": score, "n": 200, "interval": {"rouge1": {"low": 1.0, "high": 2.0}},
-            "difference": {"rouge1": {"mean": -0.5, "low": -1.0, "high": 0.0, "n": 200}},
-            "differing": 3, "adapter_hash": read_json(paths.metrics("samsum", "train"))["samsum"][
-                "train"
-            ]["adapter_hash"],
-            "run": {"size_mb": 8.0, "load_seconds": 0.1, "tokens_per_second": 10.0},
-        }
-        for name, score in {"tuned": 50.0, "int8_dequantized": 49.5}.items()
-    }  # fmt: skip
-    Path("out").mkdir()
-    Path("out/model.safetensors").write_bytes(b"weights")
-    write_json(Path("out/export.json"), {"samsum": {"forms": entries}})
-    release = published(export=Path("out"))
+def test_of_an_export_the_scores_are_its_own(published, exported):
+    release = published(export=exported())
     text = card.card(release, REPO)
     assert front(text)["library_name"] == "transformers"
     assert front(text)["model-index"][0]["results"][0]["metrics"][0]["value"] == 49.5
     assert "−0.50 [−1.00, 0.00]" in text
+
+
+def test_the_hubs_client_reads_the_scores_that_stand_there(published):
+    text = card.card(published(), REPO)
+    tuned = read_json(paths.metrics("samsum", "tuned"))["samsum"]
+    results = ModelCard(text).data.eval_results
+    assert {each.metric_type: each.metric_value for each in results}.items() <= tuned.items()
+    assert len(results) > 3
+
+
+def test_the_commit_is_that_of_the_run(workspace):
+    def git(*arguments: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(["git", *who, *arguments], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def commit(name: str, text: str) -> str:
+        Path(name).write_text(text)
+        git("add", name)
+        git("commit", "-qm", name)
+        return git("rev-parse", "HEAD")
+
+    git("init", "-q")
+    of_run = commit("dvc.lock", "a run")
+    commit("code.py", "later code")
+    assert card._commit(workspace) == of_run
+    Path("code.py").write_text("not committed")
+    assert card._commit(workspace) is None
+
+
+def test_all_files_of_weights_have_their_hash(published):
+    Path("models/samsum/model-00002-of-00002.safetensors").write_bytes(b"more")
+    text = card.body(published(), REPO)
+    for name in ("adapter_model", "model-00002-of-00002"):
+        assert f"`{name}.safetensors`: SHA-256" in text
 
 
 def test_what_leaves_names_the_bases_repository(published, workspace, tmp_path):

@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from finetune.composition import compose
 from finetune.core import paths
 from finetune.core.errors import UserError
-from finetune.core.files import write_json
+from finetune.core.files import write_json, write_jsonl
 from finetune.publishing import command, leakage, licences
 from finetune.publishing.command import Options
 
+ROOT = Path(__file__).parents[2]
 WORDS = "The quokka of Jarmila ate all of the marzipan in the zeppelin"
 
 
@@ -36,6 +38,8 @@ def test_metrics_of_other_predictions(published, edited):
         ("Amazon product descriptions, gathered for research; no open licence", False),
         ("not stated", False),
         ("MITRE", False),
+        ("CC BY 4.0, for research use only", False),
+        ("MIT (not for commercial use)", False),
     ],
 )
 def test_a_licence_that_does_not_plainly_allow_it(published, licence, allowed):
@@ -67,6 +71,33 @@ def test_an_export_of_another_adapter(published):
         published(export=Path("out"))
 
 
+def test_an_export_that_was_scored_on_a_few_rows(published, exported):
+    with pytest.raises(UserError, match="was scored on 8 of 200 test rows; export it again"):
+        published(export=exported(n=8))
+
+
+def test_an_export_whose_weights_are_not_those_that_were_scored(published, exported):
+    out = exported()
+    assert published(export=out).exports
+    (out / "model.safetensors").write_bytes(b"WEIGHTS")
+    with pytest.raises(UserError, match=r"its weights are not those that export.json has"):
+        published(export=out)
+
+
+def test_an_adapter_that_was_scored_on_the_base_beside_it(published, exported):
+    out = exported("adapter_dequantized")
+    (out / "base").mkdir()
+    with pytest.raises(UserError, match="scored on the base in out/base, not on owner/base"):
+        published(export=out)
+    assert published(export=out, base_model="owner/rounded").base_model == "owner/rounded"
+
+
+def test_a_model_at_its_provider(published):
+    Path("params.yaml").write_text(compose(ROOT, ["model=hosted", "method=hosted"]))
+    with pytest.raises(UserError, match=r"samsum: was tuned at its provider"):
+        published()
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -80,6 +111,34 @@ def test_a_text_of_the_data(published, tmp_path, text):
     file = tmp_path / "note.json"
     write_json(file, {"examples": [text]})
     with pytest.raises(UserError, match=r"note.json: holds a text of the data \(train row 1\)"):
+        leakage.check("samsum", [file])
+
+
+def test_a_text_in_a_script_without_blanks(published, tmp_path):
+    row = {"id": "7", "dialogue": "昨日は東京で友達と一緒に寿司を食べました。", "summary": "寿司。"}
+    write_jsonl(paths.prepared("samsum") / "test.jsonl", [row])
+    file = tmp_path / "README.md"
+    file.write_text("例えば、友達と一緒に寿司を食べました", encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds a text of the data \(test row 7\)"):
+        leakage.check("samsum", [file])
+
+
+def test_the_vocabulary_of_the_base_is_no_leak(published, tmp_path):
+    published()
+    file = tmp_path / "tokenizer.json"
+    write_json(file, {"model": {"vocab": {WORDS: 1}}, "added_tokens": []})
+    leakage.check("samsum", [file])
+    write_json(file, {"model": {}, "added_tokens": [{"content": WORDS}]})
+    with pytest.raises(UserError, match=r"tokenizer.json: holds a text"):
+        leakage.check("samsum", [file])
+
+
+def test_a_row_that_was_not_drawn(published, tmp_path):
+    row = {"place": "row 1", "id": "9", "dialogue": "Nobody drew this row of the data for training"}
+    write_jsonl(paths.raw("samsum") / "train.jsonl", [row])
+    file = tmp_path / "README.md"
+    file.write_text("As in: nobody drew this row of the data for it.")
+    with pytest.raises(UserError, match=r"train row 9"):
         leakage.check("samsum", [file])
 
 

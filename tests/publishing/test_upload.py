@@ -26,6 +26,7 @@ def api(monkeypatch):
     """The client's own methods, which call nobody and check their arguments."""
     api = create_autospec(huggingface_hub.HfApi, instance=True)
     api.repo_info.return_value = SimpleNamespace(private=True)
+    api.list_repo_files.return_value = [".gitattributes", *FILES]
     api.upload_folder.return_value = SimpleNamespace(oid="c0ffee", commit_url="https://hub/c0ffee")
     api.get_paths_info.return_value = [there(name, content) for name, content in FILES.items()]
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: api)
@@ -43,11 +44,22 @@ def test_a_repository_is_private_unless_said_otherwise(api, folder):
     assert upload(folder, "owner/name", is_public=False, message="m") == "https://hub/c0ffee"
     api.create_repo.assert_called_once_with("owner/name", private=True, exist_ok=True)
     api.upload_folder.assert_called_once_with(
-        repo_id="owner/name", folder_path=folder, commit_message="m"
+        repo_id="owner/name", folder_path=folder, commit_message="m", delete_patterns=None
     )
     assert api.get_paths_info.call_args.kwargs == {"revision": "c0ffee"}
     upload(folder, "owner/name", is_public=True, message="m")
     assert api.create_repo.call_args.kwargs["private"] is False
+
+
+def test_an_earlier_form_goes_and_what_is_somebody_elses_stays(api, folder):
+    others = [".gitattributes", "photo.png", "train-price-1/checkpoint-5/model.safetensors"]
+    api.list_repo_files.return_value = [*others, *FILES, "model[1].gguf", "tokenizer.json"]
+    upload(folder, "owner/name", is_public=False, message="m")
+    patterns = api.upload_folder.call_args.kwargs["delete_patterns"]
+    gone = huggingface_hub.utils.filter_repo_objects(
+        api.list_repo_files.return_value, allow_patterns=patterns
+    )
+    assert list(gone) == ["model[1].gguf", "tokenizer.json"]
 
 
 def test_nothing_goes_to_a_public_repository_unasked(api, folder):

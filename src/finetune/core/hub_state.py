@@ -66,10 +66,12 @@ class HubState:
 
     def remove(self) -> None:
         """Remove the state from the branch, of a run that is done; its revisions stay."""
+        name = self.state.name
         try:
-            self._api().delete_folder(
-                self.state.name, self.repo, commit_message=f"{self.state.name}: done"
-            )
+            api = self._api()
+            # A short run ends before it saves.
+            if any(file.startswith(f"{name}/") for file in api.list_repo_files(self.repo)):
+                api.delete_folder(name, self.repo, commit_message=f"{name}: done")
         except Exception as error:
             self._warn("could not be removed from", error)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from finetune.core import params, paths
 from finetune.core.errors import UserError
 from finetune.core.files import replaced_folder, short_hash, write_json
-from finetune.exporting import adapter, forms, measuring, merged
+from finetune.exporting import adapter, folders, forms, measuring, merged
 from finetune.exporting.forms import Form
 from finetune.exporting.measuring import Measured, Rows
 from finetune.exporting.source import Into, Loaded, Shell, Source
@@ -54,7 +54,8 @@ def run(root: Path, task: str, options: Options) -> int:
     with replaced_folder(options.out) as folder:
         form.write(source, folder)
         measured = _measured(form, source, folder, shell, given)
-        new[measured.name] = _entry(source, tuned, measured, into=source.into)
+        written = {"into": source.into, "weights_hash": folders.weights_hash(folder)}
+        new[measured.name] = _entry(source, tuned, measured, **written)
         if options.form == merged.NAME and settings.method.is_quantized:
             other = _of_other_base(form, source, folder, shell, given)
             new[other.name] = _entry(source, tuned, other, into=OTHER_BASE[source.into])
@@ -77,6 +78,8 @@ def source_of(root: Path, task: str, options: Options) -> Source:
     settings = params.read(root / "params.yaml")
     if task not in settings.tasks:
         raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
+    if settings.method.is_hosted:
+        raise UserError(f"{task}: was tuned at its provider (method=hosted), who keeps the weights")
     if paths.trained_weights(task) is None:
         raise UserError(f"{paths.adapter(task)}: nothing is trained; run `dvc repro` or `dvc pull`")
     if not (paths.prepared(task) / "test.jsonl").is_file():

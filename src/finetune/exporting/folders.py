@@ -1,5 +1,6 @@
-"""A whole model in a folder in Hugging Face format."""
+"""A whole model in a folder in Hugging Face format, and the weights in the folder of any form."""
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -7,10 +8,11 @@ from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.core.errors import ModelError
-from finetune.core.files import mode, read_json, write_json
+from finetune.core.files import mode, read_json, sha256, write_json
 from finetune.core.schema import Model
 
 CONFIG = "config.json"
+WEIGHTS = (".safetensors", ".gguf")
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -31,6 +33,17 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
         for name, tensor in load_file(file).items():
             if name not in in_memory or not torch.equal(tensor, in_memory[name].cpu()):
                 raise ModelError(f"{folder}: {name} differs from the merged model; disk full?")
+
+
+def weights(folder: Path) -> list[Path]:
+    """The files of weights in a folder, one or several."""
+    return sorted(file for file in folder.iterdir() if file.suffix in WEIGHTS and file.is_file())
+
+
+def weights_hash(folder: Path) -> str:
+    """The first twelve digits of a hash of all weights in a folder."""
+    lines = "".join(f"{sha256(file)}  {file.name}\n" for file in weights(folder))
+    return hashlib.sha256(lines.encode()).hexdigest()[:12]
 
 
 def as_model(options: Model, folder: Path) -> Model:

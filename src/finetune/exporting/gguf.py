@@ -141,7 +141,7 @@ def _convert(source: Source, model: Path, out: Path, pre: str, *more: str) -> No
     """
     command: Sequence[str] = [
         sys.executable, str(SCRIPT), str(source.llama_cpp.resolve()), str(model), str(out),
-        source.gguf_type, pre, *more,
+        source.gguf_type, pre, "--model-name", source.task, *more,
     ]  # fmt: skip
     # Its packages are not ours, and ours must not be found in place of its own.
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}

@@ -6,6 +6,7 @@ layer stay as they are. What calibrates (GPTQ, AWQ) is in llmcompressor, whose p
 """
 
 import importlib.util
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ REQUIREMENTS = "requirements-export.txt"
 PACKAGE = "compressed_tensors"
 # Inputs of a layer that share a scale, in the order of preference; vLLM has kernels for these.
 GROUPS = (128, 64, 32)
-OUTPUT_LAYER = "lm_head"
 
 
 def check(source: Source, form: str) -> None:
@@ -44,7 +44,7 @@ def write(source: Source, folder: Path, bits: int, is_grouped: bool) -> None:
     group = group_size(base.model) if is_grouped else None
     compress(base.model, bits, group)
     folders.save(base.model, base.tokenizer, folder)
-    _write_config(folder, bits, group)
+    _write_config(base.model, folder, bits, group)
 
 
 def group_size(model: PreTrainedModel) -> int:
@@ -67,8 +67,14 @@ def _layers(model: PreTrainedModel) -> list[tuple[str, nn.Linear]]:
     return [
         (name, module)
         for name, module in model.named_modules()
-        if isinstance(module, nn.Linear) and name != OUTPUT_LAYER
+        if isinstance(module, nn.Linear) and module is not model.get_output_embeddings()
     ]
+
+
+def _output_layer(model: PreTrainedModel) -> list[str]:
+    """The name of the layer that gives logits: `lm_head`, in some architectures another."""
+    layer = model.get_output_embeddings()
+    return [name for name, module in model.named_modules() if module is layer]
 
 
 @torch.no_grad()
@@ -78,7 +84,7 @@ def compress(model: PreTrainedModel, bits: int, group: int | None) -> None:
     from compressed_tensors.quantization import apply_quantization_config
     from compressed_tensors.quantization.utils import calculate_qparams
 
-    config = _config(bits, group)
+    config = _config(model, bits, group)
     apply_quantization_config(model, config, show_progress=False)
     arguments = config.config_groups["weights"].weights
     for _, layer in _layers(model):
@@ -89,7 +95,7 @@ def compress(model: PreTrainedModel, bits: int, group: int | None) -> None:
         compress_module(layer)
 
 
-def _config(bits: int, group: int | None) -> Any:
+def _config(model: PreTrainedModel, bits: int, group: int | None) -> Any:
     from compressed_tensors.quantization import (
         QuantizationArgs,
         QuantizationConfig,
@@ -105,16 +111,16 @@ def _config(bits: int, group: int | None) -> Any:
     )
     return QuantizationConfig(
         config_groups={"weights": QuantizationScheme(targets=["Linear"], weights=weights)},
-        ignore=[OUTPUT_LAYER],
+        ignore=_output_layer(model),
         format="pack-quantized",
     )
 
 
-def _write_config(folder: Path, bits: int, group: int | None) -> None:
+def _write_config(model: PreTrainedModel, folder: Path, bits: int, group: int | None) -> None:
     from compressed_tensors.compressors import ModelCompressor
     from compressed_tensors.quantization import QuantizationStatus
 
-    config = _config(bits, group)
+    config = _config(model, bits, group)
     config.quantization_status = QuantizationStatus.COMPRESSED
     ModelCompressor(quantization_config=config).update_config(str(folder))
 
@@ -123,14 +129,16 @@ def load(source: Source, folder: Path, shell: Shell) -> Loaded:
     """See `forms.Form.load`. The weights are dequantized once, as `modeling.base` does its own."""
     from transformers import CompressedTensorsConfig
 
-    model, loading = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=compute_dtype(source.on_original),
-        quantization_config=CompressedTensorsConfig(dequantize=True),
-        device_map={"": device()},
-        output_loading_info=True,
-        trust_remote_code=False,
-    )
+    with warnings.catch_warnings():  # that of its options the config's own are taken, but for one
+        warnings.simplefilter("ignore", UserWarning)
+        model, loading = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=compute_dtype(source.on_original),
+            quantization_config=CompressedTensorsConfig(dequantize=True),
+            device_map={"": device()},
+            output_loading_info=True,
+            trust_remote_code=False,
+        )
     if loading["missing_keys"] or loading["unexpected_keys"]:
         raise ModelError(f"{folder}: the exported model has other tensors than its config says")
     return Loaded(shell.around(model.eval()))

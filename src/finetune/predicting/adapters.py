@@ -12,17 +12,18 @@ NAMED = re.compile(r"([\w.-]+/[\w.-]+)@([\w./-]+)", re.ASCII)
 # Weights as safetensors alone: other formats run code when they are read.
 FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 CONFIG = "adapter_config.json"
+BRANCH = "main"
 
 
 def fetch(name: str) -> Path:
     """The folder of OWNER/NAME@REVISION in the hub's cache.
 
     Raises:
-        UserError: the name has no revision.
+        UserError: the name has no revision, or that of the default branch.
         HubError: the hub cannot be reached, or has no such revision.
     """
     match = NAMED.fullmatch(name)
-    if not match:
+    if not match or match[2] == BRANCH:
         raise UserError(
             f"--adapter: {name!r} must be OWNER/NAME@REVISION, with a commit or a tag: what stands "
             "on a branch changes"
@@ -37,14 +38,24 @@ def fetch(name: str) -> Path:
         raise HubError(why) from error
 
 
-def check_base(folder: Path, name: str, model: Model) -> None:
-    """Check that a fetched adapter is of the base that params.yaml names.
+def check(folder: Path, name: str, model: Model, weights: str) -> None:
+    """Check that what was fetched has the method's file of weights, and params.yaml's base.
 
     Raises:
-        ModelError: it names another one on the hub.
+        ModelError: it is not.
     """
+    if not (folder / weights).is_file():
+        raise ModelError(
+            f"--adapter: {name} holds no {weights}, which this method.tuner makes; other exports "
+            "than adapters are for other programs"
+        )
     if not (folder / CONFIG).is_file() or model.source != "hub":
         return
-    of = read_json(folder / CONFIG).get("base_model_name_or_path")
+    config = read_json(folder / CONFIG)
+    of, revision = config.get("base_model_name_or_path"), config.get("revision")
     if of and of != model.name:
         raise ModelError(f"--adapter: {name} is of {of}, and model.name is {model.name}")
+    if revision and model.revision and revision != model.revision:
+        raise ModelError(
+            f"--adapter: {name} is of {of} at {revision}, and model.revision is {model.revision}"
+        )

@@ -50,5 +50,8 @@ def _given(row: Mapping[str, Any], known: RowFields, files: Files) -> dict[str, 
     own = fields.take(row, {name: name for name in names}, names, names)
     mapped = fields.take(row, files.fields, names, names)
     return {
-        name: value for taken in (own, mapped) for name, value in taken.items() if value is not None
+        name: value
+        for taken in (own, mapped)
+        for name, value in taken.items()
+        if value is not None and value != ""  # an empty cell
     }

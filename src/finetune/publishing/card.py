@@ -10,7 +10,7 @@ import yaml
 from finetune.core import paths
 from finetune.core.files import sha256
 from finetune.forms import records
-from finetune.publishing.release import Release
+from finetune.publishing.release import Release, published_form
 from finetune.reporting import facts, tables
 from finetune.scoring import numbers
 from finetune.scoring.metrics import Metric
@@ -62,13 +62,8 @@ def front_matter(release: Release, repo: str) -> str:
 
 def _scores(release: Release) -> dict[str, Any]:
     """The scores of what is published: an export's own, else the tuned model's."""
-    name = published_form(release)
+    name = published_form(release.exports)
     return release.exports[name] if name else release.metrics["tuned"]
-
-
-def published_form(release: Release) -> str | None:
-    """The name of the form in the folder of an export; None for the adapter as it was trained."""
-    return next((name for name in release.exports if name != records.ADAPTER), None)
 
 
 def _metrics(release: Release) -> tuple[Metric, ...]:
@@ -97,7 +92,8 @@ def _sections(release: Release) -> Iterator[str]:
     report = registry.report(release.options.kind).REPORT
     yield "\n\n".join(tables.remarks(metrics, _metrics(release), report))
     if release.exports:
-        yield f"## This form ({published_form(release)}) against the tuned model, on the same rows"
+        form = published_form(release.exports)
+        yield f"## This form ({form}) against the tuned model, on the same rows"
         yield records.table(
             _metrics(release), release.exports, settings.bootstrap.confidence, "github"
         )
@@ -139,7 +135,8 @@ def _parameters(release: Release) -> str:
 def _reproduce(release: Release) -> Iterator[str]:
     commit = _commit(release.root)
     yield f"- Code: {f'commit `{commit}`' if commit else 'not of a commit'}; `dvc repro`"
-    yield f"- `{release.weights.name}`: SHA-256 `{sha256(release.weights)}`"
+    for file in release.weights:
+        yield f"- `{file.name}`: SHA-256 `{sha256(file)}`"
     tuned = release.metrics["tuned"]
     yield f"- Predictions of the test rows: `{tuned.get('predictions_hash')}`"
     packages = [f"{name} {version}" for name, version in facts.versions()]
@@ -147,7 +144,10 @@ def _reproduce(release: Release) -> Iterator[str]:
 
 
 def _commit(root: Path) -> str | None:
-    """HEAD, if nothing that is tracked differs from it."""
+    """The commit of the run, which is that of dvc.lock; None if what is tracked was changed since.
+
+    Code that was committed after it may give another model.
+    """
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
@@ -155,4 +155,5 @@ def _commit(root: Path) -> str | None:
         )
         return done.stdout.strip() if done.returncode == 0 else ""
 
-    return git("rev-parse", "HEAD") if not git("status", "--porcelain", "-uno") else None
+    is_clean = not git("status", "--porcelain", "-uno")
+    return (git("log", "-1", "--format=%H", "--", "dvc.lock") or None) if is_clean else None

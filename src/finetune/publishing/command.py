@@ -75,4 +75,4 @@ def stage(published: Release, repo: str, folder: Path) -> None:
 
 
 def _what(published: Release) -> str:
-    return card.published_form(published) or "adapter as it was trained"
+    return release.published_form(published.exports) or "adapter as it was trained"

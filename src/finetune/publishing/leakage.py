@@ -4,7 +4,6 @@ Weights may hold it too; that cannot be seen here.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from typing import Any
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import read_jsonl
+from finetune.data.near_duplicates import WORD
 
 # So many words in a row that stand in both are a text of the data; a shorter text as a whole.
 MOST_WORDS, LEAST_WORDS = 8, 5
 BINARY = (".safetensors", ".gguf", ".model")
+TOKENIZER = "tokenizer.json"
 
 Shingle = tuple[str, ...]
 
@@ -27,21 +28,40 @@ def check(task: str, files: Sequence[Path]) -> None:
         UserError: one does. The text itself is not repeated.
     """
     known = {file: _shingles(_words(_text(file))) for file in files if file.suffix not in BINARY}
+    for split, row in _rows(task):
+        for text in _strings(row):
+            shingles = _of_data(_words(text))
+            for file, of_file in known.items():
+                if not of_file.isdisjoint(shingles):
+                    raise UserError(
+                        f"{file.name}: holds a text of the data ({split} row "
+                        f"{row.get('id', '?')}); nothing was published"
+                    )
+
+
+def _rows(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows as prepared, and as fetched: those that were dropped or not drawn are data, too.
+
+    Raises:
+        FileError: those as prepared are not there.
+    """
     for split in paths.SPLITS:
         for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl"):
-            for text in _strings(row):
-                shingles = _of_data(_words(text))
-                for file, of_file in known.items():
-                    if not of_file.isdisjoint(shingles):
-                        raise UserError(
-                            f"{file.name}: holds a text of the data ({split} row {row['id']}); "
-                            "nothing was published"
-                        )
+            yield split, row
+    for split in paths.SPLITS:
+        file = paths.raw(task) / f"{split}.jsonl"
+        for row in read_jsonl(file) if file.is_file() else []:
+            yield split, row
 
 
 def _text(file: Path) -> str:
     text = file.read_text(encoding="utf-8")
-    return "\n".join(_strings(json.loads(text))) if file.suffix == ".json" else text
+    if file.suffix != ".json":
+        return text
+    value = json.loads(text)
+    if file.name == TOKENIZER:  # the base's own vocabulary, with whole phrases in some scripts
+        value.pop("model", None)
+    return "\n".join(_strings(value))
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -58,7 +78,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", text.casefold())
+    return [word for word in WORD.findall(text.casefold()) if word[0].isalnum() or word[0] == "_"]
 
 
 def _shingles(words: Sequence[str]) -> set[Shingle]:

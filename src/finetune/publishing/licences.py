@@ -11,13 +11,19 @@ OPEN = {
     "mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-3.0", "cc-by-4.0",
     "cc-by-sa-3.0", "cc-by-sa-4.0", "odc-by-1.0", "pddl-1.0", "unlicense",
 }  # fmt: skip
+# Words beside a licence's name that take some of it back.
+RESTRICTION = re.compile(
+    r"\b(non|not?|only|research|academic|education\w*|personal|internal|evaluation|nc|nd|except)\b",
+    re.IGNORECASE,
+)
 FLAG = "--i-have-the-right"
 
 
 def is_open(licence: str) -> bool:
-    """Whether a licence, up to a comma or bracket, is one that allows it."""
-    name = re.split(r"[,(;]", licence)[0].strip().lower()
-    return re.sub(r"[\s-]+", "-", name) in OPEN
+    """Whether a licence, up to a comma or bracket, allows it, with no restriction after it."""
+    name, *rest = re.split(r"[,(;]", licence, maxsplit=1)
+    is_restricted = any(RESTRICTION.search(each) for each in rest)
+    return re.sub(r"[\s-]+", "-", name.strip().lower()) in OPEN and not is_restricted
 
 
 def check(task: str, origin: Mapping[str, Any], has_right: bool) -> None:

@@ -10,6 +10,7 @@ from finetune.core import params, paths
 from finetune.core.errors import UserError
 from finetune.core.files import read_json, short_hash
 from finetune.core.schema import Params, Task
+from finetune.exporting import adapter, folders
 from finetune.forms import records
 from finetune.publishing import licences
 from finetune.reporting import tables
@@ -45,9 +46,9 @@ class Release:
         return self.settings.tasks[self.task]
 
     @property
-    def weights(self) -> Path:
-        """The file of weights."""
-        return next(file for file in self.files if file.suffix in (".safetensors", ".gguf"))
+    def weights(self) -> list[Path]:
+        """The files of weights."""
+        return folders.weights(self.folder)
 
     @property
     def is_adapter(self) -> bool:
@@ -66,6 +67,8 @@ def of(
     settings = params.read(root / "params.yaml")
     if task not in settings.tasks:
         raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
+    if settings.method.is_hosted:
+        raise UserError(f"{task}: was tuned at its provider (method=hosted), who keeps the weights")
     trained = paths.trained_weights(task)
     if trained is None:
         raise UserError(f"{paths.adapter(task)}: nothing is trained; run `dvc repro` or `dvc pull`")
@@ -73,7 +76,8 @@ def of(
     metrics = tables.read_complete(root / "metrics", task)
     adapter_hash = short_hash(trained)
     _check_metrics(task, metrics, adapter_hash)
-    entries = _entries(task, export, adapter_hash) if export else {}
+    num_rows = metrics["tuned"]["n"]
+    entries = _entries(task, export, adapter_hash, num_rows) if export else {}
     origin_file = paths.raw(task) / "source.json"
     if not origin_file.is_file():
         raise UserError(f"{origin_file}: not there, so the data's licence is not known; `dvc pull`")
@@ -93,6 +97,12 @@ def of(
             f"model.name: {paths.without_folders(model.name)} is a folder here, and nobody else "
             "can load an adapter of it: name its repository (--base-model OWNER/NAME), or publish "
             "a merged export (--export DIR)"
+        )
+    if (folder / adapter.BASE).is_dir() and base_model is None:
+        raise UserError(
+            f"--export {export}: was scored on the base in {folder / adapter.BASE}, not on "
+            f"{release.base_model}: publish that base, and name its repository (--base-model "
+            "OWNER/NAME)"
         )
     return release
 
@@ -119,11 +129,17 @@ def _check_metrics(task: str, metrics: Mapping[str, dict[str, Any]], adapter_has
         )
 
 
-def _entries(task: str, export: Path, adapter_hash: str) -> dict[str, Any]:
+def published_form(entries: Mapping[str, Any]) -> str | None:
+    """The name of the form in the folder of an export; None for the adapter as it was trained."""
+    return next((name for name in entries if name != records.ADAPTER), None)
+
+
+def _entries(task: str, export: Path, adapter_hash: str, num_rows: int) -> dict[str, Any]:
     """What an export's own file says of it.
 
     Raises:
-        UserError: it is no export of this task's adapter.
+        UserError: it is no export of this task's adapter, or what it says is not of what is there,
+            or of a few rows alone.
     """
     file = export / records.FILE
     if not file.is_file():
@@ -131,4 +147,15 @@ def _entries(task: str, export: Path, adapter_hash: str) -> dict[str, Any]:
     entries: dict[str, Any] = read_json(file).get(task, {}).get("forms", {})
     if adapter_hash not in [each.get("adapter_hash") for each in entries.values()]:
         raise UserError(f"--export {export}: is of another adapter than {paths.adapter(task)}")
+    form = entries[published_form(entries) or records.ADAPTER]
+    if form["n"] != num_rows:
+        raise UserError(
+            f"--export {export}: was scored on {form['n']} of {num_rows} test rows; export it "
+            "again, without --rows"
+        )
+    if form.get("weights_hash") != folders.weights_hash(export):
+        raise UserError(
+            f"--export {export}: its weights are not those that {records.FILE} has the scores of; "
+            "export it again"
+        )
     return entries

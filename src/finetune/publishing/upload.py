@@ -1,11 +1,14 @@
 """A folder into a repository of the hub, private unless said otherwise, and what arrived there."""
 
+import glob
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from finetune.core import hub
 from finetune.core.errors import HubError, UserError
+from finetune.publishing.release import SUFFIXES
 
 
 def upload(folder: Path, repo: str, is_public: bool, message: str) -> str:
@@ -24,7 +27,12 @@ def upload(folder: Path, repo: str, is_public: bool, message: str) -> str:
         api.create_repo(repo, private=not is_public, exist_ok=True)
         if not is_public and not api.repo_info(repo).private:
             raise UserError(f"{repo}: is public; publish to a private one, or say --public")
-        commit = api.upload_folder(repo_id=repo, folder_path=folder, commit_message=message)
+        commit = api.upload_folder(
+            repo_id=repo,
+            folder_path=folder,
+            commit_message=message,
+            delete_patterns=_stale(api.list_repo_files(repo), folder) or None,
+        )
         arrived = api.get_paths_info(
             repo, [file.name for file in sorted(folder.iterdir())], revision=commit.oid
         )
@@ -35,6 +43,15 @@ def upload(folder: Path, repo: str, is_public: bool, message: str) -> str:
         raise HubError(why) from error
     _check_arrived(folder, repo, {each.path: each for each in arrived})
     return str(commit.commit_url)
+
+
+def _stale(there: Sequence[str], folder: Path) -> list[str]:
+    """Patterns of files of an earlier form: two forms in one revision load as neither.
+
+    Files of other kinds, and those in folders, are somebody else's.
+    """
+    names = (name for name in there if "/" not in name and Path(name).suffix in SUFFIXES)
+    return [glob.escape(name) for name in names if not (folder / name).is_file()]
 
 
 def _check_arrived(folder: Path, repo: str, arrived: dict[str, Any]) -> None:
