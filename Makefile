@@ -50,7 +50,7 @@ browser:
 	fi
 
 notebook: setup ## notebooks/first_run.ipynb from its script
-	jupytext --quiet --to ipynb notebooks/first_run.py
+	jupytext --quiet --to ipynb --update notebooks/first_run.py
 
 format: setup ## format the code, and mend what the linter can
 	ruff check --fix .

@@ -41,7 +41,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 from IPython.display import HTML
@@ -60,7 +59,7 @@ if root is None:
 os.chdir(root)
 
 programs = Path(sys.executable).parent
-if find_spec("finetune") is None:  # this kernel is not of the repository's environment
+if not (programs / "finetune").exists():  # this kernel is not of the repository's environment
     environment = root / ".venv"
     programs = environment / "bin"
     if not (environment / ".installed").exists():
