@@ -1,6 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser repro smollm2 llama-cpp test check format
+.PHONY: help setup browser repro smollm2 llama-cpp test check format notebook
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -48,6 +48,9 @@ browser:
 	else \
 		echo "$(NO_BROWSER)"; \
 	fi
+
+notebook: setup ## notebooks/first_run.ipynb from its script
+	jupytext --quiet --to ipynb --update notebooks/first_run.py
 
 format: setup ## format the code, and mend what the linter can
 	ruff check --fix .

@@ -1,11 +1,13 @@
-"""The README and docs/ as tests read them: sections, fenced blocks, commands."""
+"""The README, docs/ and the notebook as tests read them: sections, fenced blocks, commands."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOK = ROOT / "notebooks/first_run.ipynb"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), NOTEBOOK]
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SHELL = ("sh", "bash", "console")
 INLINE = re.compile(r"(?<!`)`([^`\n]+(?:\n[^`\n]+)?)`(?!`)")
@@ -19,6 +21,20 @@ class Block:
 
     language: str
     text: str
+
+
+def text_of(page: Path) -> str:
+    """A page's text; of the notebook its text cells, and its cells of shell as fenced blocks."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+    shell = "%%bash\n"
+    return "\n\n".join(
+        f"```sh\n{source.removeprefix(shell)}\n```" if kind == "code" else source
+        for kind, source in cells
+        if kind == "markdown" or source.startswith(shell)
+    )
 
 
 def sections(page: Path) -> dict[str, str]:

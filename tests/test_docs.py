@@ -1,4 +1,4 @@
-"""The README and docs/: their length, their links, and every command in them."""
+"""The README, docs/ and the notebook: their length, their links, and every command in them."""
 
 import argparse
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from doc_pages import PAGES, ROOT, blocks, commands, without_blocks
+from doc_pages import PAGES, ROOT, blocks, commands, sections, text_of, without_blocks
 from dvc.cli.parser import get_main_parser
 
 from finetune import cli
@@ -17,11 +17,13 @@ from finetune.composition import compose
 from finetune.core import params
 from finetune.tasks import registry
 
-TEXTS = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in PAGES}
+TEXTS = {str(page.relative_to(ROOT)): text_of(page) for page in PAGES}
+COURSES = [page for page in PAGES if page.parent.name == "courses" and page.name != "README.md"]
 COMMANDS = [(page, command) for page, text in TEXTS.items() for command in commands(text)]
 OVERRIDES = re.compile(r"(?<!`)`(-S [^`\n]+)`(?!`)")
 PATHS = re.compile(r"(?<!`)`((?:src|conf|docs|tests|bench|models)/[\w./-]+)`(?!`)")
-EXAMPLES = ("conf/task/products.yaml",)  # what `finetune init` would write
+FIGURES = re.compile(r"(?<![\w.,-])[-+−]?\d+(?:[.,]\d+)*(?![\w-]|[.,]\d)")
+EXAMPLES = ("conf/task/products.yaml", "conf/task/lamps.yaml")  # what `finetune init` would write
 CONFIG = re.compile(r"# (conf/[\w./-]+)\n")
 
 
@@ -72,7 +74,7 @@ def test_the_readme_has_at_most_1100_words():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page):
-    text = without_blocks(page.read_text(encoding="utf-8"))
+    text = without_blocks(text_of(page))
     targets = re.findall(r"\]\(([^)#]+)", text) + re.findall(r"src(?:set)?=\"([^\"]+)\"", text)
     for target in targets:
         assert target.startswith("https://") or (page.parent / target).exists(), target
@@ -80,9 +82,26 @@ def test_links_lead_somewhere(page):
         assert (ROOT / path).exists() or path in EXAMPLES, path
 
 
-def test_every_page_is_linked_from_the_readme():
-    pages = [page for page in TEXTS if page != "README.md"]
-    assert [page for page in pages if f"({page})" not in TEXTS["README.md"]] == []
+def test_every_page_is_linked_from_the_readme_or_from_the_courses_own():
+    pages = set(TEXTS) - {"README.md"} - {str(page.relative_to(ROOT)) for page in COURSES}
+    assert [page for page in sorted(pages) if f"({page})" not in TEXTS["README.md"]] == []
+    index = TEXTS["docs/courses/README.md"]
+    assert [page.name for page in COURSES if f"({page.name})" not in index] == []
+
+
+@pytest.mark.parametrize("page", COURSES, ids=lambda page: page.name)
+def test_a_course_page_quotes_no_figure_that_a_page_it_links_to_has_not(page):
+    said = sections(page)["Measured here"]
+    linked = {(page.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", said)}
+    known = "\n".join(target.read_text(encoding="utf-8") for target in linked)
+    figures = set(FIGURES.findall(re.sub(r"\]\([^)]*\)", "", said)))
+    assert linked
+    assert [figure for figure in sorted(figures) if not stands_in(figure, known)] == []
+
+
+def stands_in(figure: str, text: str) -> bool:
+    """Whether a number stands in a text as a whole, not as digits of another one."""
+    return re.search(rf"(?<![\d.,]){re.escape(figure)}(?![\d]|[.,]\d)", text) is not None
 
 
 def names_of_ours() -> list[str]:
