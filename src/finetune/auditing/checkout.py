@@ -46,7 +46,7 @@ class Checkout:
             [sys.executable, "-m", f"finetune.stages.{stage[0]}", *stage[1:]],
             cwd=self.root,
             env={**ours, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=sys.stderr,
+            stdout=subprocess.DEVNULL,  # what there is to say goes to stderr
             check=False,
         )
         if done.returncode:
