@@ -163,7 +163,7 @@ def test_an_edited_metric_is_found_by_its_hash_and_by_computing_it_again(clone, 
         ("", Options(), "audit: an empty name of a revision; a variable may not be set"),
         ("nope", Options(), "nope: no such commit, branch, tag or experiment"),
         ("HEAD", Options(task="nope"), "HEAD: no task 'nope'; known: samsum, price"),
-        ("HEAD", Options(rows=33), "--rows: is 33, and samsum has 32 rows in a split"),
+        ("HEAD", Options("price", rows=33), "--rows: is 33, and price has 32 rows in a split"),
     ],
 )
 def test_a_mistake_is_one_line(clone, name, options, said):
@@ -191,7 +191,7 @@ def test_a_run_whose_files_are_not_here_is_one_line(clone, tmp_path):
         ),
         (
             {"source": "hosted"},
-            Options(rows=1),
+            Options("price"),
             "HEAD: its model is behind an API, so there is no adapter to compute its answers from",
         ),
     ],

@@ -74,9 +74,9 @@ def of(root: Path, name: str, task: str | None) -> Iterator[Checkout]:
         git(there, "checkout", "--quiet", "--detach", commit)
         params, lock = (_read(there / file, name) for file in ("params.yaml", "dvc.lock"))
         tasks = _tasks(name, params, lock, task)
+        _link_base(root, name, there, params)
         missing = _get_outs(root, commit, there, _outs(lock, tasks))
         _check_complete(name, tasks, missing)
-        _link_base(root, name, there, params)
         yield Checkout(name, commit, there, params, tasks, missing)
 
 

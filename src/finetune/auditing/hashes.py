@@ -31,7 +31,8 @@ class Hashes:
 
 def of(there: Checkout) -> Hashes:
     """Compare all that the stages of the tasks, and `report`, read and wrote."""
-    right, wrong, missing = 0, {}, set(there.missing)
+    right, missing = 0, set(there.missing)
+    wrong: dict[str, str] = {}
     for stage, path, what, state in _states(there):
         # Of what was written otherwise, its readers need not be told.
         if state == "same":
