@@ -20,7 +20,7 @@ def audit(recomputed=(SCORES, TEST), wrong=(), missing=(), code=(), skipped=()) 
 
 def test_what_is_as_committed_says_how_surely():
     said = tables.text(audit(), 0.05, 1e-4, "simple")
-    assert said.startswith("AS COMMITTED: r64 (0123456789ab)\n\n90 hashes of dvc.lock are those of")
+    assert said.startswith("AS COMMITTED: r64 (0123456789ab)\n\n90 entries of dvc.lock fit files")
     (line,) = [line for line in said.splitlines() if "test predictions" in line]
     assert " ".join(line.split()) == "price test predictions 51 of 200 40 11 0 0.951 (10)"
     assert "with probability 0.951 or more" in said

@@ -59,7 +59,9 @@ def text(audit: Audit, edited: float, tolerance: float, style: str) -> str:
 
 
 def _hashes(found: Hashes) -> str:
-    lines = [f"{found.right} hashes of dvc.lock are those of the files, {len(found.wrong)} not."]
+    lines = [
+        f"{found.right} entries of dvc.lock fit files and parameters, {len(found.wrong)} do not."
+    ]
     lines += [f"- {line}" for line in found.wrong.values()]
     if found.missing:
         lines.append(f"Not here, and not looked at: {', '.join(found.missing)}.")
