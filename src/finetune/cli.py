@@ -25,6 +25,8 @@ COMMANDS = (
     "seeds",
     "rank",
     "ship",
+    "review",
+    "audit",
     "shelve",
     "shelf",
     "pin",

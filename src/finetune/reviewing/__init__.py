@@ -1,0 +1,1 @@
+"""`finetune review`: an experiment of another machine, pulled, compared and judged."""
