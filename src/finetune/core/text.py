@@ -1,6 +1,7 @@
 """Checks and normalization of texts, amounts and ids of raw rows, for all kinds of tasks."""
 
 import functools
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -90,3 +91,8 @@ def amount(text: str, name: str, marks: tuple[str, ...] = DOLLARS) -> float | st
             f"{digits.replace(',', '')}; write {marks[0]}{digits}, or the number without a comma"
         )
     return float(digits.replace(",", "") + cents)
+
+
+def input_hash(text: str) -> str:
+    """A short hash of the text that a row asks about, by which two runs' rows are paired."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

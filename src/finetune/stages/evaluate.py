@@ -42,10 +42,7 @@ def run(which: Model, params: StageParams, task: str) -> None:
     for name, count in shots.items():
         what = draws.of(count, params.task.eval)
         drawn = {
-            split: [
-                _with_clusters(task, split, scores.score(of_split, draw, params.task.score))
-                for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
-            ]
+            split: _scored_draws(params, task, name, split, of_split, scores)
             for split, of_split in rows.items()
         }
         # Only the first draw is compared, drawn and listed; the others say how far luck moves it.
@@ -88,6 +85,19 @@ def run(which: Model, params: StageParams, task: str) -> None:
     forgot = forgetting.forgetting(untuned, general, params.bootstrap)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
     write_json(paths.metrics(task, "tuned"), {task: metrics["tuned"]})
+
+
+def _scored_draws(
+    params: StageParams, task: str, name: str, split: str, rows: Sequence[Row], scores: Scores
+) -> list[list[Prediction]]:
+    """A model's scored predictions by draw; the first one's say how far all of them agree."""
+    options = params.task.score
+    scored = [
+        _with_clusters(task, split, scores.score(rows, draw, options))
+        for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
+    ]
+    agree = registry.draw_agreement(params.task.kind)
+    return draws.with_agreement(scored, scores.FLAGS, agree, options)
 
 
 def _with_clusters(task: str, split: str, scored: list[Prediction]) -> list[Prediction]:
