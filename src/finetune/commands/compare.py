@@ -26,6 +26,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--validation", action="store_true", help="compare validation rows: no look at test"
     )
+    command.add_argument(
+        "--ratings",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="which of A and B people prefer, by files of ratings of `finetune rate`, or folders",
+    )
     common.add_shared(command)
 
 
@@ -34,6 +41,8 @@ def run(root: Path, options: argparse.Namespace) -> int:
     # Imported here: it takes seconds (SciPy, DVC), and other commands do not need it.
     from finetune.comparing import command
 
+    if options.ratings:
+        return _by_people(root, options)
     return command.run(
         root,
         [options.reference, *options.others],
@@ -44,5 +53,26 @@ def run(root: Path, options: argparse.Namespace) -> int:
             fail_if_worse=options.fail_if == "worse",
             named_only=options.named_only,
             by_cluster=options.by_cluster,
+        ),
+    )
+
+
+def _by_people(root: Path, options: argparse.Namespace) -> int:
+    from finetune.core.errors import UserError
+    from finetune.rating import compare_command
+
+    for name in ("over", "named_only", "by_cluster"):
+        if getattr(options, name):
+            raise UserError(
+                f"--{name.replace('_', '-')} does not go with --ratings: those are of two runs"
+            )
+    return compare_command.run(
+        root,
+        [options.reference, *options.others],
+        options.ratings,
+        compare_command.Options(
+            style=common.style(options),
+            split="validation" if options.validation else "test",
+            fail_if_worse=options.fail_if == "worse",
         ),
     )

@@ -56,10 +56,16 @@ class SignTest:
     neither: int
 
     @property
+    def decided(self) -> int:
+        """The rows that prefer either."""
+        return self.first + self.second
+
+    @property
     def p(self) -> float:
         """The p-value of either answer being preferred as often as the other."""
-        decided = self.first + self.second
-        return float(scipy.stats.binomtest(self.second, decided).pvalue) if decided else 1.0
+        return (
+            float(scipy.stats.binomtest(self.second, self.decided).pvalue) if self.decided else 1.0
+        )
 
 
 def sign_test(percent: np.ndarray) -> SignTest:
@@ -130,6 +136,6 @@ def _jackknife(ratings: Sequence[Rating], alpha: float, confidence: float) -> In
     if len(rows) < 3 or len(left) < len(rows):
         return None
     pseudo_values = len(rows) * alpha - (len(rows) - 1) * np.asarray(left)
-    error = float(pseudo_values.std(ddof=1)) / np.sqrt(len(rows))
-    margin = float(scipy.stats.t.ppf(0.5 + confidence / 2, len(rows) - 1)) * error
+    error = pseudo_values.std(ddof=1) / np.sqrt(len(rows))
+    margin = float(scipy.stats.t.ppf(0.5 + confidence / 2, len(rows) - 1) * error)
     return Interval(alpha, max(-1.0, alpha - margin), min(1.0, alpha + margin))

@@ -4,6 +4,6 @@ from finetune.rating.kind_rating import KindRating
 
 RATE = KindRating(
     question="Which response is better?",
-    hint="The better one does what was asked, is true, and has nothing that was not asked for.",
+    hint="It does what was asked, is true, and has nothing that was not asked for.",
     input="Instruction",
 )

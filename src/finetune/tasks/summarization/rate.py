@@ -4,6 +4,6 @@ from finetune.rating.kind_rating import KindRating
 
 RATE = KindRating(
     question="Which summary is better?",
-    hint="The better one says what matters, nothing that the text does not say, and no more words.",
+    hint="It says what matters, nothing that the text does not say, and is brief.",
     input="Text to summarize",
 )
