@@ -103,7 +103,7 @@ def test_it_is_rated_by_keyboard_left_in_the_middle_saved_and_compared(
     capsys.readouterr()
     compare_command.run(workspace.folder, [BASE, TUNED], [file], Options(style="json"))
     (found,) = json.loads(capsys.readouterr().out)["tasks"]
-    assert found["ratings"] == {"second": ROWS - 2, "tie": 1}
+    assert found["ratings"] == {"first": 0, "tie": 1, "second": ROWS - 2}
     assert (found["skipped"], found["reference_seen"]) == (1, 1)
     assert found["win_rate"]["mean"] == pytest.approx(100 * (ROWS - 1.5) / (ROWS - 1), abs=1e-3)
     assert [rater["name"] for rater in found["raters"]] == ["Ann Left"]

@@ -124,6 +124,13 @@ def test_people_are_held_against_the_primary_score(workspace, capsys):
     found = compared(workspace, capsys, workspace.ratings(workspace.page, "Ann", longest))
     differing = sum(left != right for left, right in lengths.values())
     assert found["metric"]["mean"] == 100
+    longer = [
+        len(workspace.tuned[row]) == max(both)
+        for row, both in lengths.items()
+        if both[0] != both[1]
+    ]
+    by_chance = np.mean(longer) ** 2 + (1 - np.mean(longer)) ** 2
+    assert found["metric"]["by_chance"] == pytest.approx(100 * by_chance, abs=1e-3)
     assert (found["metric"]["score"], found["metric"]["rows"]) == ("rouge1", differing)
 
 

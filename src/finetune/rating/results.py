@@ -45,12 +45,14 @@ class RaterResult:
 class MetricAgreement:
     """In which percentage of rows people prefer the answer that a metric finds better.
 
-    Of the `rows` where both have a preference.
+    Of the `rows` where both have a preference. `by_chance` is what it would be if the two, with as
+    many preferences either way, had nothing to do with each other.
     """
 
     metric: Metric
     rows: int
     percent: Interval
+    by_chance: float
 
 
 @dataclass(frozen=True)
@@ -189,14 +191,20 @@ def _metric_agreement(
         return None
     first, second = ({row["id"]: metric.of_row(row) for row in rows} for rows in predictions)
     sign = 1 if metric.higher_is_better else -1
-    agreeing = [
-        100.0 * ((percent > preference.TIE) == (sign * (second[row] - first[row]) > 0))
-        for row, percent in by_row.items()
-        if percent != preference.TIE and first[row] != second[row]
-    ]
-    if not agreeing:
+    # For each row whether people, and whether the metric, prefer the second answer.
+    both = np.array(
+        [
+            (percent > preference.TIE, sign * (second[row] - first[row]) > 0)
+            for row, percent in by_row.items()
+            if percent != preference.TIE and first[row] != second[row]
+        ]
+    )
+    if not len(both):
         return None
-    return MetricAgreement(metric, len(agreeing), intervals.of_rate(agreeing, options.confidence))
+    people, by_metric = both.mean(axis=0)
+    by_chance = people * by_metric + (1 - people) * (1 - by_metric)
+    percent = intervals.of_rate(100.0 * (both[:, 0] == both[:, 1]), options.confidence)
+    return MetricAgreement(metric, len(both), percent, float(100 * by_chance))
 
 
 def judge(

@@ -1,5 +1,6 @@
 """What ratings say, as text for a terminal or a pull request, and as JSON."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from tabulate import tabulate
 
 from finetune.comparing.verdicts import UNDECIDED, p_text
-from finetune.rating.results import Judged, Result
+from finetune.rating.results import Judged, Preferred, Result
 from finetune.scoring.intervals import Interval
 
 
@@ -42,7 +43,7 @@ def text(shown: Shown, confidence: float, style: str) -> str:
     rows = [
         [
             each.result.task,
-            *(each.result.counts[key] for key in ("first", "tie", "second")),
+            *_counts(each.result.counts).values(),
             _interval(each.result.win_rate),
             each.result.rows,
             p_text(each.result.signs.p),
@@ -56,7 +57,7 @@ def text(shown: Shown, confidence: float, style: str) -> str:
         [
             rater.name,
             each.result.task,
-            *(rater.counts[key] for key in ("first", "tie", "second")),
+            *_counts(rater.counts).values(),
             _interval(rater.win_rate),
             rater.counts.total(),
         ]
@@ -65,7 +66,10 @@ def text(shown: Shown, confidence: float, style: str) -> str:
     ]
     parts.append(_table(["rater", *head], raters, style))
     parts += [
-        "\n".join(f"{'- ' if style == 'github' else ''}{line}" for line in _lines(each.result))
+        "\n".join(
+            f"{'- ' if style == 'github' else ''}{line}"
+            for line in _lines(each.result, shown.names)
+        )
         for each in shown.judged
     ]
     if shown.replaced:
@@ -83,10 +87,10 @@ def text(shown: Shown, confidence: float, style: str) -> str:
     return "\n\n".join(parts)
 
 
-def _lines(result: Result) -> Iterator[str]:
+def _lines(result: Result, names: tuple[str, str]) -> Iterator[str]:
     signs, agreement = result.signs, result.agreement
     yield (
-        f"{result.task}: raters prefer the first run in {signs.first} rows, the second in "
+        f"{result.task}: {names[0]} is preferred in {signs.first} rows, {names[1]} in "
         f"{signs.second}, neither in {signs.neither}."
     )
     yield (
@@ -116,12 +120,19 @@ def _lines(result: Result) -> Iterator[str]:
         yield (
             f"{result.task}: {result.metric.metric.subject} finds the same answer better as people "
             f"in {_interval(result.metric.percent)} % of the {result.metric.rows} rows where both "
-            "have a preference; by chance it would be 50."
+            "have a preference; by chance, with as many preferences either way, it would be "
+            f"{result.metric.by_chance:.1f} %."
         )
 
 
 def _ratings(count: int) -> str:
     return f"{count} rating was" if count == 1 else f"{count} ratings were"
+
+
+def _counts(counts: Counter[Preferred]) -> dict[Preferred, int]:
+    """Of all three, in the order of a table's columns."""
+    order: tuple[Preferred, ...] = ("first", "tie", "second")
+    return {key: counts[key] for key in order}
 
 
 def _verdict(each: Judged) -> str:
@@ -155,7 +166,7 @@ def _task_json(each: Judged) -> dict[str, Any]:
     return {
         "task": result.task,
         "rows": result.rows,
-        "ratings": dict(result.counts),
+        "ratings": _counts(result.counts),
         "skipped": result.skipped,
         "reference_seen": result.reference_seen,
         "answered_alike": result.same,
@@ -170,7 +181,7 @@ def _task_json(each: Judged) -> dict[str, Any]:
         "p_adjusted": each.p_adjusted,
         "preferred": each.preferred,
         "raters": [
-            {"name": r.name, "ratings": dict(r.counts), "win_rate": r.win_rate.rounded()}
+            {"name": r.name, "ratings": _counts(r.counts), "win_rate": r.win_rate.rounded()}
             for r in result.raters
         ],
         "agreement": agreement
@@ -186,6 +197,7 @@ def _task_json(each: Judged) -> dict[str, Any]:
         and {
             "score": result.metric.metric.key,
             "rows": result.metric.rows,
+            "by_chance": round(result.metric.by_chance, 4),
             **result.metric.percent.rounded(),
         },
     }
