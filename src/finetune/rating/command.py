@@ -10,6 +10,7 @@ from finetune.comparing.runs import Run, Split
 from finetune.core.errors import UserError
 from finetune.core.files import write_text
 from finetune.rating import answers, page
+from finetune.rating.kind_rating import KindRating
 from finetune.scoring import summary
 from finetune.scoring.metrics import answered
 from finetune.tasks import registry
@@ -51,7 +52,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
             "nothing to rate"
         )
     texts = answers.inputs(root, task, options.split, (first, second))
-    rating = registry.rating(first.kinds[task])
+    rating = registry.rating(first.kinds[task]) or KindRating()
     unit = answers.unit(rating, task, first)
     # A seed on the page's command line is known to whoever made it, and to no rater.
     rng = random.SystemRandom() if options.seed is None else random.Random(options.seed)

@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from finetune.comparing.runs import Split
-from finetune.core.errors import DataError, UserError
-from finetune.core.files import FileError, read_jsonl
+from finetune.core.errors import DataError, FileError, UserError
+from finetune.core.files import read_jsonl
 
 SUFFIX = ".jsonl"
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]

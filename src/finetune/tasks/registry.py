@@ -228,10 +228,8 @@ def endpoint(kind: str) -> "Endpoint | None":
     return cast(Serve, kinds.load(kind, "serve")).SERVE
 
 
-def rating(kind: str) -> "KindRating":
-    """What people are asked who rate a kind's answers; the same of all kinds without a say."""
-    from finetune.rating.kind_rating import KindRating
-
+def rating(kind: str) -> "KindRating | None":
+    """What people are asked who rate a kind's answers; None where it says nothing of its own."""
     if kind not in kinds.having("rate"):
-        return KindRating()
+        return None
     return cast(Rate, kinds.load(kind, "rate")).RATE
