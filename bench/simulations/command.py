@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from simulations import choosing, coverage, shipping, testing
+from simulations import choosing, coverage, rating, shipping, testing
 from simulations.tables import Table
 
 # For each table its function and how many draws stand behind each of its figures.
@@ -20,6 +20,7 @@ TABLES: dict[str, tuple[Callable[[int, np.random.Generator], Table], int]] = {
     "detectable": (testing.detectable, 3000),
     "winner": (choosing.winner, 500),
     "ship": (shipping.ship_table, 100),
+    "ratings": (rating.ratings, 2000),
 }
 SEED = 17
 

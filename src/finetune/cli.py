@@ -24,6 +24,7 @@ COMMANDS = (
     "compare",
     "seeds",
     "rank",
+    "rate",
     "ship",
     "review",
     "audit",

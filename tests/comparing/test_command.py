@@ -15,6 +15,9 @@ from finetune.comparing import command, runs
 from finetune.comparing.command import Options
 from finetune.core import paths
 from finetune.core.errors import UserError
+from finetune.core.files import write_jsonl
+from finetune.rating import answers
+from finetune.rating import command as rating
 
 ROOT = Path(__file__).parents[2]
 
@@ -268,3 +271,18 @@ def test_a_workspace_without_predictions_says_what_makes_them(repository, tmp_pa
         shutil.copy(repository / name, tmp_path)
     with pytest.raises(UserError, match=r"tuned\.jsonl is not there; run `dvc repro`"):
         runs.read(tmp_path, runs.WORKSPACE)
+
+
+def test_answers_of_two_revisions_are_rated(repository, tmp_path, capsys):
+    products = [
+        {"id": str(n), "text": f"Chair {n}", "price": float(n), "category": None} for n in range(50)
+    ]
+    # In no revision here: then it is taken from the workspace.
+    write_jsonl(repository / "data/prepared/price/test.jsonl", products)
+    out = tmp_path / "page.html"
+    rating.run(repository, ["first", "better"], rating.Options(rows=30, out=out))
+    assert "30 of 50 test rows of price; left out: 0 that both" in capsys.readouterr().out
+    assert "Which price is more likely?" in out.read_text()
+    assert " USD" in out.read_text()
+    with pytest.raises(UserError, match=r"better: that revision has no predictions/price/base"):
+        answers.read(repository, "better:base", "test")

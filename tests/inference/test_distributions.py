@@ -136,3 +136,13 @@ def test_a_laplace_distribution_has_the_mass_of_what_rounds_to_each_price(locati
     assert found.sum() == pytest.approx(1)
     assert np.abs(found - frequencies).max() < 0.005
     assert distributions.median(found) == pytest.approx(np.expm1(location), abs=0.51)
+
+
+def test_how_often_two_answers_repeat_each_other_is_what_sampling_finds():
+    rng = np.random.default_rng(0)
+    distribution, outside = rng.dirichlet(np.ones(20)), 0.2
+    answers = rng.choice(21, size=(2, 200_000), p=[*(1 - outside) * distribution, outside])
+    agreeing = (answers[0] == answers[1]) & (answers[0] < 20)
+    assert distributions.repeated(distribution, outside) == pytest.approx(agreeing.mean(), abs=2e-3)
+    assert distributions.repeated(np.eye(3)[1], 0.0) == 1
+    assert distributions.repeated(None, 1.0) == 0

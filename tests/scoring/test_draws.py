@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 
-from finetune.core.schema import Eval, TextEval
+from finetune.core.schema import Bootstrap, Eval, TextEval
 from finetune.scoring import draws
-from finetune.scoring.metrics import Metric
+from finetune.scoring.metrics import FLAGS, Metric
+from finetune.tasks import registry
 from finetune.tasks.math.options import MathEval
 
 POINTS = Metric(key="points", columns=("points",), title="points")
@@ -54,3 +56,55 @@ MATH = MathEval(shots=0, seed=5, strategy="greedy", samples=2, temperature=0.7)
 def test_what_is_drawn_is_named(shots, options, said):
     assert draws.of(shots, options) == said
     assert options.is_random == ("samples" in said)
+
+
+def same(pairs, _) -> list[float]:
+    return [100.0 * (one["points"] == other["points"]) for one, other in pairs]
+
+
+def test_rows_of_the_first_draw_say_how_far_all_draws_agree():
+    scored = [rows(1, 2, 3), rows(1, 2, 4), rows(1, 5, 6)]
+    first, second, third = draws.with_agreement(scored, FLAGS, same, None)
+    assert [row["draw_agreement"] for row in first] == [100, 33.3333, 0]
+    assert [second, third] == scored[1:]
+    assert "draw_agreement" not in scored[0][0]
+
+
+def test_no_answer_agrees_with_nothing_not_even_with_itself():
+    scored = [rows(1, empty=True), rows(1, empty=True), rows(1)]
+    assert draws.with_agreement(scored, FLAGS, same, None)[0][0]["draw_agreement"] == 0
+
+
+def test_without_further_draws_or_a_kind_that_compares_there_is_no_agreement():
+    for scored, agree in (([rows(1)], same), ([], same), ([rows(1), rows(1)], None)):
+        assert draws.with_agreement(scored, FLAGS, agree, None) == scored
+
+
+def test_agreement_of_draws_has_the_interval_of_the_rows():
+    rng = np.random.default_rng(3)
+    options = Bootstrap(resamples=100, confidence=0.95, seed=0)
+    metric, held = draws.agreement_metric("for a test"), 0
+    for _ in range(200):
+        # Two answers of five, equally likely: two draws agree in a half of the pairs.
+        scored = [rows(*rng.integers(2, size=60)) for _ in range(5)]
+        first, *_ = draws.with_agreement(scored, FLAGS, same, None)
+        interval = metric.interval(first, options)
+        held += interval.low <= 50 <= interval.high
+    assert 180 <= held <= 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "equal", "other"),
+    [
+        ("summarization", {"prediction": "Ann is here"}, {"prediction": "Bob left"}),
+        ("instruction", {"prediction": "\u4f60\u597d"}, {"prediction": "Bob left"}),
+        ("classification", {"prediction": "a"}, {"prediction": "b"}),
+        ("price", {"prediction": 3.0}, {"prediction": 4.0}),
+        ("math", {"answer": "1/3"}, {"answer": "0.3"}),
+    ],
+)
+def test_every_kind_says_when_two_answers_agree(kind, equal, other):
+    agree = registry.draw_agreement(kind)
+    options = registry.options(kind).Task.section_type("score").model_construct(stemmer=True)
+    assert agree([(equal, equal), (equal, other)], options) == [100, 0]
+    assert draws.AGREEMENT in {metric.key for metric in registry.scores(kind).METRICS}

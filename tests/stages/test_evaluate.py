@@ -23,6 +23,9 @@ def test_scores_gain_groups_and_validation_come_out_of_the_predictions(declared,
         values = scores["draws"]["perplexity"]["values"]
         assert len(set(values)) == 3  # other examples, other likelihoods
         assert values[0] == scores["perplexity"]
+        assert 0 <= scores["draw_agreement"] <= 100
+    assert "draw_agreement" not in untuned["base"]
+    assert "draw_agreement" in untuned["few_shot"]["interval"]
     scored = read_jsonl(paths.scored("samsum", "few_shot"))
     assert [row["id"] for row in scored] == [str(n) for n in range(6)]
     assert not any("draw" in row for row in scored)

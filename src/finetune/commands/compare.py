@@ -32,6 +32,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="write the scores of each B, and their paired differences to A, to "
         "metrics/TASK/forms.json, beside what is exported and served",
     )
+    command.add_argument(
+        "--ratings",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="which of A and B people prefer, by files of ratings of `finetune rate`, or folders",
+    )
     common.add_shared(command)
 
 
@@ -40,6 +47,8 @@ def run(root: Path, options: argparse.Namespace) -> int:
     # Imported here: it takes seconds (SciPy, DVC), and other commands do not need it.
     from finetune.comparing import command
 
+    if options.ratings:
+        return _by_people(root, options)
     return command.run(
         root,
         [options.reference, *options.others],
@@ -51,5 +60,26 @@ def run(root: Path, options: argparse.Namespace) -> int:
             named_only=options.named_only,
             by_cluster=options.by_cluster,
             record=options.record,
+        ),
+    )
+
+
+def _by_people(root: Path, options: argparse.Namespace) -> int:
+    from finetune.core.errors import UserError
+    from finetune.rating import compare_command
+
+    for name in ("over", "named_only", "by_cluster", "record"):
+        if getattr(options, name):
+            raise UserError(
+                f"--{name.replace('_', '-')} does not go with --ratings: those are of two runs"
+            )
+    return compare_command.run(
+        root,
+        [options.reference, *options.others],
+        options.ratings,
+        compare_command.Options(
+            style=common.style(options),
+            split="validation" if options.validation else "test",
+            fail_if_worse=options.fail_if == "worse",
         ),
     )

@@ -63,11 +63,16 @@ def check_task(task: str, before: Run, after: Run) -> None:
     Raises:
         UserError: they were not.
     """
-    _check_rows(task, before, after)
+    check_rows(task, before, after)
     _check_scoring(task, before, after)
 
 
-def _check_rows(task: str, before: Run, after: Run) -> None:
+def check_rows(task: str, before: Run, after: Run) -> None:
+    """Check that two runs that have a task were tested on the same rows.
+
+    Raises:
+        UserError: they were not.
+    """
     # Predictions of earlier versions lack the hash of the input.
     both = (before.predictions[task], after.predictions[task])
     has_hashes = all("input_hash" in row for rows in both for row in rows)

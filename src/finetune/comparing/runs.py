@@ -27,6 +27,8 @@ Row = dict[str, Any]
 # MD5 hashes of a run's outs by path, as dvc.lock has them.
 Hashes = dict[str, str | None]
 Split = Literal["validation", "test"]
+# The tuned model's predictions, the untuned one's, or that one's with examples in its prompt.
+Model = Literal["tuned", "base", "few_shot"]
 
 
 def _no_files(path: str) -> str:
@@ -70,10 +72,17 @@ class Run:
         return _with_public_ids(parse_jsonl(self.text(name), f"{self.name}: {name}"))
 
 
-def read(root: Path, name: str, split: Split = "test", revision: str | None = None) -> Run:
+def read(
+    root: Path,
+    name: str,
+    split: Split = "test",
+    revision: str | None = None,
+    model: Model = "tuned",
+) -> Run:
     """The run of a commit, branch, tag or experiment, of the `workspace`, or of a shelved folder.
 
-    `revision` is its commit where `name` alone does not say it.
+    `revision` is its commit where `name` alone does not say it. A run with the predictions of
+    another `model` than the tuned one has its name behind a colon.
 
     Raises:
         UserError: there is no such run, or its files are in neither the cache nor a remote.
@@ -82,12 +91,16 @@ def read(root: Path, name: str, split: Split = "test", revision: str | None = No
         # DVC would read the workspace.
         raise UserError("compare: an empty name of a revision; a variable may not be set")
     if revision is None and (folder := reading.folder_of(root, name)):
+        if model != "tuned":
+            raise UserError(
+                f"{name}: of a shelved run only the tuned model's rows are compared, not {model}"
+            )
         return _shelved(folder, name.rstrip("/"), split)
     source = source_of(root, name, revision)
     params, kinds, written, code = _made_with(name, source.text)
-    raw = {task: _rows(name, task, split, source.text, written) for task in kinds}
+    raw = {task: _rows(name, task, split, source.text, written, model) for task in kinds}
     return Run(
-        name,
+        name if model == "tuned" else f"{name}:{model}",
         params,
         kinds,
         {task: _with_public_ids(rows) for task, rows in raw.items()},
@@ -145,24 +158,29 @@ def _with_public_ids(rows: Sequence[Row]) -> list[Row]:
 
 
 def _rows(
-    name: str, task: str, split: Split, text_of: Callable[[str], str], written: Hashes
+    name: str,
+    task: str,
+    split: Split,
+    text_of: Callable[[str], str],
+    written: Hashes,
+    model: Model,
 ) -> list[Row]:
-    """The tuned predictions of a task for one split.
+    """The predictions of a task for one split.
 
     Raises:
         UserError: the file was changed after the run that wrote it, or does not exist.
     """
-    path = paths.scored(task, "tuned", split).as_posix()
+    path = paths.scored(task, model, split).as_posix()
     if split == "validation" and path not in written:
         raise UserError(
             f"{name}: validation rows of {task} are not scored; run `dvc repro` there with this "
             "version"
         )
     if path not in written:
-        if paths.predictions(task, "tuned", "validation").as_posix() in written:
+        if paths.predictions(task, model, "validation").as_posix() in written:
             raise UserError(f"{name}: predictions of {task} are not scored yet; run `dvc repro`")
         # Before scoring was a stage of its own, one file had both predictions and scores.
-        path = paths.predictions(task, "tuned").as_posix()
+        path = paths.predictions(task, model).as_posix()
     text = text_of(path)
     check_written(name, path, text, written)
     return parse_jsonl(text, f"{name}: {path}")

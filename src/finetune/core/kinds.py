@@ -14,7 +14,7 @@ from finetune.core.errors import ParamsError
 
 PACKAGE = "finetune.tasks"
 CONCERNS = ("options", "rows", "predict", "loss", "scores", "baselines", "report")
-OPTIONAL = ("init", "serve")
+OPTIONAL = ("init", "serve", "rate")
 
 
 @cache

@@ -1,6 +1,7 @@
 """Checks and normalization of texts, amounts and ids of raw rows, for all kinds of tasks."""
 
 import functools
+import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -105,3 +106,8 @@ def amount_in(text: str, marks: tuple[str, ...] = DOLLARS) -> float | None:
     if found is None:
         return None
     return float(next(group for group in found.groups() if group).replace(",", ""))
+
+
+def input_hash(text: str) -> str:
+    """A short hash of the text that a row asks about, by which two runs' rows are paired."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

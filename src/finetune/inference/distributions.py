@@ -89,6 +89,18 @@ def crps_charged(distribution: np.ndarray, outside: float, price: float) -> floa
     return max(worst)
 
 
+def repeated(distribution: np.ndarray | None, outside: float) -> float:
+    """The probability, 0 to 1, that two independent answers are the same price: Σ p².
+
+    `distribution` is normalized over the prices, None where no mass is on them, and `outside` the
+    mass on no price, 0 to 1, on which no two answers agree. It is what the agreement of sampled
+    answers tends to, without sampling: one minus the Gini-Simpson index.
+    """
+    if distribution is None:
+        return 0.0
+    return float((1 - outside) ** 2 * (distribution @ distribution))
+
+
 def pit(distribution: np.ndarray, price: int) -> tuple[float, float]:
     """The probability integral transform of the true price: its CDF just below and at the price.
 

@@ -1,6 +1,5 @@
 """A model's predictions for the rows of a task: one code path for the base and the tuned model."""
 
-import hashlib
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from transformers import PreTrainedModel
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Eval, Prompt
+from finetune.core.text import input_hash
 from finetune.inference.budgets import Budgets
 from finetune.inference.engines import registry as engines
 from finetune.inference.engines.registry import Engine
@@ -121,11 +121,6 @@ def predict_draws(
         )  # fmt: skip
         predictions += [{**row, "draw": k} for row in drawn]
     return predictions
-
-
-def input_hash(text: str) -> str:
-    """A short hash of the text that a row asks about."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def draw(train: Sequence[TaskRow], shots: int, seed: int) -> list[Shot]:

@@ -11,12 +11,13 @@ from finetune.core.errors import ParamsError
 from finetune.core.interrupts import Interrupted
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Eval, Model, Run
+from finetune.core.text import input_hash
 from finetune.hosted import prices
 from finetune.hosted import tuned as tuned_model
 from finetune.hosted.answers import Asker, Store
 from finetune.hosted.client import Client
 from finetune.hosted.messages import conversation
-from finetune.inference.predict import Prediction, draw, input_hash
+from finetune.inference.predict import Prediction, draw
 from finetune.inference.resuming import Clock
 from finetune.inference.written import Decoding, TextRequest, Written
 from finetune.predictors.local import TaskSpec

@@ -3,8 +3,10 @@
 Their columns come from `scoring.rouge`, from counts of words, and from `inference.texts`.
 """
 
-from finetune.scoring import ratios
-from finetune.scoring.metrics import Metric
+from collections.abc import Sequence
+
+from finetune.scoring import draws, ratios, rouge
+from finetune.scoring.metrics import Metric, Prediction
 
 ROUGE_1 = Metric(
     key="rouge1",
@@ -67,3 +69,17 @@ PERPLEXITY = Metric(
     # Per token: of other tokens, or of references truncated elsewhere, it is another quantity.
     alike=("reference_tokens",),
 )
+DRAW_AGREEMENT = draws.agreement_metric(
+    "ROUGE-L between the answers of two draws to one row, mean over all pairs"
+)
+
+
+def rouge_between(pairs: Sequence[tuple[Prediction, Prediction]], stemmer: bool) -> list[float]:
+    """ROUGE-L (F1, 0 to 100) between the texts of each pair of answers; 100 for equal texts."""
+    texts = [(one["prediction"], other["prediction"]) for one, other in pairs]
+    scores = rouge.rouge(texts, stemmer, ("rougeL",))
+    # ROUGE sees Latin letters and digits alone: of other texts it says 0.
+    return [
+        100.0 if one == other else score["rougeL"]
+        for (one, other), score in zip(texts, scores, strict=True)
+    ]

@@ -19,7 +19,7 @@ from finetune.core.files import (
     write_tsv,
 )
 from finetune.core.params import StageParams
-from finetune.core.schema import Bootstrap
+from finetune.core.schema import Bootstrap, Score
 from finetune.scoring import draws, forgetting, groups, summary
 from finetune.scoring.metrics import Prediction, Row
 from finetune.tasks import registry
@@ -37,15 +37,18 @@ def run(which: Model, params: StageParams, task: str) -> None:
         for split in ("validation", "test")
     }
     most = params.task.score.max_no_answer
+    agree = registry.draw_agreement(params.task.kind)
     shots = {"base": 0, "few_shot": params.task.eval.shots} if which == "base" else {"tuned": 0}
     metrics: dict[str, dict[str, Any]] = {}
     for name, count in shots.items():
         what = draws.of(count, params.task.eval)
         drawn = {
-            split: [
-                _with_clusters(task, split, scores.score(of_split, draw, params.task.score))
-                for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
-            ]
+            split: draws.with_agreement(
+                _scored(task, name, split, of_split, scores, params.task.score),
+                scores.FLAGS,
+                agree,
+                params.task.score,
+            )
             for split, of_split in rows.items()
         }
         # Only the first draw is compared, drawn and listed; the others say how far luck moves it.
@@ -88,6 +91,16 @@ def run(which: Model, params: StageParams, task: str) -> None:
     forgot = forgetting.forgetting(untuned, general, params.bootstrap)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
     write_json(paths.metrics(task, "tuned"), {task: metrics["tuned"]})
+
+
+def _scored(
+    task: str, name: str, split: str, rows: Sequence[Row], scores: Scores, options: Score
+) -> list[list[Prediction]]:
+    """A model's scored predictions by draw."""
+    return [
+        _with_clusters(task, split, scores.score(rows, draw, options))
+        for draw in draws.by_draw(read_jsonl(paths.predictions(task, name, split)))
+    ]
 
 
 def _with_clusters(task: str, split: str, scored: list[Prediction]) -> list[Prediction]:

@@ -6,11 +6,13 @@
                   torch; from_texts: the same of a hosted model, which gives texts alone
     loss.py       loss: what training minimizes
     scores.py     METRICS, FLAGS, GROUPINGS; score: predictions with their rows' scores; PROTOCOL,
-                  what they cannot be compared without beside parameters, may be missing
+                  what they cannot be compared without beside parameters, and draw_agreement, how
+                  far two answers to one row agree, may be missing
     baselines.py  BASELINES: predictions without a language model; guess: somebody's own answer
     report.py     what the page shows of the kind, beside what it shows of all
     init.py       INIT: how `finetune init` recognizes and sets up such a task; may be missing
     serve.py      SERVE: the kind's own endpoint of `finetune serve`; may be missing
+    rate.py       RATE: what `finetune rate` asks people; may be missing
 
 What rows.py, scores.py and report.py offer may depend on options of the kind's prompt, such as the
 currency of prices: such a module has a function `of_prompt`, which takes a task's prompt and gives
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     from finetune.inference.predict import Request
     from finetune.inference.written import TextRequest
     from finetune.modeling.prompts import PromptEncoder
+    from finetune.rating.kind_rating import KindRating
     from finetune.reporting.parts import KindReport
     from finetune.scoring.baselines import Baseline
+    from finetune.scoring.draws import PairAgreement
     from finetune.scoring.metrics import Flag, Grouping, Metric, Prediction
     from finetune.serving.typed import Endpoint
     from finetune.training.losses import Loss
@@ -124,6 +128,12 @@ class Serve(Protocol):
     SERVE: "Endpoint"
 
 
+class Rate(Protocol):
+    """`rate.py`: what people are asked who rate answers; optional."""
+
+    RATE: "KindRating"
+
+
 def names() -> list[str]:
     """All kinds, in alphabetical order."""
     return list(kinds.folders())
@@ -187,6 +197,14 @@ def protocol(kind: str) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], getattr(kinds.load(kind, "scores"), "PROTOCOL", {}))
 
 
+def draw_agreement(kind: str) -> "PairAgreement | None":
+    """How far two answers to a row agree, 0 to 100 for each pair; None where a kind says nothing.
+
+    It takes pairs of scored predictions and the task's scoring options.
+    """
+    return cast("PairAgreement | None", getattr(kinds.load(kind, "scores"), "draw_agreement", None))
+
+
 def metrics(kind: str, primary: str | None, prompt: "Prompt | None" = None) -> "tuple[Metric, ...]":
     """The metrics of a kind, first the one that a task declares `primary`, if it does.
 
@@ -223,3 +241,10 @@ def endpoint(kind: str) -> "Endpoint | None":
     if kind not in kinds.having("serve"):
         return None
     return cast(Serve, kinds.load(kind, "serve")).SERVE
+
+
+def rating(kind: str) -> "KindRating | None":
+    """What people are asked who rate a kind's answers; None where it says nothing of its own."""
+    if kind not in kinds.having("rate"):
+        return None
+    return cast(Rate, kinds.load(kind, "rate")).RATE

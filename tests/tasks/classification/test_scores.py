@@ -108,7 +108,7 @@ def test_metrics_come_with_intervals_and_gains():
             answers.append({"prediction": dict(zip("abc", weights.tolist(), strict=True))})
         models.append(score(rows, answers, Score()))
     found = summary.summary(METRICS, FLAGS, models[1], BOOTSTRAP, {}, 0.05)
-    keys = {"accuracy", "macro_f1", "log_loss", "calibration_error"}
+    keys = {"accuracy", "macro_f1", "log_loss", "calibration_error", "sampled_agreement"}
     assert set(found["interval"]) == keys
     for key, ends in found["interval"].items():
         assert ends["low"] <= found[key] <= ends["high"]
@@ -126,3 +126,12 @@ def test_rows_are_grouped_by_label_and_by_length():
     assert [(line["group"], line["accuracy"]) for line in table] == [
         ("a", 100), ("b", 0), ("0–10 words", 100), ("26–50 words", 0),
     ]  # fmt: skip
+
+
+def test_how_often_two_sampled_labels_agree_is_of_the_distribution_and_its_mass():
+    prediction = {"prediction": "a", "probabilities": {"a": 0.7, "b": 0.3}, "probability": 0.7}
+    whole, half = score(
+        [row("a", 0), row("a", 1)], [prediction, {**prediction, "outside": 50.0}], Score()
+    )
+    assert whole["sampled_agreement"] == pytest.approx(100 * (0.7**2 + 0.3**2))
+    assert half["sampled_agreement"] == pytest.approx(whole["sampled_agreement"] / 4)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from finetune.core.schema import Bootstrap, Score
+from finetune.scoring import draws
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -141,6 +142,17 @@ METRICS = (
         unit="%",
         higher_is_better=None,
     ),
+    Metric(
+        key="sampled_agreement",
+        columns=("sampled_agreement",),
+        title="agreement of samples",
+        meaning="probability that two sampled answers to a row are the same label",
+        unit="%",
+        decimals=1,
+        higher_is_better=None,
+        is_percentage=True,
+    ),
+    draws.agreement_metric("pairs of draws of a row that give it the same label"),
 )
 FLAGS = (
     *TEXT_FLAGS,
@@ -206,7 +218,15 @@ def _scores(answer: Prediction, indices: Mapping[str, int]) -> dict[str, float]:
     if "probabilities" in answer:
         scores["confidence"] = 100 * answer["probabilities"][predicted]
         scores["log_loss"] = -math.log(max(answer["probability"], MIN_PROBABILITY))
+        on_labels = 1 - answer.get("outside", 0.0) / 100
+        squares = sum(probability**2 for probability in answer["probabilities"].values())
+        scores["sampled_agreement"] = 100 * on_labels**2 * squares
     return scores
+
+
+def draw_agreement(pairs: Sequence[tuple[Prediction, Prediction]], options: Score) -> list[float]:
+    """100 where two answers to a row are the same label."""
+    return [100.0 * (one["prediction"] == other["prediction"]) for one, other in pairs]
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:

@@ -18,7 +18,15 @@ from finetune.scoring.metrics import (
     band,
     rounded,
 )
-from finetune.scoring.text_metrics import LENGTH_RATIO, PERPLEXITY, ROUGE_1, ROUGE_2, ROUGE_L
+from finetune.scoring.text_metrics import (
+    DRAW_AGREEMENT,
+    LENGTH_RATIO,
+    PERPLEXITY,
+    ROUGE_1,
+    ROUGE_2,
+    ROUGE_L,
+    rouge_between,
+)
 from finetune.tasks.instruction.options import InstructionScore
 
 FLAGS = TEXT_FLAGS
@@ -39,6 +47,7 @@ METRICS = (
     ),
     LENGTH_RATIO,
     PERPLEXITY,
+    DRAW_AGREEMENT,
 )
 # Lower ends of bands of a prompt's length: a question alone is short, a context is not.
 WORDS = (0, 26, 101, 201)
@@ -104,6 +113,13 @@ def _facts(row: Row, answer: str) -> dict[str, Any]:
         "lists_facts": int(bool(facts)),
         "missing_facts": missing,
     }
+
+
+def draw_agreement(
+    pairs: Sequence[tuple[Prediction, Prediction]], options: InstructionScore
+) -> list[float]:
+    """ROUGE-L between two answers to a row."""
+    return rouge_between(pairs, options.stemmer)
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from finetune.core.schema import Bootstrap
+from finetune.scoring import draws
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -52,6 +53,7 @@ METRICS = (
         higher_is_better=None,
     ),
     PERPLEXITY,
+    draws.agreement_metric("pairs of draws of a question that end in the same final answer"),
 )
 # Lower ends of bands of a question's length.
 WORDS = (0, 31, 46, 61)
@@ -183,6 +185,13 @@ def _voted(prediction: Prediction, options: MathScore) -> Prediction:
         "sample_answers": [number_text(answer) for answer in answers],
         "agreement": round(agreement, 4),
     }
+
+
+def draw_agreement(
+    pairs: Sequence[tuple[Prediction, Prediction]], options: MathScore
+) -> list[float]:
+    """100 where two solutions of a question end in the same number."""
+    return [100.0 * (one["answer"] == other["answer"]) for one, other in pairs]
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:

@@ -97,6 +97,7 @@ def _answer(
     All in the currency; `constant` stands in for an answer that there is none of.
     """
     distribution, unit = predicted.probabilities, answer.unit
+    repeated = distributions.repeated(distribution, predicted.outside)
     true = row.price / unit, nearest(row.price, answer)
     # Of a row without an answer too: here not to answer costs what any mass on no price does.
     charged = unit * distributions.crps_charged(
@@ -132,6 +133,7 @@ def _answer(
         "crps_charged": round(charged, 4),
         **({} if highest == MAXIMUM else {"highest": highest}),
         "outside": round(100 * predicted.outside, 4),
+        "sampled_agreement": round(100 * repeated, 4),
         "continuation": round(100 * predicted.continuation, 4),
         "continues": predicted.continuation > CONTINUES,
         "unparsable": is_unparsable,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from finetune.core.schema import Bootstrap, Prompt
-from finetune.scoring import intervals, regression
+from finetune.scoring import draws, intervals, regression
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -134,6 +134,17 @@ METRICS = (
         higher_is_better=None,
         in_groups=True,
     ),
+    Metric(
+        key="sampled_agreement",
+        columns=("sampled_agreement",),
+        title="agreement of samples",
+        meaning="probability that two sampled answers to a row are the same price",
+        unit="%",
+        decimals=1,
+        higher_is_better=None,
+        is_percentage=True,
+    ),
+    draws.agreement_metric("pairs of draws of a row that give it the same price"),
 )
 FLAGS = (
     *TEXT_FLAGS,
@@ -189,6 +200,13 @@ def score(
         known = {"id": row["id"], "reference": row["price"], "category": row.get("category")}
         scored.append({**known, **prediction, "prediction": round(price, 2), **rounded(errors)})
     return scored
+
+
+def draw_agreement(
+    pairs: Sequence[tuple[Prediction, Prediction]], options: PriceScore
+) -> list[float]:
+    """100 where two answers to a row are the same price."""
+    return [100.0 * (one["prediction"] == other["prediction"]) for one, other in pairs]
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from finetune.scoring.metrics import (
     rounded,
 )
 from finetune.scoring.text_metrics import (
+    DRAW_AGREEMENT,
     LENGTH_RATIO,
     LSUM_COLUMN,
     PERPLEXITY,
@@ -25,6 +26,7 @@ from finetune.scoring.text_metrics import (
     ROUGE_2,
     ROUGE_L,
     ROUGE_LSUM,
+    rouge_between,
 )
 from finetune.tasks.summarization.options import SummaryScore
 
@@ -46,6 +48,7 @@ METRICS = (
         is_rate=True,
     ),
     PERPLEXITY,
+    DRAW_AGREEMENT,
 )
 PROTOCOL = {"sentences": sentences.SPLITTER}
 # Lower ends of bands; real dialogues have 94 words on average.
@@ -85,6 +88,13 @@ def score(
         asserted = {"unsupported": unsupported, "has_unsupported": 100.0 * bool(unsupported)}
         scored.append({**known, **prediction, **rounded(scores), **words, **asserted})
     return scored
+
+
+def draw_agreement(
+    pairs: Sequence[tuple[Prediction, Prediction]], options: SummaryScore
+) -> list[float]:
+    """ROUGE-L between two answers to a row."""
+    return rouge_between(pairs, options.stemmer)
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""People's eyes: a page with the answers of two runs side by side, and what its ratings say."""
