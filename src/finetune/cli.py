@@ -34,6 +34,8 @@ COMMANDS = (
     "predict",
     "init",
     "serve",
+    "costs",
+    "monitor",
     "plan",
     "preflight",
     "doctor",
