@@ -13,7 +13,6 @@ from finetune.core.files import write_json, write_jsonl
 from finetune.costs import command, page, shown
 from finetune.costs.assessment import assess
 
-pytest.importorskip("genai_prices")
 ROOT = Path(__file__).parents[2]
 ENDS = {"rouge1": {"low": 49.0, "high": 51.0}}
 METRICS = {

@@ -14,8 +14,6 @@ from finetune.hosted.messages import conversation
 from finetune.hosted.prices import Rates
 from finetune.tasks import registry
 
-pytest.importorskip("genai_prices")
-
 
 def test_a_request_is_the_mean_row_in_estimated_tokens(settings):
     options = settings.tasks["samsum"]

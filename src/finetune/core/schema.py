@@ -306,13 +306,13 @@ class Origin(Section):
     source: str | None = None
 
 
-class Fraction(Origin):
+class AssumedFraction(Origin):
     """An assumed part of a whole."""
 
     value: Annotated[float, Field(gt=0, le=1)]
 
 
-class Amount(Origin):
+class AssumedNumber(Origin):
     """An assumed number."""
 
     value: Annotated[float, Field(gt=0)]
@@ -333,10 +333,10 @@ class Costs(Section):
     """
 
     usd_per_hour: Origin = Origin()
-    utilization: Fraction
-    hours_per_month: Amount
-    months_of_use: Amount
-    bytes_per_token: Amount
+    utilization: AssumedFraction
+    hours_per_month: AssumedNumber
+    months_of_use: AssumedNumber
+    bytes_per_token: AssumedNumber
     hosted: ListPrices
 
 
