@@ -51,9 +51,26 @@ def test_a_model_or_a_day_that_there_is_not_is_one_line(name, date, said):
 
 def run_of(settings, texts: dict[str, str], **hosted_prices: float) -> Source:
     content = {**texts, "params.yaml": params_text(settings, hosted_prices)}
-    folder = "metrics/samsum/"
-    names = [path.removeprefix(folder) for path in content if path.startswith(folder)]
-    return Source(content.__getitem__, lambda _: names)
+    content.setdefault("dvc.lock", lock(settings, "gpt-x", "md5"))
+    return Source(content.__getitem__, lambda _: [])
+
+
+def lock(settings, model: str, scored: str) -> str:
+    """That the base model's answers are of `model`; what was scored last has the hash `scored`."""
+    answers = "predictions/samsum/base.jsonl"
+    return yaml.safe_dump({"stages": {
+        "base@samsum": {
+            "params": {"params.yaml": {"model": {"name": model, "source": "hosted"}}},
+            "outs": [{"path": answers, "md5": "md5"}],
+        },
+        "evaluate_base@samsum": {"deps": [{"path": answers, "md5": scored}]},
+        # As it was before the model was another one.
+        "predict@samsum": {
+            "params": {"params.yaml": {"model": settings.model.model_dump(mode="json")}},
+            "outs": [{"path": "predictions/samsum/tuned.jsonl", "md5": "a"}],
+        },
+        "evaluate@samsum": {"deps": [{"path": "predictions/samsum/tuned.jsonl", "md5": "a"}]},
+    }})  # fmt: skip
 
 
 def params_text(settings, hosted_prices) -> str:
@@ -73,18 +90,25 @@ def params_text(settings, hosted_prices) -> str:
 
 def test_a_run_of_a_hosted_model_gives_its_prices_and_its_scores(settings):
     scores = {"rouge1": 40.0, "interval": {"rouge1": {"low": 39.0, "high": 41.0}}, "n": 200}
-    texts = {"metrics/samsum/base.json": json.dumps({"samsum": {"base": scores}})}
+    texts = {
+        "metrics/samsum/base.json": json.dumps({"samsum": {"base": scores}}),
+        "metrics/samsum/tuned.json": json.dumps({"samsum": scores}),
+    }
     source = run_of(settings, texts, input=1.0, output=2.0)
     (offer,) = offers.of_run(source, "asked", "samsum", Request(100, 10))
     assert (offer.name, offer.usd, offer.scores) == ("gpt-x", pytest.approx(0.00012), scores)
     assert "asked" in offer.origin
 
 
-def test_a_run_of_no_hosted_model_or_without_scores_is_refused(settings):
+def test_a_run_of_no_hosted_model_is_refused(settings):
     with pytest.raises(UserError, match=r"here: is of .* no hosted model"):
         offers.of_run(run_of(settings, {}), "here", "samsum", Request(100, 10))
-    with pytest.raises(UserError, match="asked: has no scores of samsum"):
-        offers.of_run(run_of(settings, {}, input=1.0), "asked", "samsum", Request(100, 10))
+
+
+def test_scores_of_another_model_that_a_run_still_has_are_not_its_own(settings):
+    for stale in (lock(settings, "gpt-y", "md5"), lock(settings, "gpt-x", "other"), "{}"):
+        source = run_of(settings, {"dvc.lock": stale}, input=1.0)
+        assert offers.of_run(source, "asked", "samsum", Request(100, 10)) == []
 
 
 def test_the_default_models_are_in_the_list(settings):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finetune.comparing import sources
+from finetune.comparing import runs, sources
 from finetune.comparing.sources import Source
 from finetune.composition import compose, flat
 from finetune.core import params, paths
@@ -97,11 +97,15 @@ class TaskCosts:
 
 @dataclass(frozen=True)
 class Assessment:
-    """Of all tasks, with the parameters and assumptions that it rests on."""
+    """Of all tasks, with the parameters and assumptions that it rests on.
+
+    warning: that the metrics are not those of the parameters, if so.
+    """
 
     settings: Params
     assumptions: Costs
     tasks: Sequence[TaskCosts]
+    warning: str = ""
 
 
 def assess(
@@ -122,7 +126,15 @@ def assess(
     tasks = [
         _task(root, settings, assumptions, task, gpu, run, is_measured) for task in settings.tasks
     ]
-    return Assessment(settings, assumptions, tasks)
+    return Assessment(settings, assumptions, tasks, _warning(root) if is_measured else "")
+
+
+def _warning(root: Path) -> str:
+    try:
+        runs.check(root)
+    except UserError as error:
+        return f"Warning: {error}"
+    return ""
 
 
 def _settings(root: Path, overrides: Sequence[str]) -> tuple[Params, bool]:
@@ -167,9 +179,13 @@ def _task(
     else:
         offered = offers.listed(assumptions, request)
         if settings.model.is_hosted:
-            offered = [*_asked(root, task, request), *offered]
+            here = sources.workspace(root)
+            offered = [*offers.of_run(here, "params.yaml", task, request), *offered]
         if run is not None:
-            offered = [*offers.of_run(run[1], run[0], task, request), *offered]
+            asked = offers.of_run(run[1], run[0], task, request)
+            if not asked:
+                remarks.append(f"{run[0]}: has no scores of {task} by its hosted model")
+            offered = [*asked, *offered]
     usd_per_hour = settings.run.usd_per_hour
     if usd_per_hour is None and not settings.model.is_hosted:
         remarks.append("price of the machine: set run.usd_per_hour")
@@ -189,14 +205,6 @@ def _task(
         months_of_use=assumptions.months_of_use.value,
         remarks=remarks,
     )
-
-
-def _asked(root: Path, task: str, request: Request) -> list[Offer]:
-    """The hosted model of the parameters, as far as it was asked."""
-    try:
-        return offers.of_run(sources.workspace(root), "params.yaml", task, request)
-    except UserError:
-        return []
 
 
 def _request(root: Path, settings: Params, task: str, assumptions: Costs) -> Request | None:

@@ -5,8 +5,6 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from finetune.comparing import runs
-from finetune.core.errors import UserError
 from finetune.core.files import write_text
 from finetune.costs import page, shown
 from finetune.costs.assessment import Assessment, assess
@@ -29,10 +27,6 @@ def run(
     file = out or root / PAGE
     write_text(file, page.html(assessment))
     print(f"\n{file}: the page")
-    try:
-        runs.check(root)
-    except UserError as error:
-        print(f"\nWarning: {error}")
     return 0
 
 
@@ -44,7 +38,7 @@ def _texts(of: Assessment, style: str) -> list[str]:
             if table.rows and len(table.head) > 1:
                 texts.append(_printed(table, style))
         texts += [f"not known: {remark}" for remark in task.remarks]
-    return [text for text in [*texts, _printed(shown.assumptions(of), style)] if text]
+    return [text for text in [*texts, _printed(shown.assumptions(of), style), of.warning] if text]
 
 
 def _printed(of: Table, style: str) -> str:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from finetune.comparing.sources import Source
-from finetune.core import params
+from finetune.core import params, paths
 from finetune.core.errors import ParamsError, UserError
 from finetune.core.files import parse_json
+from finetune.core.params import read_yaml
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Costs, Prompt
 from finetune.hosted.messages import conversation
@@ -16,6 +17,8 @@ from finetune.hosted.prices import MILLION, TOKENS_PER_MESSAGE, Rates, Usage, ra
 
 # Tokens at which list prices are looked up: many models have a higher price for long prompts.
 LOOKED_UP = 1000
+# The stages that ask the untuned and the tuned model, and those that score their answers.
+STAGES = {"base": ("base", "evaluate_base"), "tuned": ("predict", "evaluate")}
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,11 @@ def list_price(name: str, date: str) -> Rates:
 def of_run(source: Source, name: str, task: str, of: Request) -> list[Offer]:
     """The hosted model of a run, as it is and tuned, at the run's prices and with its scores.
 
+    None where it has no scores of the task. Those of another model, which stand in the run's metrics
+    until their stage is run, are none of its own.
+
     Raises:
-        UserError: the run is of no hosted model, or has no scores of the task.
+        UserError: the run is of no hosted model.
     """
     settings = params.validate_text(source.text("params.yaml"), f"{name}: params.yaml")
     if not settings.model.is_hosted:
@@ -112,15 +118,27 @@ def of_run(source: Source, name: str, task: str, of: Request) -> list[Offer]:
     origin = (
         f"run.hosted_prices of {name}: {prices.date or 'no date'}, {prices.source or 'no source'}"
     )
+    stages = read_yaml(source.text("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
     offers = []
     for metrics, label in (("base", ""), ("tuned", ", tuned")):
-        path = f"metrics/{task}/{metrics}.json"
-        if f"{metrics}.json" not in source.names(f"metrics/{task}"):
+        path = paths.metrics(task, metrics).as_posix()
+        if not _is_of(settings.model.name, task, metrics, stages):
             continue
         content = parse_json(source.text(path), path)[task]
         usd = of.usd(rates(prices, is_tuned=metrics == "tuned"))
         scores = content["base"] if metrics == "base" else content
         offers.append(Offer(f"{settings.model.name}{label}", usd, origin, scores))
-    if not offers:
-        raise UserError(f"{name}: has no scores of {task}; was `dvc exp run` finished?")
     return offers
+
+
+def _is_of(model: str, task: str, metrics: str, stages: Mapping[str, Any]) -> bool:
+    """Whether a task's metrics are of answers of this hosted model, as dvc.lock has its stages."""
+    asking, scoring = (stages.get(f"{stage}@{task}", {}) for stage in STAGES[metrics])
+    asked = asking.get("params", {}).get("params.yaml", {}).get("model", {})
+    answers = paths.predictions(task, metrics).as_posix()
+    (written, scored) = (
+        {each["path"]: each.get("md5") for each in of}.get(answers)
+        for of in (asking.get("outs", []), scoring.get("deps", []))
+    )
+    is_scored = written is not None and written == scored
+    return is_scored and (asked.get("source"), asked.get("name")) == ("hosted", model)

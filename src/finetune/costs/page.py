@@ -43,6 +43,7 @@ def html(of: Assessment) -> str:
         model_name=without_folders(of.settings.model.name),
         confidence=numbers.percent(confidence),
         assumptions=shown.assumptions(of),
+        warning=of.warning,
     )
 
 
