@@ -105,8 +105,8 @@ def list_price(name: str, date: str) -> Rates:
 def of_run(source: Source, name: str, task: str, of: Request) -> list[Offer]:
     """The hosted model of a run, as it is and tuned, at the run's prices and with its scores.
 
-    None where it has no scores of the task. Those of another model, which stand in the run's metrics
-    until their stage is run, are none of its own.
+    Empty where it has no scores of the task. Those of another model, which stand in the run's
+    metrics until their stage is run, are none of its own.
 
     Raises:
         UserError: the run is of no hosted model.
