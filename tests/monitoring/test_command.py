@@ -21,7 +21,7 @@ def summary(number: int) -> str:
 
 
 def dialogue(number: int) -> str:
-    return "Anna: We meet. " * (1 + number % 7)
+    return f"Anna: We meet at {number:02}. " * (1 + number % 7)
 
 
 @pytest.fixture
@@ -159,14 +159,12 @@ def test_a_mistake_is_one_line(root, capsys, more, said):
 def url(root):
     """A server that answers dialogues as the committed predictions, but for those in `wrong`."""
     wrong: set[str] = set()
-    known: dict[str, list[str]] = {}
-    for i in range(60):
-        known.setdefault(dialogue(i).strip(), []).append(summary(i))
+    known = {dialogue(i).strip(): summary(i) for i in range(60)}
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = "Else." if asked["text"] in wrong else known[asked["text"]].pop(0)
+            answer = "Else." if asked["text"] in wrong else known[asked["text"]]
             body = json.dumps({"summary": answer}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -176,7 +174,10 @@ def url(root):
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 64
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/", wrong
@@ -194,7 +195,7 @@ def test_all_test_rows_are_canaries_where_so_many_are_asked_for(root, capsys, ur
 
 def test_a_canary_that_is_answered_otherwise_ends_with_1(root, capsys, url):
     address, wrong = url
-    wrong.update(dialogue(i).strip() for i in range(7))
+    wrong.update(dialogue(i).strip() for i in range(60))
     code, said = run(root, [entry(i) for i in range(30)], capsys, url=address, style="simple")
     assert code == 1
     assert "canaries: 8 of 8 test rows are answered otherwise" in said
