@@ -37,6 +37,8 @@ COMMANDS = (
     "predict",
     "init",
     "serve",
+    "costs",
+    "monitor",
     "plan",
     "preflight",
     "doctor",

@@ -22,6 +22,7 @@ from finetune.serving.batching import Batcher, Compute
 from finetune.serving.command import web_server
 from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
+from finetune.serving.log import RequestLog
 from finetune.serving.metrics import Metrics
 from finetune.serving.models import Served, Source
 from finetune.serving.server import Server
@@ -110,12 +111,14 @@ def running(
     keys: Keys | None = None,
     limits: Limits | None = None,
     any_host: bool = False,
+    request_log: RequestLog | None = None,
 ) -> Iterator[Running]:
     """A server on a free port."""
     limits, metrics = limits or Limits(stop=5), Metrics()
     batcher = Batcher(compute, limits, metrics)
     batcher.start()
-    application = app.create(Server(models, batcher, limits, metrics), keys, any_host)
+    of_models = Server(models, batcher, limits, metrics)
+    application = app.create(of_models, keys, any_host, request_log)
     server = web_server(application, limits)
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]

@@ -28,6 +28,13 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-wait", metavar="SECONDS", type=float, help="in the queue")
     command.add_argument("--max-body", metavar="BYTES", type=int, help="of a request")
     command.add_argument("--max-new-tokens", metavar="N", type=int, help="of a request")
+    command.add_argument(
+        "--log",
+        metavar="FILE",
+        type=Path,
+        help="append a line of JSON for each request to a model, without texts; see monitor",
+    )
+    command.add_argument("--log-text", action="store_true", help="of --log: texts too")
     instead = command.add_mutually_exclusive_group()
     instead.add_argument("--new-key", metavar="NAME", help="make an API key, print it, and end")
     instead.add_argument(
@@ -62,6 +69,8 @@ def run(root: Path, options: argparse.Namespace) -> int:
         from finetune.serving import measure
 
         return measure.run(root, options.measure, options.tasks, options.by_chat)
+    if options.log_text and options.log is None:
+        raise UserError("--log-text: needs --log FILE")
     try:
         from finetune.serving import command  # takes seconds to import (torch)
     except ModuleNotFoundError as error:
@@ -84,5 +93,7 @@ def run(root: Path, options: argparse.Namespace) -> int:
                 body_bytes=options.max_body,
                 new_tokens=options.max_new_tokens,
             ),
+            log=options.log,
+            log_text=options.log_text,
         ),
     )

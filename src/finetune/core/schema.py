@@ -299,6 +299,47 @@ class Prices(Section):
     source: str | None = None
 
 
+class Origin(Section):
+    """The day and the place that a number is from; null is not known."""
+
+    date: str | None = None
+    source: str | None = None
+
+
+class AssumedFraction(Origin):
+    """An assumed part of a whole."""
+
+    value: Annotated[float, Field(gt=0, le=1)]
+
+
+class AssumedNumber(Origin):
+    """An assumed number."""
+
+    value: Annotated[float, Field(gt=0)]
+
+
+class ListPrices(Section):
+    """Hosted models, PROVIDER:MODEL, at the list prices of a day."""
+
+    models: list[Annotated[str, Field(pattern=r"^[^:\s]+:\S+$")]]
+    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
+
+class Costs(Section):
+    """What `finetune costs` assumes, each with its origin; `usd_per_hour` is that of the run's.
+
+    `utilization` is the fraction of paid hours in which the machine answers, `months_of_use` how
+    long a trained model is used, `bytes_per_token` of hosted models.
+    """
+
+    usd_per_hour: Origin = Origin()
+    utilization: AssumedFraction
+    hours_per_month: AssumedNumber
+    months_of_use: AssumedNumber
+    bytes_per_token: AssumedNumber
+    hosted: ListPrices
+
+
 class HostedRun(Section):
     """How a provider is asked: `concurrency` requests at once, each given up after
     `timeout_seconds` and tried again up to `max_retries` times where that may help; a training job
@@ -326,7 +367,7 @@ class Run(Section):
     each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
     `conf/accelerate`. `gpu_kernels` trains with Liger's kernels and fused 16-bit LoRA layers.
     `max_usd` is the most that a stage may spend at a provider of hosted models,
-    which are asked as `hosted` says, at `hosted_prices`.
+    which are asked as `hosted` says, at `hosted_prices`. `costs` is what `finetune costs` assumes.
     """
 
     token_budget: Auto | Count
@@ -348,6 +389,7 @@ class Run(Section):
     max_usd: Annotated[float, Field(ge=0)] | None = None
     hosted: HostedRun = HostedRun()
     hosted_prices: Prices = Prices()
+    costs: Costs | None = None
 
 
 # A task's name becomes a folder's, also on systems where A and a are one: never a path, never one

@@ -11,13 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from finetune.core.rows import TaskRow
-from finetune.serving import chats, page
+from finetune.modeling.prompts import Encoded
+from finetune.serving import chats, log, page
 from finetune.serving.answering import TEXT, TYPED
 from finetune.serving.batching import Job
 from finetune.serving.decoding import Completion, TextRequest
 from finetune.serving.errors import ApiError
 from finetune.serving.guard import Guard
 from finetune.serving.keys import Keys
+from finetune.serving.log import Logged, RequestLog
 from finetune.serving.models import Served
 from finetune.serving.openai import (
     ChatRequest,
@@ -31,10 +33,13 @@ from finetune.serving.typed import Endpoint, TypedRequest
 DONE = "data: [DONE]\n\n"
 
 
-def create(server: Server, keys: Keys | None, any_host: bool = False) -> ASGIApp:
+def create(
+    server: Server, keys: Keys | None, any_host: bool = False, request_log: RequestLog | None = None
+) -> ASGIApp:
     """The application; with `keys` all but health and the page asks for one of them.
 
-    Without, `any_host` says that requests to other names than localhost are answered.
+    Without, `any_host` says that requests to other names than localhost are answered. Requests to
+    models are logged where there is a log.
     """
     app = FastAPI(title="finetune serve", docs_url=None, redoc_url=None)
     app.add_exception_handler(ApiError, _api_error)
@@ -50,7 +55,8 @@ def create(server: Server, keys: Keys | None, any_host: bool = False) -> ASGIApp
     for endpoint in endpoints.values():
         _add_typed(app, server, endpoint)
     paths = [str(getattr(route, "path", "")) for route in app.routes]
-    return Guard(app, keys, server.limits, server.metrics, paths, any_host)
+    inner = app if request_log is None else Logged(app, request_log)
+    return Guard(inner, keys, server.limits, server.metrics, paths, any_host)
 
 
 def _add_operations(app: FastAPI, server: Server) -> None:
@@ -89,7 +95,9 @@ def _add_openai(app: FastAPI, server: Server) -> None:
     async def chat(request: Request, asked: ChatRequest) -> Response:
         served = _writer(server, asked.model)
         turns = [(message.role, message.text) for message in asked.messages]
+        log.of_input(request, served, lambda: chats.stripped(served.encoder, turns[-1][1]))
         encoded = await server.tokenized(chats.encode, served.encoder, turns, asked.truncate)
+        log.of_tokens(request, len(encoded.ids), encoded.truncated)
         work = _work(server, served, asked, encoded.ids)
         return await _completed(server, request, asked, [work], is_chat=True)
 
@@ -102,10 +110,12 @@ def _add_openai(app: FastAPI, server: Server) -> None:
             raise ApiError(400, message, param="prompt")
         if asked.stream and len(prompts) > 1:
             raise ApiError(400, "stream: of one prompt only", param="stream")
+        log.of_input(request, served, lambda: "\n".join(p for p in prompts if isinstance(p, str)))
         works = [
             _work(server, served, asked, await server.tokenized(_ids, served, prompt))
             for prompt in prompts
         ]
+        log.of_tokens(request, sum(len(work.ids) for work in works), truncated=False)
         return await _completed(server, request, asked, works, is_chat=False)
 
 
@@ -168,6 +178,7 @@ async def _completed(
         done: list[Completion] = await server.answers(request, jobs)
         written = sum(each.num_tokens for each in done)
         server.metrics.tokens(asked.model, prompt_tokens, written)
+        log.of_texts(request, done)
         return JSONResponse(envelope.whole(done, prompt_tokens))
     job, pieces = await server.pieces(request, works[0], group)
 
@@ -183,6 +194,7 @@ async def _completed(
         finally:
             job.future.cancel()
         server.metrics.tokens(asked.model, prompt_tokens, completion.num_tokens)
+        log.of_texts(request, [completion])
         yield _event(envelope.last(completion))
         if asked.with_usage:
             yield _event(envelope.usage_chunk(prompt_tokens, completion))
@@ -208,8 +220,11 @@ def _add_typed(app: FastAPI, server: Server, endpoint: Endpoint) -> None:
             row = endpoint.row(getattr(asked, endpoint.input), served.options.prompt)
         except ValueError as error:
             raise ApiError(400, str(error), param=endpoint.input) from error
-        await server.tokenized(_check, served, row, endpoint.input, asked.truncate)
+        log.of_input(request, served, lambda: row.input)
+        encoded = await server.tokenized(_check, served, row, endpoint.input, asked.truncate)
+        log.of_tokens(request, len(encoded.ids), encoded.truncated)
         (fields,) = await server.answers(request, [Job((served.name, TYPED), row)])
+        log.of_answer(request, fields[endpoint.prediction], fields)
         return {"model": served.name, **fields}
 
     answer.__annotations__ |= {"asked": endpoint.request, "return": endpoint.answer}
@@ -219,14 +234,15 @@ def _add_typed(app: FastAPI, server: Server, endpoint: Endpoint) -> None:
     )  # fmt: skip
 
 
-def _check(served: Served, row: TaskRow, field: str, truncate: bool) -> None:
+def _check(served: Served, row: TaskRow, field: str, truncate: bool) -> Encoded:
     if not row.input:
         raise ApiError(400, f"{field}: holds no text", param=field)
-    chats.fitting(served.encoder, row.input, truncate)
+    return chats.fitting(served.encoder, row.input, truncate)
 
 
-async def _api_error(_: Request, error: Exception) -> Response:
+async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
+    log.of_error(request, error.code)
     return JSONResponse(error.body, error.status, error.headers)
 
 

@@ -45,13 +45,17 @@ def body(encoder: PromptEncoder, content: str) -> str:
     Raises:
         ApiError: there is none.
     """
-    text = normalized(content)
-    instruction = normalized(encoder.prompt.instruction)
-    if text.startswith(instruction):
-        text = text.removeprefix(instruction).strip()
+    text = stripped(encoder, content)
     if not text:
         raise ApiError(400, "a message holds no text", param="messages")
     return text
+
+
+def stripped(encoder: PromptEncoder, content: str) -> str:
+    """The text of a question, which may be empty."""
+    text = normalized(content)
+    instruction = normalized(encoder.prompt.instruction)
+    return text.removeprefix(instruction).strip() if text.startswith(instruction) else text
 
 
 def fitting(

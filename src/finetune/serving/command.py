@@ -25,6 +25,7 @@ from finetune.serving.errors import ApiError
 from finetune.serving.guard import is_loopback
 from finetune.serving.keys import Keys
 from finetune.serving.limits import Limits
+from finetune.serving.log import RequestLog
 from finetune.serving.metrics import Metrics
 from finetune.serving.models import Served
 from finetune.serving.server import Server
@@ -41,7 +42,8 @@ class Options:
     """The command line.
 
     adapters: further models, NAME=TASK:DIR; keys: a file of keys, None for the default one where
-    that is there; no_keys: serve without keys on an address that others reach.
+    that is there; no_keys: serve without keys on an address that others reach; log: a file for a
+    line on each request, with texts if `log_text`.
     """
 
     host: str
@@ -51,6 +53,8 @@ class Options:
     keys: Path | None
     no_keys: bool
     limits: Limits
+    log: Path | None = None
+    log_text: bool = False
 
 
 def run(root: Path, options: Options) -> int:
@@ -59,7 +63,7 @@ def run(root: Path, options: Options) -> int:
     settings = params.read(root / "params.yaml")
     asked = models.sources(root, settings, options.tasks, options.adapters)
     opened = _keys(root, options)
-    with _bound(options.host, options.port) as sock:
+    with _bound(options.host, options.port) as sock, _logged(options) as request_log:
         loaded = models.load(settings, asked)
         metrics = Metrics()
         batcher = Batcher(Answering(loaded), options.limits, metrics)
@@ -74,7 +78,7 @@ def run(root: Path, options: Options) -> int:
         def announce() -> None:
             print(f"finetune serve: {names} at {address}/ {guarded}", flush=True)
 
-        application = app.create(server, opened, any_host=options.no_keys)
+        application = app.create(server, opened, options.no_keys, request_log)
         serve(application, batcher, options.limits, sock, announce)
     print("finetune serve: stopped", flush=True)
     return 0
@@ -117,6 +121,20 @@ def _keys(root: Path, options: Options) -> Keys | None:
         f"--host {options.host}: others could reach it, and there are no API keys; make one with "
         "`finetune serve --new-key NAME`, or say --no-keys"
     )
+
+
+@contextlib.contextmanager
+def _logged(options: Options) -> Iterator[RequestLog | None]:
+    """The log of requests, if there is to be one.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    if options.log is None:
+        yield None
+        return
+    with contextlib.closing(RequestLog(options.log, options.log_text)) as opened:
+        yield opened
 
 
 @contextlib.contextmanager
