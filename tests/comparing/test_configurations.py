@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from finetune.comparing import configurations, tables
+from finetune.comparing import configurations, runs, tables
 from finetune.comparing.configurations import SEEDS, Configuration, grouped, noise, seeds_line
 from finetune.comparing.experiments import Experiment
 from finetune.comparing.runs import Run
@@ -98,8 +100,14 @@ def test_the_spread_of_one_configuration_has_no_verdict(run):
     assert mae["scores"] == pytest.approx([ERRORS.mean() + 1, ERRORS.mean() + 3])
 
 
+def as_text(run: Run) -> str:
+    return "\n".join(f"{key}: {value}" for key, value in run.params.items())
+
+
 def test_further_seeds_are_found_among_the_experiments(run, monkeypatch, tmp_path):
     main = seeded(run, "main", 1)
+    # As read: with the defaults of parameters that were added since.
+    main = replace(main, params=runs.params_of("main", as_text(main))[0])
     there = {
         "seed2": seeded(run, "seed2", 2),
         "other": seeded(run, "other", 2, **{"lora.r": 64}),
@@ -110,14 +118,13 @@ def test_further_seeds_are_found_among_the_experiments(run, monkeypatch, tmp_pat
 
     def listed(_):
         for name, each in {**there, "lost": seeded(run, "lost", 4)}.items():
-            text = "\n".join(f"{key}: {value}" for key, value in each.params.items())
-            yield Experiment(name, name, text)
+            yield Experiment(name, name, as_text(each))
 
     def read(_, name, split, commit):
         assert split == "validation"
         if name == "lost":
             raise UserError("lost: is in no cache here")
-        return there[name]
+        return replace(there[name], params=runs.params_of(name, as_text(there[name]))[0])
 
     monkeypatch.setattr(configurations, "experiments", listed)
     monkeypatch.setattr(configurations.runs, "read", read)

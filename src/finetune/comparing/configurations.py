@@ -10,10 +10,10 @@ from pathlib import Path
 from finetune.comparing import runs
 from finetune.comparing.experiments import experiments
 from finetune.comparing.runs import Run, Split
-from finetune.composition import flat, shown
+from finetune.composition import shown
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED, is_composed
-from finetune.shelf import public, reading
+from finetune.shelf import reading
 
 log = logging.getLogger(__name__)
 # Parameters that choose among runs of one configuration. `eval.seed` is none: where decoding is
@@ -129,7 +129,7 @@ def with_further_seeds(
         if name in named:
             continue
         try:
-            params = public.by_key(flat(text_of(), f"params.yaml of {name}"))
+            params = runs.params_of(name, text_of())[0]
             if _key(params, frozenset(), patterns) in keys:
                 further.append(runs.read(root, name, split, commit))
         except UserError as error:

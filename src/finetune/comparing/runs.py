@@ -125,7 +125,7 @@ def _shelved(folder: Path, name: str, split: Split) -> Run:
         UserError: a file is missing or damaged, or the split's rows were not shelved.
     """
     source, about = reading.source(folder, name)
-    params, kinds = _params_of(name, source.text)
+    params, kinds = params_of(name, source.text("params.yaml"))
     rows = {}
     for task in kinds:
         path = paths.scored(task, "tuned", split).as_posix()
@@ -223,7 +223,7 @@ def _made_with(
     Raises:
         UserError: the predictions are of other parameters, or older than their inputs.
     """
-    params, kinds = _raw_params(name, text_of)
+    params, kinds = _raw_params(name, text_of("params.yaml"))
     # Parsed as params.yaml is: PyYAML would read a number such as 1e-06 as a string.
     stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
     written = {
@@ -235,18 +235,14 @@ def _made_with(
     return _comparable(params, kinds), kinds, written, _code(stages)
 
 
-def _params_of(
-    name: str, text_of: Callable[[str], str]
-) -> tuple[dict[str, object], dict[str, str]]:
-    """The parameters that runs are compared by, and each task's kind."""
-    params, kinds = _raw_params(name, text_of)
+def params_of(name: str, text: str) -> tuple[dict[str, object], dict[str, str]]:
+    """The parameters that runs are compared by, from the text of params.yaml; each task's kind."""
+    params, kinds = _raw_params(name, text)
     return _comparable(params, kinds), kinds
 
 
-def _raw_params(
-    name: str, text_of: Callable[[str], str]
-) -> tuple[dict[str, object], dict[str, str]]:
-    params = flat(text_of("params.yaml"), f"params.yaml of {name}")
+def _raw_params(name: str, text: str) -> tuple[dict[str, object], dict[str, str]]:
+    params = flat(text, f"params.yaml of {name}")
     kinds = {
         key.split(".")[1]: str(value)
         for key, value in params.items()
