@@ -27,6 +27,8 @@ COMMANDS = (
     "ship",
     "shelve",
     "shelf",
+    "push",
+    "remote",
     "pin",
     "import-gguf",
     "export",
