@@ -2,7 +2,7 @@
 
 `dvc exp push` pushes to Git first: one that fails in between leaves an experiment there whose files
 nobody has. It also takes the DVC remote from the experiment's own commit: one that was made before
-the remote was added, or whose remote is a relative path, uploads nothing and says that it was pushed.
+the remote was added, or whose remote is a relative path, uploads nothing, and is called pushed.
 Here the files go first, to the remote that is the default now, and are looked for there by name and
 size; only then the experiment appears at the Git remote. So one that is there is whole.
 """
@@ -38,9 +38,8 @@ def run(root: Path, names: Sequence[str], git_remote: str) -> int:
         except UserError as error:
             raise UserError(f"{name}: not pushed: {error}; {AGAIN}") from None
         size = sum(files.values()) / GB
-        print(
-            f"{name}: {commit[:7]} is at {git_remote}, {len(files)} files ({size:.3f} GB) at DVC's"
-        )
+        what = f"{len(files)} files ({size:.3f} GB)"
+        print(f"{name}: {commit[:7]} is at {git_remote}, {what} at DVC's remote")
         # Nothing resumes from these any more.
         for copy in remote_state.kept(root / runstate.root(), name):
             copy.remove()
@@ -139,7 +138,7 @@ def _hashes(repo: Any, commit: str) -> set[Any]:
 
 
 def _push_run_cache(repo: Any) -> set[Any]:
-    """Push which stages have run with what; returns what the outs of these are, to be pushed too."""
+    """Push which stages have run with what; returns what these gave, to be pushed too."""
     from dvc.stage.cache import RunCacheNotSupported
 
     try:

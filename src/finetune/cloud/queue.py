@@ -26,7 +26,7 @@ START_SECONDS = 60.0
 
 
 def run(root: Path, experiments: Mapping[str, Sequence[str]], gpus: Sequence[str]) -> int:
-    """Queue what is neither pushed nor run, work it off, print what is to be pushed; 1 if one failed.
+    """Run what is neither pushed nor run, and print what is to be pushed; 1 if one failed.
 
     gpus: a value of CUDA_VISIBLE_DEVICES for each worker; an empty one leaves it as it is.
     """

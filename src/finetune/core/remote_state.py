@@ -21,8 +21,8 @@ from finetune.core.files import replaced_folder
 log = logging.getLogger(__name__)
 
 FOLDER = "runstate"
-# A file beside the run state, which is gone: its copy is still there, for the experiment that the file
-# names (none in `dvc repro`).
+# A file beside the run state, which is gone: its copy is still there, for the experiment that the
+# file names (none in `dvc repro`).
 KEPT = ".kept"
 # Sorted last in its folder: what has one is complete.
 MANIFEST = "manifest.json"
