@@ -34,15 +34,19 @@ clone() {
   fi
   cd "$WORK"
   git fetch --quiet origin || die "$REPO cannot be read"
+  check_out
+  # Experiments are commits.
+  git config user.name >/dev/null || git config user.name "cloud box"
+  git config user.email >/dev/null || git config user.email "box@localhost"
+}
+
+# The tree as it is at $REV, also where a killed run left another one: what was saved lies elsewhere.
+check_out() {
   local commit
   commit=$(git rev-parse --quiet --verify "origin/${REV:-HEAD}^{commit}" ||
     git rev-parse --quiet --verify "${REV:-HEAD}^{commit}") ||
     die "$REV is not at $REPO: push it first (git push origin HEAD)"
-  # After a kill the tree has what the run had written, and HEAD is this commit.
-  if [ "$(git rev-parse HEAD)" != "$commit" ]; then git checkout --quiet --detach "$commit"; fi
-  # Experiments are commits.
-  git config user.name >/dev/null || git config user.name "cloud box"
-  git config user.email >/dev/null || git config user.email "box@localhost"
+  git checkout --quiet --force --detach "$commit"
 }
 
 set_up() {
@@ -68,6 +72,7 @@ is_there() {
 push() {
   local said wait=10 last=$((SECONDS + 60 * ${PUSH_MINUTES:-10}))
   until said=$(finetune push "$@" 2>&1); do
+    said=${said##*$'\n'}
     if ((SECONDS + wait > last)); then
       die "$said; this box stays on, and its work is in $WORK: then give the same command again"
     fi
@@ -122,11 +127,15 @@ main() {
   use_token
   clone
   set_up
-  if [ -d .runstate ]; then finetune doctor --fix || true; fi # after a kill on this box
-  finetune push --probe || die "nothing was run: what it made could not be pushed"
+  if [ -d .runstate ]; then # after a kill on this box
+    finetune doctor --fix || true
+    check_out
+  fi
+  local said
+  said=$(finetune push --probe 2>&1) || die "nothing was run, as it could not be pushed: ${said##*$'\n'}"
   set -- "$@" -S run.push_state=until_pushed
   look_ahead "$@" || die "nothing was run: preflight says what to mend (above)"
-  dvc pull --quiet --run-cache --allow-missing || die "DVC's remote cannot be read (above)"
+  dvc pull --quiet --force --run-cache --allow-missing || die "DVC's remote cannot be read (above)"
   if [ -n "$is_queue" ]; then run_queue "$@"; else run_one "$@"; fi
   if [ -n "${SHUTDOWN:-}" ]; then bash -c "$SHUTDOWN"; fi
 }

@@ -40,11 +40,16 @@ class World:
         file.write_text(script, encoding="utf-8")
         file.chmod(0o755)
 
+    def git_output(self, *arguments: str) -> str:
+        """What Git says at the Git remote."""
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=self.git, check=True, capture_output=True, text=True)
+        return done.stdout
+
     def experiments(self) -> list[str]:
         """The names of those that are at the Git remote."""
-        command = ["git", "for-each-ref", "--format=%(refname)", "refs/exps"]
-        done = subprocess.run(command, cwd=self.git, check=True, capture_output=True, text=True)
-        return [line.rpartition("/")[2] for line in done.stdout.splitlines()]
+        refs = self.git_output("for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+        return [ref.rpartition("/")[2] for ref in refs]
 
     def run_states(self) -> list[Path]:
         """The copies of run states that are in the storage."""

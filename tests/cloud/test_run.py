@@ -1,6 +1,7 @@
 """cloud/run.sh: a run on boxes of which the first vanishes in the midst of it."""
 
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -13,6 +14,9 @@ pytestmark = pytest.mark.slow
 NAME = "quick-price"
 # Of the quick experiment, of which a test session has a whole run; saved at each step.
 OPTIONS = ("-S", "experiment=quick", "-S", "~tasks.samsum", "-S", "run.save_steps=1")
+STEPS = 4
+ROWS = 2 * (16 + 32)  # of validation and test, without and with examples
+SECRETS = {"GIT_TOKEN": "planted-secret-0f31", "HF_TOKEN": "planted-secret-a9c4"}
 SECONDS = 240.0
 
 
@@ -41,7 +45,19 @@ def outs(folder: Path, stage: str) -> dict[str, str]:
     }
 
 
-def test_what_a_box_that_vanished_had_saved_is_not_computed_again(world, tmp_path_factory):
+def written(world: World, box: Box) -> bytes:
+    """All that a box has written: its disk, the storage, and what is at the Git remote."""
+    folders = (box.home, world.storage, world.git)
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    # Git's own files are compressed.
+    listed = ["git", "rev-list", "--objects", "--all", "--no-object-names"]
+    names = subprocess.run(listed, cwd=world.git, capture_output=True, check=True).stdout
+    shown = ["git", "cat-file", "--batch"]
+    objects = subprocess.run(shown, cwd=world.git, input=names, capture_output=True, check=True)
+    return b"".join(file.read_bytes() for file in files) + objects.stdout
+
+
+def test_a_box_that_vanishes_costs_what_it_had_not_saved(world, tmp_path_factory):
     first = Box(world, "first")
     running = first.start(NAME, *OPTIONS)
     deadline = time.monotonic() + SECONDS
@@ -51,25 +67,71 @@ def test_what_a_box_that_vanished_had_saved_is_not_computed_again(world, tmp_pat
         time.sleep(0.002)
     first.vanish(running)
     saved = steps_saved(world)[-1]
-    assert 2 <= saved < 4
+    assert 2 <= saved < STEPS
     assert not world.experiments()
 
     second = Box(world, "second")
-    code, said = second.run(NAME, *OPTIONS)
+    code, said = second.run(NAME, *OPTIONS, **SECRETS)
     assert code == 0, said
     assert second.down.exists()
+    # No step is trained twice, and no row is answered twice.
     assert trained(second.work)["run"]["resumed_at_step"] == saved
     answered = json.loads((second.work / "metrics/price/predict_base.json").read_text())
-    assert answered["price"]["base"]["run"]["resumed_rows"] > 0
+    (run,) = [split["run"] for split in answered["price"].values()]
+    assert run["resumed_rows"] == ROWS
     # Once, and nothing is left to resume from.
     assert world.experiments() == [NAME]
     assert world.run_states() == []
+    # What a run that was not killed gave, bit for bit.
     whole = Clone.of_quick(tmp_path_factory)
     for stage in ("base", "train", "predict"):
         assert outs(second.work, stage) == outs(whole.folder, stage), stage
+    everything = written(world, second) + said.encode()
+    assert [name for name, secret in SECRETS.items() if secret.encode() in everything] == []
 
+    # A box too many runs nothing.
     third = Box(world, "third")
     code, said = third.run(NAME, *OPTIONS)
     assert code == 0, said
     assert "has arrived already: nothing to run" in said
     assert world.experiments() == [NAME]
+    _check_a_push_that_fails(world, second)
+
+
+def _check_a_push_that_fails(world: World, box: Box) -> None:
+    """At the end of a run: one line, and the box stays on."""
+    (ref,) = world.git_output("for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    world.git_output("update-ref", "-d", ref)
+    hook = world.git / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho this repository is read-only; exit 1\n")
+    hook.chmod(0o755)
+    box.down.unlink()
+    code, said = box.run(NAME, *OPTIONS)
+    assert code == 1
+    assert not box.down.exists()
+    assert world.experiments() == []
+    (line,) = [line for line in said.splitlines() if line.startswith("run.sh: ")]
+    assert line == said.splitlines()[-1]
+    assert f"{NAME}: not pushed: git push: remote: this repository is read-only" in line
+    assert f"its work is in {box.work}: then give the same command again" in line
+
+
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_a_dvc_remote_that_cannot_take_it_is_noticed_before_the_run(tmp_path, is_missing):
+    laptop = Clone(tmp_path / "laptop")
+    world = World(tmp_path, laptop)
+    if is_missing:
+        laptop.dvc("remote", "remove", "storage")
+        laptop.git("commit", "--quiet", "-am", "No remote")
+        laptop.git("push", "--quiet", "origin", "HEAD:refs/heads/main")
+    else:
+        world.storage.rmdir()
+        world.storage.write_text("a file where a folder is expected")
+    box = Box(world, "box")
+    code, said = box.run(NAME, *OPTIONS)
+    assert code == 1
+    assert not box.down.exists()
+    (line,) = said.splitlines()
+    assert line.startswith("run.sh: nothing was run, as it could not be pushed: finetune: ")
+    assert ("there is no DVC remote" if is_missing else "cannot be written") in line

@@ -38,12 +38,7 @@ def run(
     name = name or _name(experiment, overrides)
     combinations = sweeps.of(name, options)
     first = next(iter(combinations.values()))
-    is_fitting = print_plan(root, first, gpu)
-    if len(combinations) > 1:
-        print(f"This is {name}-1, the first of {len(combinations)} runs: each takes as long.")
     settings = params.validate_text(compose(root, first), "conf")
-    if settings.run.usd_per_hour is None:
-        print("Its cost: add -S run.usd_per_hour=USD, the price of the box.")
     launch = Launch(
         name=name,
         options=tuple(options),
@@ -54,8 +49,14 @@ def run(
         commit=git(root, "rev-parse", "HEAD"),
         secrets=_secrets(root, settings),
     )
+    todo = _first(root, launch, settings.run.processes)
+    is_fitting = print_plan(root, first, gpu)
+    if launch.is_queue:
+        print(f"This is {name}-1, the first of {len(combinations)} runs, {gpus} at a time.")
+    if settings.run.usd_per_hour is None:
+        print("For its cost: -S run.usd_per_hour=USD, the price of the box.")
     print()
-    for line in _first(root, launch):
+    for line in todo:
         print(f"First: {line}")
     print(f"\n{sky(launch)}\n\n{runpod(launch)}\n\n{box(launch)}\n")
     print(f"When it has ended, on this machine: dvc exp pull origin {' '.join(combinations)}")
@@ -116,14 +117,19 @@ def _storage(root: Path) -> str:
     """The URL of DVC's default remote, as it is committed; empty without one."""
     from dvc.config import Config
 
-    config = Config(str((root / ".dvc").resolve()), validate=False).load_config_to_level("repo")
+    config = Config(str((root / ".dvc").resolve()), validate=False).load_one("repo")
     name = config.get("core", {}).get("remote", "")
     return str(config.get("remote", {}).get(name, {}).get("url", ""))
 
 
-def _first(root: Path, launch: Launch) -> list[str]:
+def _first(root: Path, launch: Launch, processes: int) -> list[str]:
     """What is to be done before one of the commands, a line each."""
     todo = []
+    if not launch.is_queue and launch.gpus != processes:
+        todo.append(
+            f"this run uses {processes} of {launch.gpus} GPUs: -S run.processes={launch.gpus}, or "
+            f"--gpus {processes}"
+        )
     if git(root, "status", "--porcelain", "--untracked-files=no"):
         todo.append("commit what is changed here: a box sees commits alone")
     if not git(root, "branch", "--remotes", "--contains", launch.commit):

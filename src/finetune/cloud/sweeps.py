@@ -37,7 +37,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     common.add_overrides(parser)
-    with one_line("finetune: -S"):
+    with one_line("finetune"):
         first, *_ = of("", parser.parse_args().overrides).values()
         print("\n".join(first))
 

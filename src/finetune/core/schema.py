@@ -322,7 +322,7 @@ class Run(Section):
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
     kill may cost; `save_steps` saves a checkpoint every so many steps, too. With `push_state` what
-    was saved is copied to DVC's remote (with `until_pushed` it is left there at a stage's end), with
+    was saved is copied to DVC's remote (with `until_pushed` it stays there at a stage's end), with
     `hub` that of training to a repository of the hub.
     `report_to` are experiment trackers by the names that transformers has for them, beside DVCLive.
     `engine` is who computes answers in base and predict; `vllm_python` the Python of vLLM's own
