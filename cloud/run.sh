@@ -62,11 +62,11 @@ set_up() {
   done
 }
 
-# $1: a name. Both remotes have what stands at this reference: `finetune push` puts it there last.
-is_there() {
+# Where DVC has an experiment of this name that began at HEAD.
+ref_of() {
   local head
   head=$(git rev-parse HEAD)
-  [ -n "$(git ls-remote origin "refs/exps/${head:0:2}/${head:2}/$1")" ]
+  echo "refs/exps/${head:0:2}/${head:2}/$1"
 }
 
 push() {
@@ -91,12 +91,24 @@ look_ahead() {
   finetune preflight "${first[@]}"
 }
 
+# What is to be known, and to be here, before anything is computed.
+prepare() {
+  local said
+  said=$(finetune push --probe 2>&1) || die "nothing was run, as it could not be pushed: ${said##*$'\n'}"
+  look_ahead "$@" || die "nothing was run: preflight says what to mend (above)"
+  dvc pull --quiet --force --run-cache --allow-missing || die "DVC's remote cannot be read (above)"
+}
+
 run_one() {
-  if is_there "$NAME"; then
+  local ref
+  ref=$(ref_of "$NAME")
+  # `finetune push` puts it there last: so both remotes have it.
+  if [ -n "$(git ls-remote origin "$ref")" ]; then
     echo "$NAME has arrived already: nothing to run"
     return
   fi
-  if [ -z "$(git for-each-ref "refs/exps/**/$NAME")" ]; then
+  if ! git rev-parse --quiet --verify "$ref" >/dev/null; then
+    prepare "$@"
     dvc exp run --name "$NAME" "$@" ||
       die "the run failed (above); this box stays on: the same command resumes, here or elsewhere"
   fi
@@ -105,10 +117,11 @@ run_one() {
 
 run_queue() {
   local failed=0 name
+  prepare "$@"
   # One line for each that has run, as soon as it has.
-  while read -r name; do
+  while read -r name <&3; do
     push "$name"
-  done < <(python -m finetune.cloud.queue "$NAME" "$@")
+  done 3< <(python -m finetune.cloud.queue "$NAME" "$@")
   wait $! || failed=1
   [ "$failed" = 0 ] || die "not all experiments of $NAME ran (above); the same command goes on"
 }
@@ -131,11 +144,7 @@ main() {
     finetune doctor --fix || true
     check_out
   fi
-  local said
-  said=$(finetune push --probe 2>&1) || die "nothing was run, as it could not be pushed: ${said##*$'\n'}"
   set -- "$@" -S run.push_state=until_pushed
-  look_ahead "$@" || die "nothing was run: preflight says what to mend (above)"
-  dvc pull --quiet --force --run-cache --allow-missing || die "DVC's remote cannot be read (above)"
   if [ -n "$is_queue" ]; then run_queue "$@"; else run_one "$@"; fi
   if [ -n "${SHUTDOWN:-}" ]; then bash -c "$SHUTDOWN"; fi
 }

@@ -20,7 +20,7 @@ class World:
     """Both remotes, and boxes that know nothing else."""
 
     def __init__(self, folder: Path, repository: Clone) -> None:
-        self.folder = folder
+        self.folder, self.laptop = folder, repository
         self.git, self.storage = folder / "origin.git", folder / "storage"
         self.storage.mkdir()
         repository.git("init", "--quiet", "--bare", str(self.git))

@@ -21,6 +21,12 @@ def git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
+def own_ref(root: Path, name: str) -> str:
+    """Where DVC has an experiment of this name that began at HEAD."""
+    head = git(root, "rev-parse", "HEAD")
+    return f"refs/exps/{head[:2]}/{head[2:]}/{name}"
+
+
 def ref_of(root: Path, name: str) -> tuple[str, str]:
     """The reference of an experiment, and its commit; of several with this name, that of HEAD.
 
@@ -28,11 +34,10 @@ def ref_of(root: Path, name: str) -> tuple[str, str]:
         UserError: there is none, or there are several and none of them is HEAD's.
     """
     lines = git(root, "for-each-ref", "--format=%(refname) %(objectname)", "refs/exps").splitlines()
-    # refs/exps/ab/cdef…/NAME, where abcdef… is the commit that the experiment started from.
+    # refs/exps/ab/cdef…/NAME, where abcdef… is the commit that the experiment began at.
     refs = [line.split(" ") for line in lines if line.count("/") == 4]
     found = {ref: commit for ref, commit in refs if ref.rpartition("/")[2] == name}
-    head = git(root, "rev-parse", "HEAD")
-    ours = f"refs/exps/{head[:2]}/{head[2:]}/{name}"
+    ours = own_ref(root, name)
     if ours in found:
         return ours, found[ours]
     if len(found) > 1:

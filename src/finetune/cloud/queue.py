@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.cloud import sweeps
-from finetune.cloud.git import git
+from finetune.cloud.git import git, own_ref
 from finetune.commands import common
 from finetune.core.errors import UserError, one_line, squeezed
 
@@ -32,9 +32,11 @@ def run(root: Path, experiments: Mapping[str, Sequence[str]], gpus: Sequence[str
     """
     queued = []
     for name, overrides in experiments.items():
-        if has_arrived(root, name):
+        ref = own_ref(root, name)
+        # `finetune push` puts it there last: so both remotes have it.
+        if git(root, "ls-remote", "origin", ref):
             _say(f"{name} has arrived already: not run again")
-        elif git(root, "for-each-ref", f"refs/exps/**/{name}"):
+        elif git(root, "for-each-ref", ref):
             print(name, flush=True)
         else:
             options = [word for override in overrides for word in ("-S", override)]
@@ -47,12 +49,6 @@ def run(root: Path, experiments: Mapping[str, Sequence[str]], gpus: Sequence[str
     for name in failed:
         _say(f"{name} failed: `dvc queue logs {name}` shows how")
     return int(bool(failed))
-
-
-def has_arrived(root: Path, name: str) -> bool:
-    """Whether the Git remote has an experiment of HEAD: `finetune push` puts it there last."""
-    head = git(root, "rev-parse", "HEAD")
-    return bool(git(root, "ls-remote", "origin", f"refs/exps/{head[:2]}/{head[2:]}/{name}"))
 
 
 def start_workers(root: Path, gpus: Sequence[str]) -> None:
