@@ -49,9 +49,24 @@ check_out() {
   git checkout --quiet --force --detach "$commit"
 }
 
+# A Python that the project takes: one of this box, or one that uv brings, as SkyPilot's machines have it.
+find_python() {
+  local name uv
+  for name in python3 python3.13 python3.12 python3.11; do
+    if "$name" -c 'import ensurepip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      echo "$name"
+      return
+    fi
+  done
+  uv=$(command -v uv || command -v "$HOME/.local/bin/uv") || return 1
+  "$uv" python install --quiet 3.11 && "$uv" python find 3.11
+}
+
 set_up() {
+  local python
+  python=$(find_python) || die "Python 3.11 or newer with venv is not here: install it, or uv"
   if [ -n "${VENV:-}" ] && [ ! -e .venv ]; then ln -s "$VENV" .venv; fi
-  make setup || die "make setup failed"
+  make setup PYTHON="$python" || die "make setup failed (above)"
   export PATH="$WORK/.venv/bin:$PATH"
   # Storage of another kind than a folder needs DVC's package for it.
   local kind

@@ -110,6 +110,25 @@ def test_git_asks_for_the_token_by_its_name(tmp_path):
     assert variables == [f"password={SECRET}", f"GIT_TOKEN={SECRET}"]
 
 
+@pytest.mark.parametrize(("has_uv", "found"), [(True, "/of/uv/python3.11"), (False, "")])
+def test_a_python_that_is_too_old_is_not_taken(tmp_path, has_uv, found):
+    functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
+    commands = {"python3": "exit 1", "python3.11": "exit 1"}
+    commands |= {"python3.12": "exit 1", "python3.13": "exit 1"}
+    commands |= {"uv": '[ "$2" = install ] || echo /of/uv/python3.11'} if has_uv else {}
+    for name, command in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{command}\n")
+        (tmp_path / name).chmod(0o755)
+    bash = shutil.which("bash")
+    assert bash
+    done = subprocess.run(
+        [bash, "-c", f"{functions}\nfind_python"],
+        env={"PATH": f"{tmp_path}:/bin", "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip()) == (int(not has_uv), found)
+
+
 def instructions() -> list[str]:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     lines = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE)).splitlines()

@@ -97,7 +97,7 @@ def test_each_way_runs_the_same_commit_name_and_options(printed):
 
 
 def test_the_same_run_has_the_same_name_and_another_one_another():
-    assert command._name("t4", []) == "t4"
+    assert command._name("t4", []) == command._name("t4", ["run.usd_per_hour=2"]) == "t4"
     assert command._name("t4", ["lora.r=8"]) == command._name("t4", ["lora.r=8"])
     assert command._name("t4", ["lora.r=8"]) != command._name("t4", ["lora.r=16"])
 

@@ -72,10 +72,14 @@ def _check_preset(root: Path, experiment: str) -> None:
 
 
 def _name(experiment: str, overrides: Sequence[str]) -> str:
-    """The same for the same run, so that the same command goes on with it."""
-    if not overrides:
+    """The same for the same run, so that the same command goes on with it.
+
+    What is of the machine alone (`run`) changes nothing of it.
+    """
+    changes = [override for override in overrides if not override.startswith("run.")]
+    if not changes:
         return experiment
-    digest = hashlib.sha256(shlex.join(overrides).encode()).hexdigest()
+    digest = hashlib.sha256(shlex.join(changes).encode()).hexdigest()
     return f"{experiment}-{digest[:6]}"
 
 
@@ -134,6 +138,8 @@ def _first(root: Path, launch: Launch, processes: int) -> list[str]:
         todo.append("commit what is changed here: a box sees commits alone")
     if not git(root, "branch", "--remotes", "--contains", launch.commit):
         todo.append("git push origin HEAD, for a box to find this commit there")
+    if not urlsplit(launch.repo).hostname:
+        todo.append(f"a Git remote that a box can reach: {launch.repo} is a folder of this machine")
     storage = _storage(root)
     if not storage:
         todo.append("dvc remote add --default storage URL, and commit .dvc/config")

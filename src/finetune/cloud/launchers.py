@@ -16,11 +16,7 @@ GPUS: dict[str, tuple[str, str | None]] = {
     "h100": ("H100", "NVIDIA H100 80GB HBM3"),
     "h200": ("H200", "NVIDIA H200"),
 }
-# A pod's own names are in its first process alone, not in a session by SSH.
-RUNPOD_DOWN = (
-    "export $(tr '\\0' '\\n' < /proc/1/environ | grep ^RUNPOD_); "
-    'runpodctl remove pod "$RUNPOD_POD_ID" || runpodctl pod delete "$RUNPOD_POD_ID"'
-)
+RUNPOD_DOWN = "bash cloud/runpod_down.sh"
 BOX_DOWN = "sudo shutdown -h now"
 
 
@@ -81,18 +77,14 @@ def box(launch: Launch) -> str:
 
 
 def _box(launch: Launch, title: str, host: str, ssh: str, down: str) -> str:
-    settings = {
-        "REPO": launch.repo,
-        "REV": launch.commit,
-        "SECRETS": " ".join(launch.secrets),
-        "SSH": ssh,
-        "SHUTDOWN": down,
-    }
+    settings = (
+        {"REPO": launch.repo, "REV": launch.commit},
+        {"SECRETS": " ".join(launch.secrets), "SSH": ssh, "SHUTDOWN": down},
+    )
     lines = [
-        " ".join(f"{key}={shlex.quote(value)}" for key, value in list(settings.items())[:4]),
-        f"SHUTDOWN={shlex.quote(down)}",
-        f"bash cloud/box.sh {host} {shlex.quote(launch.name)} {launch.arguments}",
+        " ".join(f"{key}={shlex.quote(value)}" for key, value in line.items()) for line in settings
     ]
+    lines.append(f"bash cloud/box.sh {host} {shlex.quote(launch.name)} {launch.arguments}")
     return _joined(title, lines)
 
 
