@@ -3,8 +3,7 @@
 #   docker build -t finetune-box --target cpu --build-arg TORCH_INDEX=URL .
 #   docker run --gpus all -e REPO=URL -e REV=COMMIT -e GIT_TOKEN -e HF_TOKEN finetune-box \
 #     NAME -S experiment=samsum-llama-1b
-# torch's CUDA build brings the CUDA libraries: of the machine it needs the driver alone. Not built here:
-# linted, and its parts tried one by one.
+# torch's CUDA build brings the CUDA libraries: of the machine it needs the driver alone. Linted, not built.
 ARG PYTHON=python:3.11.14-slim-bookworm@sha256:65a93d69fa75478d554f4ad27c85c1e69fa184956261b4301ebaf6dbb0a3543d
 
 FROM ${PYTHON} AS tools

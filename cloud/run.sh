@@ -65,9 +65,8 @@ find_python() {
 set_up() {
   local python
   python=$(find_python) || die "Python 3.11 or newer with venv is not here: install it, or uv"
-  if [ -n "${VENV:-}" ] && [ ! -e .venv ]; then ln -s "$VENV" .venv; fi
-  make setup PYTHON="$python" || die "make setup failed (above)"
-  export PATH="$WORK/.venv/bin:$PATH"
+  make setup PYTHON="$python" VENV="${VENV:-.venv}" || die "make setup failed (above)"
+  export PATH="${VENV:-$WORK/.venv}/bin:$PATH"
   # Storage of another kind than a folder needs DVC's package for it.
   local kind
   kind=$(dvc remote list | awk '{print $2}' | sed -nE 's#^(s3|gs|azure|ssh)://.*#\1#p' | sort -u)
@@ -150,6 +149,8 @@ main() {
     shift
   fi
   : "${REPO:?from where? REPO=URL bash run.sh NAME}"
+  # It would be written to the clone's configuration, and be in messages of Git.
+  case $REPO in *://*:*@*) die "REPO holds a password: leave it out, and set GIT_TOKEN" ;; esac
   WORK=${WORK:-$HOME/finetune-$NAME}
   export GIT_TERMINAL_PROMPT=0
   use_token

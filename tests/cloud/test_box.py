@@ -110,6 +110,21 @@ def test_git_asks_for_the_token_by_its_name(tmp_path):
     assert variables == [f"password={SECRET}", f"GIT_TOKEN={SECRET}"]
 
 
+def test_a_repository_with_a_password_in_its_address_is_refused(tmp_path):
+    done = subprocess.run(
+        ["bash", str(ROOT / "cloud/run.sh"), "r8"],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "REPO": f"https://me:{SECRET}@example.com/a.git",
+        },
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "run.sh: REPO holds a password: leave it out, and set GIT_TOKEN\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("has_uv", "found"), [(True, "/of/uv/python3.11"), (False, "")])
 def test_a_python_that_is_too_old_is_not_taken(tmp_path, has_uv, found):
     functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
