@@ -4,7 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -31,8 +31,11 @@ test: setup browser ## run all tests (a part: make test ARGS="tests/scoring -k b
 	python -m pytest $(ARGS)
 
 check: setup ## lint, formatting, types, and that params, stages, lock and README are true
+	python -m pip install --quiet --disable-pip-version-check -r requirements-lint.txt
 	ruff check .
 	ruff format --check .
+	shellcheck .ci/run bench/*.sh cloud/*.sh
+	hadolint Dockerfile
 	mypy
 	finetune check
 

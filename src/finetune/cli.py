@@ -30,6 +30,8 @@ COMMANDS = (
     "audit",
     "shelve",
     "shelf",
+    "push",
+    "remote",
     "pin",
     "import-gguf",
     "export",

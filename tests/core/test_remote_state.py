@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from finetune.core import runstate
+from finetune.core import remote_state, runstate
 from finetune.core.remote_state import RemoteState
 
 
@@ -58,6 +58,29 @@ def test_a_saved_state_resumes_on_a_machine_that_has_none(repository, tmp_path):
         assert content(state) == before
     assert not state.exists()
     assert not content(tmp_path / "remote")
+
+
+def test_until_pushed_the_copy_outlives_the_stage(repository, tmp_path):
+    """A machine that vanishes in a later stage would take with it what this one gave."""
+    state = repository / ".runstate/train-price-1"
+    with runstate.locked(state, push="until_pushed"):
+        write(state, budget="1", **{"checkpoint-9__a": "9"})
+    assert not state.exists()
+    with runstate.locked(state, push="until_pushed"):
+        assert content(state) == {"budget": "1", "checkpoint-9/a": "9"}
+    (copy,) = remote_state.kept(state.parent, "any")
+    copy.remove()
+    assert not content(tmp_path / "remote")
+    assert remote_state.kept(state.parent, "any") == []
+
+
+@pytest.mark.parametrize(("made_by", "is_removed"), [("r8", True), ("r16", False), ("", True)])
+def test_the_copies_of_another_experiment_stay(repository, monkeypatch, made_by, is_removed):
+    state = repository / ".runstate/train-price-1"
+    monkeypatch.setenv("DVC_EXP_NAME", made_by)
+    with runstate.locked(state, push="until_pushed"):
+        write(state, budget="1")
+    assert [copy.state for copy in remote_state.kept(state.parent, "r8")] == [state] * is_removed
 
 
 def test_a_local_state_is_not_replaced(repository):

@@ -1,6 +1,8 @@
+import shutil
+
 import pytest
 
-from finetune.core import killed
+from finetune.core import killed, remote_state, runstate
 from finetune.core.files import read_json
 from finetune.inference import budgets
 from finetune.inference.budgets import Budgets
@@ -105,6 +107,25 @@ def test_minutes_are_of_all_processes_of_the_run(run, free, monkeypatch, tmp_pat
 def test_the_state_is_removed_at_the_end(run, free, tmp_path):
     run()
     assert not (tmp_path / "base-x-1").exists()
+
+
+def test_until_pushed_all_answers_outlive_the_stage(run, free, tmp_path, monkeypatch):
+    class Copies(remote_state.RemoteState):
+        """The copy is a folder beside the run state."""
+
+        def push(self):
+            shutil.copytree(self.state, tmp_path / "copy")
+
+        def pull(self):
+            if (tmp_path / "copy").exists():
+                shutil.copytree(tmp_path / "copy", self.state)
+                shutil.rmtree(tmp_path / "copy")
+
+    monkeypatch.setattr(runstate, "RemoteState", Copies)
+    # Of the last answers none was written yet.
+    assert run(save_minutes=60, push_state="until_pushed").metrics()["resumed_rows"] == 0
+    assert not (tmp_path / "base-x-1").exists()
+    assert run(save_minutes=60, push_state="until_pushed").metrics()["resumed_rows"] == 2
 
 
 def test_after_an_out_of_memory_kill_batches_shrink_and_all_is_answered_anew(

@@ -162,13 +162,32 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def test_what_training_saves_is_pushed_while_it_goes_on(declared, tmp_path, monkeypatch):
-    # Under DVC the run state is absolute; the Trainer is told a relative path.
+def use_remote(tmp_path, monkeypatch):
+    """A DVC remote. Under DVC the run state is absolute; the Trainer is told a relative path."""
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text(
         "[core]\n    remote = store\n['remote \"store\"']\n    url = ../remote\n"
     )
+
+
+def test_training_that_has_ended_is_not_repeated_on_the_next_machine(
+    declared, tmp_path, monkeypatch
+):
+    use_remote(tmp_path, monkeypatch)
+    options = {"max_steps": 2, "num_evals": 1, "batch_size": 3}
+    hashes = []
+    for resumed_at in (0, 2):
+        train.run(declared(options, push_state="until_pushed"), "samsum")
+        metrics = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+        assert metrics["run"]["resumed_at_step"] == resumed_at
+        hashes.append(metrics["adapter_hash"])
+        shutil.rmtree(tmp_path / ".runstate")  # the machine is gone, in predict
+    assert hashes[0] == hashes[1]
+
+
+def test_what_training_saves_is_pushed_while_it_goes_on(declared, tmp_path, monkeypatch):
+    use_remote(tmp_path, monkeypatch)
     options = {"max_steps": 2, "num_evals": 1, "batch_size": 3}
     with monkeypatch.context() as patch:
         patch.setattr(train.methods, "written", interrupt)

@@ -64,7 +64,7 @@ class HubState:
         else:
             log.info(f"{self.state.name}: fetched from {self.repo}, where another run left it")
 
-    def remove(self) -> None:
+    def end(self) -> None:
         """Remove the state from the branch, of a run that is done; its revisions stay."""
         name = self.state.name
         try:

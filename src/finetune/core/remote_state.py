@@ -3,9 +3,15 @@
 `run.push_state` turns them on. They lie under `runstate/` beside DVC's own files, and hold what the
 run state holds: checkpoints or answers, no credentials. A copy that fails warns once, and never
 ends a run.
+
+Once a stage has ended well its copy is removed, unless `run.push_state` is `until_pushed`. What the
+stage gave is in no remote then: a machine that vanishes in `predict` would take the trained adapter
+with it. So the copy is left there, for the next machine to resume from at its end, until
+`finetune push` has seen that the whole experiment has arrived.
 """
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +21,28 @@ from finetune.core.files import replaced_folder
 log = logging.getLogger(__name__)
 
 FOLDER = "runstate"
+# A file beside the run state, which is gone: its copy is still there, for the experiment that the
+# file names (none in `dvc repro`).
+KEPT = ".kept"
 # Sorted last in its folder: what has one is complete.
 MANIFEST = "manifest.json"
 
 
-class RemoteState:
-    """The copy of a run state; `state` is the local folder, whose name the copy has."""
+def kept(root: Path, experiment: str) -> "list[RemoteState]":
+    """The copies that stages of an experiment have left, of run states below `root`."""
+    notes = sorted(root.glob(f"*{KEPT}"))
+    of_it = [note for note in notes if note.read_text(encoding="utf-8") in ("", experiment)]
+    return [RemoteState(note.with_suffix("")) for note in of_it]
 
-    def __init__(self, state: Path) -> None:
-        self.state = state
+
+class RemoteState:
+    """The copy of a run state; `state` is the local folder, whose name the copy has.
+
+    is_kept: it outlives the stage, until `remove`.
+    """
+
+    def __init__(self, state: Path, is_kept: bool = False) -> None:
+        self.state, self.is_kept = state, is_kept
         self._pushed: dict[str, tuple[int, int]] = {}
         self._has_warned = False
         self._fs: Any = None
@@ -65,14 +84,27 @@ class RemoteState:
         else:
             log.info(f"{self.state.name}: fetched from the DVC remote, where another run left it")
 
+    def end(self) -> None:
+        """Remove the copy of a stage that has ended well, or note that it is kept as it is now."""
+        if self.is_kept:
+            self.push()
+            self._note.write_text(os.environ.get("DVC_EXP_NAME", ""), encoding="utf-8")
+        else:
+            self.remove()
+
     def remove(self) -> None:
         """Remove the copy, of a run that is done."""
         try:
             fs = self._open()
             if self._there():
                 fs.rm(self._path, recursive=True)
+            self._note.unlink(missing_ok=True)
         except Exception as error:
             self._warn("could not be removed from", error)
+
+    @property
+    def _note(self) -> Path:
+        return self.state.with_suffix(KEPT)
 
     def _open(self) -> Any:
         """The file system of the default remote.

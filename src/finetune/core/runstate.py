@@ -17,7 +17,7 @@ from finetune.core import processes
 from finetune.core.files import sha256
 from finetune.core.hub_state import HubState
 from finetune.core.remote_state import RemoteState
-from finetune.core.schema import Section, Selection
+from finetune.core.schema import PushState, Section, Selection
 
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 # Of larger files so many blocks are read, from the first to the last.
@@ -40,12 +40,13 @@ def folder(stage: str, task: str, identity: dict[str, Any]) -> Path:
 
 
 @contextlib.contextmanager
-def locked(state: Path, push: bool = False, hub: str | None = None) -> Iterator[None]:
+def locked(state: Path, push: PushState = False, hub: str | None = None) -> Iterator[None]:
     """Lock the run state in this context; a second process, such as a queue worker, waits.
 
     If the context ends without an error, the run state is removed. With `push` (`run.push_state`)
     `saved` copies it to DVC's remote, with `hub` (`run.hub`) to that repository; where it is
-    missing here, a copy is fetched. Of several processes of a stage only the main one locks, and
+    missing here, a copy is fetched. The copies are removed with it, but for a `push` that is
+    `until_pushed`: see `RemoteState`. Of several processes of a stage only the main one locks, and
     the others wait for it.
     """
     if not processes.is_main():
@@ -55,7 +56,7 @@ def locked(state: Path, push: bool = False, hub: str | None = None) -> Iterator[
     state.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(state.with_suffix(".lock")):
         remotes: list[RemoteState | HubState] = []
-        remotes += [RemoteState(state)] if push else []
+        remotes += [RemoteState(state, is_kept=push == "until_pushed")] if push else []
         remotes += [HubState(state, hub)] if hub else []
         _remotes[state.resolve()] = remotes
         for remote in remotes:
@@ -65,9 +66,9 @@ def locked(state: Path, push: bool = False, hub: str | None = None) -> Iterator[
             yield
         finally:
             _remotes.pop(state.resolve(), None)
-        shutil.rmtree(state, ignore_errors=True)
         for remote in remotes:
-            remote.remove()
+            remote.end()
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def saved(state: Path) -> None:

@@ -352,6 +352,10 @@ class HostedRun(Section):
     poll_seconds: Annotated[float, Field(gt=0)] = 15.0
 
 
+# Whether run states are copied, and how long: see `core.remote_state`.
+PushState = bool | Literal["until_pushed"]
+
+
 class Run(Section):
     """The machine: nothing here changes a result beyond rounding, so no stage declares it.
 
@@ -359,7 +363,8 @@ class Run(Section):
     `eval_token_budget` of prompts at inference. `cache_gb` bounds the keys and values that decoding
     holds, `memory_gb` all that a stage may use (10⁹ bytes). `save_minutes` is the most work that a
     kill may cost; `save_steps` saves a checkpoint every so many steps, too. With `push_state` what
-    was saved is copied to DVC's remote, with `hub` that of training to a repository of the hub.
+    was saved is copied to DVC's remote (with `until_pushed` it stays there at a stage's end), with
+    `hub` that of training to a repository of the hub.
     `report_to` are experiment trackers by the names that transformers has for them, beside DVCLive.
     `engine` is who computes answers in base and predict; `vllm_python` the Python of vLLM's own
     environment.
@@ -376,7 +381,7 @@ class Run(Section):
     memory_gb: Annotated[float, Field(gt=0)] | None
     save_minutes: Annotated[float, Field(gt=0)]
     save_steps: Count | None = None
-    push_state: bool
+    push_state: PushState
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
     logging_steps: Count | None
     usd_per_hour: Annotated[float, Field(ge=0)] | None

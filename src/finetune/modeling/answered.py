@@ -204,6 +204,9 @@ def kept(folder: Path, save_minutes: float, saved: Callable[[], None]) -> Iterat
             store.write()
             saved()
         raise
+    else:
+        with contextlib.suppress(OSError):  # for a copy that outlives the stage (run.push_state)
+            store.write()
     finally:
         _store = None
 
