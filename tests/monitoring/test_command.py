@@ -115,11 +115,12 @@ def test_planted_drift_is_found_and_ends_with_1(root, capsys, task, change, what
 def test_broken_and_lost_lines_are_counted_and_not_fatal(root, capsys):
     entries = [*(entry(i) for i in range(30)), {"time": "2026-11-22T10:00:00Z", "lost": 7}]
     tail = '{"time": "2026\n[1]\n"text"\n\n{"time": 5}\n\x00\ufffd\n'
-    tail += json.dumps({**entry(1), "time": "yesterday"})
+    tail += json.dumps({**entry(1), "time": "yesterday"}) + "\n"
+    tail += json.dumps({**entry(1), "task": ["samsum"]}) + "\n" + "[" * 100_000
     code, said = run(root, entries, capsys, tail)
     assert code == 0
     found = json.loads(said)
-    assert (found["requests"], found["broken"], found["lost"]) == (30, 7, 7)
+    assert (found["requests"], found["broken"], found["lost"]) == (30, 9, 7)
 
 
 def test_what_cannot_be_compared_is_counted(root, capsys):
