@@ -138,7 +138,16 @@ def test_sums_have_three_digits(value, shows):
 
 @pytest.mark.parametrize(
     ("value", "shows"),
-    [(None, "never"), (0, "0"), (7.2, "8"), (12_345, "12,300"), (2_750_000, "2.75 million")],
+    [
+        (None, "never"),
+        (0, "0"),
+        (7.2, "8"),
+        (12_345, "12,300"),
+        (2_750_000, "2.75 million"),
+        (999_600, "1 million"),
+        (999_600_000, "1 billion"),
+        (1.234e13, "12,300 billion"),
+    ],
 )
 def test_requests_are_rounded_as_people_say_them(value, shows):
     assert shown.requests(value) == shows

@@ -74,7 +74,7 @@ class TaskCosts:
         return self._break_even(volume.kept_on, form.speed, offer)
 
     def rented(self, form: Form, offer: Offer) -> BreakEven | None:
-        """The same of a machine that is rented for the hours that it is used."""
+        """The same of a machine that is rented for the hours that the requests take."""
         return self._break_even(volume.rented, form.speed, offer)
 
     def _break_even(
