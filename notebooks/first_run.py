@@ -184,7 +184,8 @@ HTML(f'<div><iframe srcdoc="{html.escape(page)}" width="100%" height="700"></ifr
 # `preflight` says first whether driver, memory, disk and hub will do. A T4 has no bfloat16, and
 # computes in float16; nobody has run it on one yet. For gated models, such as Llama, put `HF_TOKEN`
 # into the environment, and never into a cell that you share. [docs/gpu.md](../docs/gpu.md) has the
-# rest, [docs/methods.md](../docs/methods.md) which method when.
+# rest, [docs/methods.md](../docs/methods.md) which method when. `finetune remote t4 --gpu t4` prints
+# plan, cost and the commands that start it on a rented box: [docs/cloud.md](../docs/cloud.md).
 
 # %% [markdown]
 # ## 10. With your own file
