@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from finetune.core.errors import UserError
-from finetune.core.files import write_jsonl
+from finetune.core.files import read_jsonl, write_jsonl
 from finetune.monitoring import command
 from finetune.monitoring.command import Options
+from finetune.monitoring.reference import NOT_FITTING
 
 ROOT = Path(__file__).parents[2]
 MEDIAN = 9.5  # of train: stands in where there is no price
@@ -91,7 +92,7 @@ def test_requests_like_the_rows_have_not_drifted(root, capsys):
     assert code == 0
     assert drifted(said, "samsum") == drifted(said, "price") == []
     compared = [each["what"] for each in json.loads(said)["tasks"]["price"]["compared"]]
-    assert compared == ["length of inputs", "predicted numbers", "refused requests", "no answer"]
+    assert compared == ["length of inputs", "predicted numbers", NOT_FITTING, "no answer"]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,8 @@ def test_requests_like_the_rows_have_not_drifted(root, capsys):
         ("samsum", {"capped": True}, "truncated answers"),
         ("price", {"prediction": 500.0}, "predicted numbers"),
         ("price", {"empty": True, "prediction": None}, "no answer"),
-        ("price", {"status": 400, "refused": True}, "refused requests"),
+        ("price", {"status": 400, "refused": True}, NOT_FITTING),
+        ("samsum", {"truncated": True}, NOT_FITTING),
     ],
 )
 def test_planted_drift_is_found_and_ends_with_1(root, capsys, task, change, what):
@@ -110,6 +112,17 @@ def test_planted_drift_is_found_and_ends_with_1(root, capsys, task, change, what
     code, said = run(root, entries, capsys)
     assert code == 1
     assert drifted(said, task) == [what]
+
+
+def test_prompts_that_predict_truncates_may_be_refused_by_the_server(root, capsys):
+    file = root / "predictions/samsum/tuned.jsonl"
+    predictions = [
+        {**row, "prompt_truncated": i % 2 == 0} for i, row in enumerate(read_jsonl(file))
+    ]
+    write_jsonl(file, predictions)
+    refused = {"status": 400, "refused": True}
+    code, said = run(root, [entry(i, **(refused if i % 2 == 0 else {})) for i in range(60)], capsys)
+    assert (code, drifted(said, "samsum")) == (0, [])
 
 
 def test_broken_and_lost_lines_are_counted_and_not_fatal(root, capsys):
