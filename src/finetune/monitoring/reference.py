@@ -1,4 +1,4 @@
-"""What requests and answers of a task should be like: its train rows, and predict's answers."""
+"""What a log is compared with: a task's train rows, and the tuned model's answers to test rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def read(root: Path, settings: Params, task: str) -> Reference:
 
 
 def given(requests: Requests, reference: Reference) -> list[Distributions | Rates]:
-    """What is compared: lengths, answers, and how many of them lack something."""
+    """The samples to test: lengths, answers, and rates of what was refused, missing, truncated."""
     answered, predictions = requests.answered, reference.predictions
     asked = [*answered, *requests.refused]
     compared: list[Distributions | Rates] = [
@@ -70,8 +70,8 @@ def given(requests: Requests, reference: Reference) -> list[Distributions | Rate
     return compared
 
 
-def _raised(entries: Sequence[Entry], flag: str) -> int:
-    return sum(bool(entry.get(flag)) for entry in entries)
+def _raised(requests: Sequence[Entry], flag: str) -> int:
+    return sum(bool(entry.get(flag)) for entry in requests)
 
 
 def _hits(predictions: Sequence[dict[str, Any]], names: Sequence[str]) -> tuple[int, int]:
