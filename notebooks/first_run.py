@@ -47,11 +47,13 @@ from IPython.display import HTML
 
 REPOSITORY = "https://github.com/OWNER/NAME"  # read only where there is no clone yet
 
-root = next((p for p in (Path.cwd(), *Path.cwd().parents) if (p / "dvc.yaml").is_file()), None)
+here = Path.cwd()
+clone = here / "finetune"  # where a kernel that was restarted left it
+root = next((p for p in (clone, here, *here.parents) if (p / "dvc.yaml").is_file()), None)
 if root is None:
     if "OWNER/NAME" in REPOSITORY:
         raise SystemExit("REPOSITORY: write the address of your copy of the repository there")
-    root = Path.cwd() / "finetune"
+    root = clone
     subprocess.run(["git", "clone", REPOSITORY, root], check=True)
     # Experiments are commits, and Git wants to know whose.
     for key, value in (("user.name", "First run"), ("user.email", "first-run@example.com")):
@@ -184,7 +186,8 @@ HTML(f'<div><iframe srcdoc="{html.escape(page)}" width="100%" height="700"></ifr
 # `preflight` says first whether driver, memory, disk and hub will do. A T4 has no bfloat16, and
 # computes in float16; nobody has run it on one yet. For gated models, such as Llama, put `HF_TOKEN`
 # into the environment, and never into a cell that you share. [docs/gpu.md](../docs/gpu.md) has the
-# rest, [docs/methods.md](../docs/methods.md) which method when.
+# rest, [docs/methods.md](../docs/methods.md) which method when. For a rented box
+# `finetune remote t4 --gpu t4` prints plan, cost and commands: [docs/cloud.md](../docs/cloud.md).
 
 # %% [markdown]
 # ## 10. With your own file

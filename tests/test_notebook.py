@@ -85,8 +85,11 @@ def test_the_first_cell_clones_and_installs_into_an_environment_of_its_own(
     assert variables["os"].environ["PATH"] == f"{clone}/.venv/bin:/usr/bin"
     (clone / "dvc.yaml").touch()
     elsewhere.clear()
-    exec(first, variables)  # again, or after the kernel was restarted
+    exec(first, variables)  # again
+    os.chdir(tmp_path)
+    exec(first, {})  # after the kernel was restarted
     assert elsewhere == []
+    assert Path.cwd() == clone
 
 
 def test_the_first_cell_asks_for_the_repository(notebook, elsewhere):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from simulations import choosing, coverage, rating, shipping, testing
+from simulations import choosing, coverage, drifting, rating, shipping, testing
 from simulations.tables import Table
 
 # For each table its function and how many draws stand behind each of its figures.
@@ -21,6 +21,7 @@ TABLES: dict[str, tuple[Callable[[int, np.random.Generator], Table], int]] = {
     "winner": (choosing.winner, 500),
     "ship": (shipping.ship_table, 100),
     "ratings": (rating.ratings, 2000),
+    "drift": (drifting.alarms, 400),
 }
 SEED = 17
 

@@ -10,8 +10,9 @@ import yaml
 
 from finetune.core.errors import ParamsError
 from finetune.core.files import write_json, write_jsonl
-from finetune.costs import command, page, shown
+from finetune.costs import assessment, command, offers, page, shown
 from finetune.costs.assessment import assess
+from finetune.costs.offers import Offer
 
 ROOT = Path(__file__).parents[2]
 ENDS = {"rouge1": {"low": 49.0, "high": 51.0}}
@@ -120,6 +121,19 @@ def test_the_command_prints_and_writes_it(root, capsys):
     assert (root / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
+@pytest.mark.parametrize(("rows", "said"), [(20, True), (200, False)])
+def test_scores_on_other_rows_than_the_tuned_models_are_told(root, monkeypatch, rows, said):
+    scores = {**METRICS["base"]["base"], "n": rows}
+    offer = Offer("gpt-x", 0.001, "a run", scores)
+    monkeypatch.setattr(offers, "of_run", lambda *_: [offer])
+    monkeypatch.setattr(assessment.sources, "revision", lambda *_: None)
+    (task,) = assess(root, hosted="asked").tasks
+    line = "gpt-x on the same rows: its scores are of 20 test rows, the tuned model's of 200"
+    assert (line in task.remarks) == said
+    (row,) = [row for row in shown.answers(task).rows if row[0] == "gpt-x"]
+    assert row[1:3] == ["1.00", "20.00 [19.00, 21.00]"]
+
+
 def test_parameters_without_assumptions_are_one_line(root):
     values = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     del values["run"]["costs"]
@@ -138,7 +152,16 @@ def test_sums_have_three_digits(value, shows):
 
 @pytest.mark.parametrize(
     ("value", "shows"),
-    [(None, "never"), (0, "0"), (7.2, "8"), (12_345, "12,300"), (2_750_000, "2.75 million")],
+    [
+        (None, "never"),
+        (0, "0"),
+        (7.2, "8"),
+        (12_345, "12,300"),
+        (2_750_000, "2.75 million"),
+        (999_600, "1 million"),
+        (999_600_000, "1 billion"),
+        (1.234e13, "12,300 billion"),
+    ],
 )
 def test_requests_are_rounded_as_people_say_them(value, shows):
     assert shown.requests(value) == shows

@@ -13,7 +13,7 @@ TUNED = {"rouge1": 50.0, "n": 200, "validation": {"n": 100}}
 METRICS = {"train": TRAIN, "tuned": TUNED}
 
 
-def entry(adapter: str = "abc", **run: float) -> dict:
+def entry(adapter: str = "abc", **run: object) -> dict:
     return {"adapter_hash": adapter, "n": 200, "rouge1": 49.0, "run": run}
 
 
@@ -66,6 +66,8 @@ def test_what_was_not_measured_is_not_guessed(tmp_path):
     assert "too short to say" in tuned.missing
     (_, form), _ = of_task(tmp_path, {"gguf": entry()})
     assert (form.speed, form.missing) == (None, "its record has no speed")
+    (_, form), _ = of_task(tmp_path, {"asked": entry(provider="api.example.com")})
+    assert (form.speed, form.missing[:7]) == (None, "hosted:")
 
 
 def test_a_file_of_another_shape_is_one_line(tmp_path):

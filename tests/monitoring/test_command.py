@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from finetune.core.errors import UserError
-from finetune.core.files import write_jsonl
+from finetune.core.files import read_jsonl, write_jsonl
 from finetune.monitoring import command
 from finetune.monitoring.command import Options
+from finetune.monitoring.reference import NOT_FITTING
 
 ROOT = Path(__file__).parents[2]
+MEDIAN = 9.5  # of train: stands in where there is no price
 
 
 def summary(number: int) -> str:
@@ -24,6 +26,14 @@ def dialogue(number: int) -> str:
     return f"Anna: We meet at {number:02}. " * (1 + number % 7)
 
 
+def lamp(number: int) -> str:
+    return f"Lamp{number:02} " * (1 + number % 7)
+
+
+def price(number: int) -> float:
+    return float(number % 9)
+
+
 @pytest.fixture
 def root(tmp_path) -> Path:
     """A repository with rows and predictions of both tasks."""
@@ -31,10 +41,7 @@ def root(tmp_path) -> Path:
     texts = [
         {"id": str(i), "dialogue": dialogue(i).strip(), "summary": "They meet."} for i in range(60)
     ]
-    prices = [
-        {"id": str(i), "text": "A lamp " * (1 + i % 7), "price": 9.5, "category": None}
-        for i in range(60)
-    ]
+    prices = [{"id": str(i), "text": lamp(i), "price": MEDIAN, "category": None} for i in range(60)]
     for task, rows in (("samsum", texts), ("price", prices)):
         for split in ("train", "test"):
             write_jsonl(tmp_path / f"data/prepared/{task}/{split}.jsonl", rows)
@@ -43,7 +50,8 @@ def root(tmp_path) -> Path:
         for i in range(60)
     ])  # fmt: skip
     write_jsonl(tmp_path / "predictions/price/tuned.jsonl", [
-        {"id": str(i), "prediction": float(i % 9), "unparsable": i == 3} for i in range(60)
+        {"id": str(i), "prediction": MEDIAN if i == 3 else price(i), "unparsable": i == 3}
+        for i in range(60)
     ])  # fmt: skip
     return tmp_path
 
@@ -53,9 +61,9 @@ def entry(number: int, task: str = "samsum", **more: object) -> dict:
     answer = (
         {"output_chars": len(summary(number)), "capped": False}
         if task == "samsum"
-        else {"prediction": float(number % 9)}
+        else {"prediction": price(number)}
     )
-    length = len(dialogue(number).strip()) if task == "samsum" else 7 * (1 + number % 7)
+    length = len(dialogue(number).strip()) if task == "samsum" else len(lamp(number))
     return {
         "time": f"2026-11-22T10:{number % 60:02}:00.000Z", "path": path, "status": 200,
         "seconds": 0.1, "model": task, "task": task, "input_chars": length, "answers": 1,
@@ -84,7 +92,7 @@ def test_requests_like_the_rows_have_not_drifted(root, capsys):
     assert code == 0
     assert drifted(said, "samsum") == drifted(said, "price") == []
     compared = [each["what"] for each in json.loads(said)["tasks"]["price"]["compared"]]
-    assert compared == ["length of inputs", "predicted numbers", "refused requests", "no answer"]
+    assert compared == ["length of inputs", "predicted numbers", NOT_FITTING, "no answer"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +103,8 @@ def test_requests_like_the_rows_have_not_drifted(root, capsys):
         ("samsum", {"capped": True}, "truncated answers"),
         ("price", {"prediction": 500.0}, "predicted numbers"),
         ("price", {"empty": True, "prediction": None}, "no answer"),
-        ("price", {"status": 400, "refused": True}, "refused requests"),
+        ("price", {"status": 400, "refused": True}, NOT_FITTING),
+        ("samsum", {"truncated": True}, NOT_FITTING),
     ],
 )
 def test_planted_drift_is_found_and_ends_with_1(root, capsys, task, change, what):
@@ -105,14 +114,26 @@ def test_planted_drift_is_found_and_ends_with_1(root, capsys, task, change, what
     assert drifted(said, task) == [what]
 
 
+def test_prompts_that_predict_truncates_may_be_refused_by_the_server(root, capsys):
+    file = root / "predictions/samsum/tuned.jsonl"
+    predictions = [
+        {**row, "prompt_truncated": i % 2 == 0} for i, row in enumerate(read_jsonl(file))
+    ]
+    write_jsonl(file, predictions)
+    refused = {"status": 400, "refused": True}
+    code, said = run(root, [entry(i, **(refused if i % 2 == 0 else {})) for i in range(60)], capsys)
+    assert (code, drifted(said, "samsum")) == (0, [])
+
+
 def test_broken_and_lost_lines_are_counted_and_not_fatal(root, capsys):
     entries = [*(entry(i) for i in range(30)), {"time": "2026-11-22T10:00:00Z", "lost": 7}]
     tail = '{"time": "2026\n[1]\n"text"\n\n{"time": 5}\n\x00\ufffd\n'
-    tail += json.dumps({**entry(1), "time": "yesterday"})
+    tail += json.dumps({**entry(1), "time": "yesterday"}) + "\n"
+    tail += json.dumps({**entry(1), "task": ["samsum"]}) + "\n" + "[" * 100_000
     code, said = run(root, entries, capsys, tail)
     assert code == 0
     found = json.loads(said)
-    assert (found["requests"], found["broken"], found["lost"]) == (30, 7, 7)
+    assert (found["requests"], found["broken"], found["lost"]) == (30, 9, 7)
 
 
 def test_what_cannot_be_compared_is_counted(root, capsys):
@@ -157,15 +178,20 @@ def test_a_mistake_is_one_line(root, capsys, more, said):
 
 @pytest.fixture
 def url(root):
-    """A server that answers dialogues as the committed predictions, but for those in `wrong`."""
+    """A server that answers as the committed predictions, but for the inputs in `wrong`."""
     wrong: set[str] = set()
-    known = {dialogue(i).strip(): summary(i) for i in range(60)}
+    summaries = {dialogue(i).strip(): summary(i) for i in range(60)}
+    prices = {lamp(i).strip(): None if i == 3 else price(i) for i in range(60)}
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            answer = "Else." if asked["text"] in wrong else known[asked["text"]]
-            body = json.dumps({"summary": answer}).encode()
+            text = asked["text"].strip()
+            if self.path == "/price":
+                answer = {"estimate": 500.0 if text in wrong else prices[text]}
+            else:
+                answer = {"summary": "Else." if text in wrong else summaries[text]}
+            body = json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -178,25 +204,37 @@ def url(root):
         request_queue_size = 64
 
     server = Server(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01], daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/", wrong
     server.shutdown()
     server.server_close()
 
 
-def test_all_test_rows_are_canaries_where_so_many_are_asked_for(root, capsys, url):
+@pytest.mark.parametrize("task", ["samsum", "price"])
+def test_all_test_rows_are_canaries_where_so_many_are_asked_for(root, capsys, url, task):
     address, _ = url
-    entries = [entry(i) for i in range(30)]
+    entries = [entry(i, task) for i in range(30)]
     code, said = run(root, entries, capsys, url=address, canaries=100, style="simple")
-    assert code == 0
     assert "canaries: all 60 test rows are answered as in the committed predictions" in said
+    assert code == 0
 
 
-def test_a_canary_that_is_answered_otherwise_ends_with_1(root, capsys, url):
+@pytest.mark.parametrize("task", ["samsum", "price"])
+def test_a_canary_that_is_answered_otherwise_ends_with_1(root, capsys, url, task):
     address, wrong = url
-    wrong.update(dialogue(i).strip() for i in range(60))
-    code, said = run(root, [entry(i) for i in range(30)], capsys, url=address, style="simple")
+    wrong.update((dialogue if task == "samsum" else lamp)(i).strip() for i in range(60))
+    entries = [entry(i, task) for i in range(30)]
+    code, said = run(root, entries, capsys, url=address, style="simple")
     assert code == 1
     assert "canaries: 8 of 8 test rows are answered otherwise" in said
     assert "no drift found" in said
+
+
+def test_sampled_answers_are_no_canaries(root, capsys, url):
+    address, _ = url
+    sampled = (ROOT / "params.yaml").read_text(encoding="utf-8").replace("greedy", "sample")
+    (root / "params.yaml").unlink()
+    (root / "params.yaml").write_text(sampled, encoding="utf-8")
+    with pytest.raises(UserError, match="samsum: its answers are sampled"):
+        run(root, [entry(i) for i in range(30)], capsys, url=address)

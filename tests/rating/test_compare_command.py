@@ -77,6 +77,18 @@ def test_who_always_takes_the_left_is_seen_and_prefers_nobody(workspace, capsys)
     assert 20 < found["win_rate"]["mean"] < 80
 
 
+def test_raters_who_agree_do_not_make_luck_with_sides_look_like_a_habit(workspace, capsys):
+    rated(workspace)
+    # Nobody looks at sides: all prefer the same answers, which the draw has put where they stand.
+    files = [
+        workspace.ratings(workspace.page, name, preferring_tuned(0.9, seed=1))
+        for name in ("Ann", "Bob", "Cleo")
+    ]
+    assert (
+        compared(workspace, capsys, *files)["left"] == compared(workspace, capsys, files[0])["left"]
+    )
+
+
 def test_raters_may_have_pages_of_their_own(workspace, capsys):
     files = []
     for seed, name in enumerate(("Ann", "Bob")):

@@ -58,6 +58,7 @@ def test_a_folder_stands_for_the_files_in_it(write, tmp_path):
         ({"left": "x"}, "a.jsonl: line 2: left: String should match"),
         ({"rater": " "}, "a.jsonl: line 2: rater: "),
         ({"at": "soon"}, "a.jsonl: line 2: at: "),
+        ({"at": "2026-01-01T10:00:00"}, "a.jsonl: line 2: at: Input should have timezone info"),
         ({"more": 1}, "a.jsonl: line 2: more: Extra inputs are not permitted"),
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from finetune.core.errors import UserError
+from finetune.serving import log
 from finetune.serving.log import RequestLog
 
 CHAT, TEXTS = "/v1/chat/completions", "/v1/completions"
@@ -116,6 +117,25 @@ def test_a_full_disk_is_counted_and_said_once_and_what_follows_is_whole(tmp_path
     assert last == {"number": 3}
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "No space left on device" in caplog.text
+
+
+@pytest.mark.parametrize("hangs", [True, False])
+def test_lines_that_are_lost_at_the_stop_are_told(tmp_path, monkeypatch, caplog, hangs):
+    written = RequestLog(tmp_path / "log")
+    may_go = threading.Event()
+
+    def write(descriptor: int, data: bytes) -> int:
+        may_go.wait(10)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", write)
+    monkeypatch.setattr(log, "STOP_SECONDS", 0.05 if hangs else 5.0)
+    if not hangs:
+        may_go.set()
+    written.put({"number": 1})
+    written.close()
+    assert "its last lines are lost" in caplog.text
+    may_go.set()
 
 
 def test_a_line_that_was_written_in_part_is_ended_before_the_next(tmp_path, monkeypatch):

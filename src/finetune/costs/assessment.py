@@ -74,7 +74,7 @@ class TaskCosts:
         return self._break_even(volume.kept_on, form.speed, offer)
 
     def rented(self, form: Form, offer: Offer) -> BreakEven | None:
-        """The same of a machine that is rented for the hours that it is used."""
+        """The same of a machine that is rented for the hours that the requests take."""
         return self._break_even(volume.rented, form.speed, offer)
 
     def _break_even(
@@ -186,6 +186,7 @@ def _task(
             if not asked:
                 remarks.append(f"{run[0]}: has no scores of {task} by its hosted model")
             offered = [*asked, *offered]
+    remarks += _of_other_rows(offered, metrics.get(forms.TUNED, {}))
     usd_per_hour = settings.run.usd_per_hour
     if usd_per_hour is None and not settings.model.is_hosted:
         remarks.append("price of the machine: set run.usd_per_hour")
@@ -205,6 +206,16 @@ def _task(
         months_of_use=assumptions.months_of_use.value,
         remarks=remarks,
     )
+
+
+def _of_other_rows(offered: Sequence[Offer], tuned: Mapping[str, Any]) -> list[str]:
+    """A line for each hosted model that was scored on another number of rows."""
+    return [
+        f"{offer.name} on the same rows: its scores are of {offer.scores['n']} test rows, the "
+        f"tuned model's of {tuned['n']}"
+        for offer in offered
+        if offer.scores and tuned and offer.scores["n"] != tuned["n"]
+    ]
 
 
 def _request(root: Path, settings: Params, task: str, assumptions: Costs) -> Request | None:

@@ -88,6 +88,8 @@ def _of_entry(name: str, entry: Metrics, tokens: float | None) -> Form:
             return Form(name, None, entry, "the tokens of a row are not in train.json")
         how = f"{rate:g} tokens/s in batches, {tokens:.4g} tokens a row"
         return Form(name, Speed(tokens / rate, how), entry)
+    if "provider" in run:
+        return Form(name, None, entry, "hosted: `--hosted REVISION` puts its price beside")
     return Form(name, None, entry, "its record has no speed")
 
 

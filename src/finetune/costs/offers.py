@@ -13,7 +13,7 @@ from finetune.core.params import read_yaml
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Costs, Prompt
 from finetune.hosted.messages import conversation
-from finetune.hosted.prices import MILLION, TOKENS_PER_MESSAGE, Rates, Usage, rates
+from finetune.hosted.prices import MILLION, TOKENS_PER_MESSAGE, Rates, rates
 
 # Tokens at which list prices are looked up: many models have a higher price for long prompts.
 LOOKED_UP = 1000
@@ -43,10 +43,9 @@ class Request:
 
     def usd(self, prices: Rates) -> float | None:
         """What it costs."""
-        million = prices.cost(Usage(MILLION, 0)), prices.cost(Usage(0, MILLION))
-        if million[0] is None or million[1] is None:
+        if prices.input is None or prices.output is None:
             return None
-        return (self.input * million[0] + self.output * million[1]) / MILLION
+        return (self.input * prices.input + self.output * prices.output) / MILLION
 
 
 def request(rows: Sequence[TaskRow], prompt: Prompt, bytes_per_token: float) -> Request:

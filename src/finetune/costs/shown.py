@@ -32,15 +32,15 @@ def usd(value: float | None) -> str:
 
 
 def requests(value: float | None) -> str:
-    """A count to two or three digits: `850`, `1.25 million`; `never` for None."""
+    """A count to three digits: `850`, `1.25 million`; `never` for None."""
     if value is None:
         return "never"
-    for unit, word in ((BILLION, " billion"), (MILLION, " million")):
-        if value >= unit:
-            return f"{value / unit:,.3g}{word}"
     rounded = math.ceil(value)
-    digits = max(0, len(str(rounded)) - 3)
-    return f"{round(rounded, -digits):,}"
+    rounded = round(rounded, -max(0, len(str(rounded)) - 3))
+    for unit, word in ((BILLION, " billion"), (MILLION, " million")):
+        if rounded >= unit:
+            return f"{rounded / unit:,.12g}{word}"
+    return f"{rounded:,}"
 
 
 def answers(of: TaskCosts) -> Table:
@@ -157,14 +157,14 @@ def _against(of: TaskCosts, offer: Offer) -> list[str]:
             f"{requests(of.machine.capacity(form.speed.seconds))}."
         )
     if rented.requests is None:
-        said.append("Rented for the hours that are used, it is never cheaper.")
+        said.append("Rented by the hour, it is never cheaper.")
     elif of.training_per_month:
         said.append(
-            f"Rented for the hours that are used, it is cheaper from {_cell(rented)} requests a "
-            "month on, which pay for the training."
+            f"Rented by the hour, it is cheaper from {_cell(rented)} requests a month on, which "
+            "pay for the training."
         )
     else:
-        said.append("Rented for the hours that are used, it is cheaper at any number of them.")
+        said.append("Rented by the hour, it is cheaper at any number of requests.")
     return said
 
 

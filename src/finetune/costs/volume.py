@@ -49,6 +49,9 @@ def kept_on(machine: Machine, seconds: float, training: float, hosted: float) ->
 
 
 def rented(machine: Machine, seconds: float, training: float, hosted: float) -> float | None:
-    """The fewest requests a month where only hours are paid that are used; None for never."""
+    """The fewest requests a month at which a machine is cheaper by the hour; None for never.
+
+    Rented for the hours that the requests take at its utilization: what it waits is paid, too.
+    """
     saved = hosted - machine.usd(seconds)
     return training / saved if saved > 0 else None

@@ -88,7 +88,7 @@ def _findings(root: Path, settings: Params, log: Log, options: Options) -> list[
         )
     if options.canaries < 1:
         raise UserError(f"--canaries: is {options.canaries}, must be at least 1")
-    of_tasks = {task: reference.read(root, settings.tasks[task], task) for task in tasks}
+    of_tasks = {task: reference.read(root, settings, task) for task in tasks}
     requests = {task: reading.of_task(log.entries, task, options.model or task) for task in tasks}
     given = {
         task: reference.given(requests[task], of_tasks[task])

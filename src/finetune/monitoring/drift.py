@@ -22,7 +22,7 @@ MOST_VALUES = 1000
 
 @dataclass(frozen=True)
 class Distributions:
-    """Numbers of the log, and those that they should be like."""
+    """A sample of numbers of the log, and the reference sample."""
 
     what: str
     unit: str
@@ -32,7 +32,7 @@ class Distributions:
 
 @dataclass(frozen=True)
 class Rates:
-    """How many of the log's requests have a property, (hits, requests), and how many should."""
+    """How many have a property, as (hits, total): requests of the log, and of the reference."""
 
     what: str
     log: tuple[int, int]

@@ -13,14 +13,15 @@ Entry = dict[str, Any]
 # Prompts that are continued as they are hold no row of the task.
 RAW = "/v1/completions"
 ANSWERED = 200
-NEEDED = {"time", "path", "model", "task", "seconds", "refused", "input_chars"}
+TEXTS = ("time", "path", "model", "task")
+NEEDED = {*TEXTS, "seconds", "refused", "input_chars"}
 
 
 @dataclass
 class Log:
-    """Lines by what became of them.
+    """The parsed lines of a log, and how many could not be used.
 
-    entries: of requests; broken: the number of lines that are none; lost: lines that the server
+    entries: one for each request; broken: lines that are no entry; lost: lines that the server
     could not write, as it counted them; earlier: requests before the time asked for.
     """
 
@@ -67,13 +68,17 @@ def read(file: Path, since: str | None = None) -> Log:
 def _add(log: Log, line: str, start: datetime | None) -> None:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         entry = None
     if isinstance(entry, dict) and type(entry.get("lost")) is int:
         log.lost += entry["lost"]
         return
-    is_whole = isinstance(entry, dict) and entry.keys() >= NEEDED
-    time = _time(str(entry["time"])) if is_whole else None
+    is_whole = (
+        isinstance(entry, dict)
+        and entry.keys() >= NEEDED
+        and all(isinstance(entry[key], str) for key in TEXTS)
+    )
+    time = _time(entry["time"]) if is_whole else None
     if time is None:
         log.broken += 1
     elif start is not None and time < start:

@@ -1,4 +1,4 @@
-"""What requests and answers of a task should be like: its train rows, and predict's answers."""
+"""What a log is compared with: a task's train rows, and the tuned model's answers to test rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,19 +9,18 @@ from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import read_jsonl
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Task
+from finetune.core.schema import Params
+from finetune.forms import entries
 from finetune.monitoring.drift import Distributions, Rates
-from finetune.monitoring.reading import Requests, values
+from finetune.monitoring.reading import Entry, Requests, values
 from finetune.scoring import draws
-from finetune.tasks import registry
 
 # Flags of a line of the log by those of `predict`; prices that are none are `unparsable`.
-FLAGS = {
-    "empty": ("empty", "unparsable"),
-    "truncated": ("prompt_truncated",),
-    "capped": ("hit_length_cap",),
-}
-TITLES = {"empty": "no answer", "truncated": "truncated prompts", "capped": "truncated answers"}
+FLAGS = {"empty": ("empty", "unparsable"), "capped": ("hit_length_cap",)}
+TITLES = {"empty": "no answer", "capped": "truncated answers"}
+# A prompt that does not fit is refused by the server unless the client lets it be truncated, and
+# always truncated by `predict`: so the two are one rate.
+NOT_FITTING = "refused or truncated prompts"
 
 
 @dataclass(frozen=True)
@@ -33,27 +32,24 @@ class Reference:
     predictions: Sequence[dict[str, Any]]
 
 
-def read(root: Path, options: Task, task: str) -> Reference:
+def read(root: Path, settings: Params, task: str) -> Reference:
     """A task's prepared rows and its committed predictions.
 
     Raises:
         UserError: they are not there, or not of each other.
     """
-    row = registry.rows(options.kind).Row
-    folder = root / paths.prepared(task)
-    files = [folder / "train.jsonl", folder / "test.jsonl", root / paths.predictions(task, "tuned")]
-    for file in files:
-        if not file.is_file():
-            raise UserError(f"{file}: not there; `dvc repro` makes it, `dvc pull` downloads it")
-    train, test = ([row(**each) for each in read_jsonl(file)] for file in files[:2])
-    (predictions, *_) = draws.by_draw(read_jsonl(files[2])) or [[]]
+    train, test = entries.rows(root, settings, task)
+    file = root / paths.predictions(task, "tuned")
+    if not file.is_file():
+        raise UserError(f"{file}: not there; `dvc repro` makes it, `dvc pull` downloads it")
+    (predictions, *_) = draws.by_draw(read_jsonl(file)) or [[]]
     if [each.id for each in test] != [each["id"] for each in predictions]:
-        raise UserError(f"{files[2]}: is not of the rows of {files[1]}; run `dvc repro`")
+        raise UserError(f"{file}: is not of the rows of {paths.prepared(task)}; run `dvc repro`")
     return Reference(train, test, predictions)
 
 
 def given(requests: Requests, reference: Reference) -> list[Distributions | Rates]:
-    """What is compared: lengths, answers, and how many of them lack something."""
+    """The samples to test: lengths, answers, and rates of what was refused, missing, truncated."""
     answered, predictions = requests.answered, reference.predictions
     asked = [*answered, *requests.refused]
     compared: list[Distributions | Rates] = [
@@ -63,16 +59,19 @@ def given(requests: Requests, reference: Reference) -> list[Distributions | Rate
         ),
         _answers(requests, reference),
         Rates(
-            "refused requests", (len(requests.refused), len(asked)),
-            _hits(predictions, ("refused",)),
+            NOT_FITTING, (len(requests.refused) + _raised(answered, "truncated"), len(asked)),
+            _hits(predictions, ("refused", "prompt_truncated")),
         ),
     ]  # fmt: skip
     for flag, names in FLAGS.items():
         if any(name in row for row in predictions for name in names):
-            logged = sum(bool(entry.get(flag)) for entry in answered)
-            title = TITLES[flag]
-            compared.append(Rates(title, (logged, len(answered)), _hits(predictions, names)))
+            logged = _raised(answered, flag), len(answered)
+            compared.append(Rates(TITLES[flag], logged, _hits(predictions, names)))
     return compared
+
+
+def _raised(requests: Sequence[Entry], flag: str) -> int:
+    return sum(bool(entry.get(flag)) for entry in requests)
 
 
 def _hits(predictions: Sequence[dict[str, Any]], names: Sequence[str]) -> tuple[int, int]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from finetune.comparing.runs import Split
 from finetune.core.errors import DataError, FileError, UserError
@@ -35,7 +34,7 @@ class Rating(BaseModel):
     right: Hash
     choice: Literal["left", "right", "tie", "skip"]
     reference_seen: bool = False
-    at: datetime = Field(strict=False)
+    at: AwareDatetime
 
     @property
     def by(self) -> str:

@@ -1,7 +1,7 @@
 """What ratings say: whose answer stood on which side, and which of two runs people prefer."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,8 +60,9 @@ class Result:
     """People's preference between two runs on one task.
 
     `win_rate` is that of the second run in percent over `rows` rows, a tie counting half; `left`
-    how often the left answer was preferred where one was, None where none ever was. `skipped` and
-    `reference_seen` count ratings, `same` rows of the runs that both answer alike.
+    that of the left answer over the rows where a rater prefers one, None where there is no such
+    row. `skipped` and `reference_seen` count ratings, `same` rows of the runs that both answer
+    alike.
     """
 
     task: str
@@ -142,8 +143,6 @@ def result(
         raise UserError(f"{task}: every row was skipped, so the ratings say nothing")
     by_row = _by_row(cast)
     values = np.array(list(by_row.values()))
-    chosen = [vote for vote in cast if vote.preferred != "tie"]
-    is_left = [100.0 * ((vote.preferred == "first") == vote.is_first_left) for vote in chosen]
     return Result(
         task=task,
         rows=len(by_row),
@@ -157,7 +156,7 @@ def result(
         agreement=preference.agreement(
             [(vote.rater, vote.row, vote.preferred) for vote in cast], options.confidence
         ),
-        left=intervals.of_rate(is_left, options.confidence) if is_left else None,
+        left=_left(cast, options),
         metric=_metric_agreement(metric, by_row, predictions, options),
         skipped=skipped,
         reference_seen=sum(vote.reference_seen for vote in cast),
@@ -168,10 +167,27 @@ def result(
 
 def _by_row(cast: Sequence[Vote]) -> dict[str, float]:
     """For each row the mean over its raters, in percent of a win of the second run."""
+    return _means((vote.row, PERCENT[vote.preferred]) for vote in cast)
+
+
+def _means(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """For each row the mean of its values."""
     given: dict[str, list[float]] = {}
-    for vote in cast:
-        given.setdefault(vote.row, []).append(PERCENT[vote.preferred])
-    return {row: float(np.mean(values)) for row, values in given.items()}
+    for row, value in values:
+        given.setdefault(row, []).append(value)
+    return {row: float(np.mean(of_row)) for row, of_row in given.items()}
+
+
+def _left(cast: Sequence[Vote], options: Bootstrap) -> Interval | None:
+    """How often the left answer is preferred, over rows: raters of one row share its sides."""
+    by_row = _means(
+        (vote.row, 100.0 * ((vote.preferred == "first") == vote.is_first_left))
+        for vote in cast
+        if vote.preferred != "tie"
+    )
+    return (
+        preference.win_rate(np.array(list(by_row.values())), options.confidence) if by_row else None
+    )
 
 
 def _of_rater(name: str, cast: Sequence[Vote], options: Bootstrap) -> RaterResult:

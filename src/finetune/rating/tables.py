@@ -113,8 +113,8 @@ def _lines(result: Result, names: tuple[str, str]) -> Iterator[str]:
         )
     if result.left:
         yield (
-            f"{result.task}: the left answer was preferred in {_interval(result.left)} % of "
-            "ratings that prefer one; sides were drawn, so it should be 50."
+            f"{result.task}: the left answer was preferred in {_interval(result.left)} % of rows "
+            "where a rater prefers one; sides were drawn, so it should be 50."
         )
     if result.metric:
         yield (

@@ -30,8 +30,9 @@ WAITING = 10_000
 # Between two complaints on stderr about a file that cannot be written.
 QUIET_SECONDS = 60.0
 STOP_SECONDS = 5.0
-# Where a request's scope has what is noted of it; and statuses of a request that was not taken.
+# Where a request's scope has what is noted of it.
 NOTES = "finetune.log"
+# The status of a request that a model cannot answer, such as a prompt that does not fit.
 REFUSED = 400
 
 
@@ -71,6 +72,8 @@ class RequestLog:
         with contextlib.suppress(queue.Full):
             self._queue.put(None, timeout=STOP_SECONDS)
         self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive() or self._lost:
+            logger.warning("finetune serve: --log %s: its last lines are lost", self._file)
 
     def _lose(self, count: int) -> None:
         with self._counting:
