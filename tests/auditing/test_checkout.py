@@ -92,3 +92,24 @@ def test_an_adapter_of_which_training_says_otherwise_or_that_is_gone_is_noticed(
     assert not hashes._is_of_adapter(there, TASK, metrics)
     weights.unlink()
     assert not hashes._is_of_adapter(there, TASK, metrics)
+
+
+@pytest.mark.parametrize("name", ["weights/llama", "../llama"])
+def test_a_base_model_that_is_not_in_git_is_linked(tmp_path, name):
+    root, there = tmp_path / "here/repository", tmp_path / "temporary/repository"
+    there.mkdir(parents=True)
+    root.mkdir(parents=True)
+    (root / name).mkdir(parents=True)
+    (root / name / "weights").touch()
+    checkout._link_base(root, "NAME", there, {"model": {"source": "local", "name": name}})
+    assert (there / name / "weights").exists()
+
+
+def test_nothing_is_linked_outside_the_temporary_folder(tmp_path):
+    root, there = tmp_path / "a/b/repository", tmp_path / "c/temporary/repository"
+    for folder in (root, there, tmp_path / "a/llama"):
+        folder.mkdir(parents=True)
+    model = {"source": "local", "name": "../../llama"}
+    with pytest.raises(UserError, match=r"its base model …/llama is neither in the rep"):
+        checkout._link_base(root, "NAME", there, {"model": model})
+    assert [each.name for each in (tmp_path / "c").iterdir()] == ["temporary"]

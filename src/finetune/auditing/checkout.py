@@ -173,10 +173,11 @@ def _link_base(root: Path, name: str, there: Path, params: dict[str, Any]) -> No
     """Let a base model be found that is a folder of this repository, and in neither Git nor DVC.
 
     Raises:
-        UserError: it is not here.
+        UserError: it is not here, or it would be linked outside the temporary folder.
     """
     model = params["model"]
-    if model["source"] != "local" or (there / model["name"]).is_dir():
+    link = there / model["name"]
+    if model["source"] != "local" or link.is_dir():
         return
     here = root / model["name"]
     if not here.is_dir():
@@ -184,7 +185,13 @@ def _link_base(root: Path, name: str, there: Path, params: dict[str, Any]) -> No
             f"{name}: its base model {paths.without_folders(model['name'])} is not here; put the "
             "folder where model.name says, or run `make smollm2` if it is that"
         )
-    (there / model["name"]).symlink_to(here.resolve(), target_is_directory=True)
+    if there.parent not in Path(os.path.normpath(link)).parents:
+        raise UserError(
+            f"{name}: its base model {paths.without_folders(model['name'])} is neither in the "
+            "repository nor beside it, where an audit finds one"
+        )
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(here.resolve(), target_is_directory=True)
 
 
 def set_machine(there: Checkout) -> None:
