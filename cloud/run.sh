@@ -87,12 +87,14 @@ ref_of() {
 }
 
 push() {
-  local said wait=10 last=$((SECONDS + 60 * ${PUSH_MINUTES:-10}))
+  local said left wait=10 last=$((SECONDS + 60 * ${PUSH_MINUTES:-10}))
   until said=$(finetune push "$@" 2>&1); do
     said=${said##*$'\n'}
-    if ((SECONDS + wait > last)); then
+    left=$((last - SECONDS))
+    if ((left <= 0)); then
       die "$said; this box stays on, and its work is in $WORK: then give the same command again"
     fi
+    wait=$((wait < left ? wait : left))
     echo "run.sh: $said; tried again in $wait s" >&2
     sleep "$wait"
     wait=$((wait < 160 ? 2 * wait : 300))

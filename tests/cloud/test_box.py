@@ -140,6 +140,26 @@ def test_a_repository_with_a_password_in_its_address_is_refused(tmp_path, who):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("minutes", "tries"), [("0", 1), ("10", 7), ("240", 53)])
+def test_a_push_is_tried_again_for_so_many_minutes(minutes, tries):
+    functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
+    script = f"""{functions}
+WORK=here PUSH_MINUTES={minutes}
+sleep() {{ ((slept = SECONDS + $1)); SECONDS=$slept; echo "$1"; }}
+finetune() {{ echo refused; echo tried >&3; return 2; }}
+exec 3>&1
+push n
+"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    tried, waits = done.stdout.count("tried"), re.findall(r"^\d+$", done.stdout, re.MULTILINE)
+    assert tried == tries
+    # A second may pass of itself.
+    assert 60 * int(minutes) - 5 <= sum(map(int, waits)) <= 60 * int(minutes)
+    assert max(map(int, waits), default=0) <= 300
+    assert done.stderr.splitlines()[-1].startswith("run.sh: refused; this box stays on")
+
+
 @pytest.mark.parametrize("failing", ["", "n-1"])
 def test_a_run_of_a_sweep_that_cannot_be_pushed_ends_none_of_the_others(tmp_path, failing):
     functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
