@@ -108,7 +108,7 @@ def _serious(
         Difference(" ".join([name, *map(str, path)]), committed, again)
         for path, committed, again in found
         # A count is no number to be rounded, and neither is a flag.
-        if not (isinstance(committed, float) and isinstance(again, float))
+        if not (isinstance(committed, float) and isinstance(again, float) and math.isfinite(again))
         or not abs(committed - again) <= SLACK * tolerance * max(1.0, scale(path, again))
     ]
 
