@@ -26,6 +26,7 @@ log="finetune-$name.log"
   printf '%q ' "${@:2}"
   printf ')\nlog=%q\n' "$log"
   cat <<'END'
+command -v flock >/dev/null || { echo "there is no flock on this box: install util-linux" >&2; exit 1; }
 # One at a time: two of them would write into the same clone.
 if ! flock --nonblock "$log.lock" true; then
   echo "it still runs here"

@@ -20,11 +20,14 @@ die() {
   exit 1
 }
 
-# The token is asked for by its name: it stands in no URL, no file and no command line.
+# The token is asked for by its name: it stands in no URL, no file and no command line. No other host
+# gets it, such as one that data is imported from.
 use_token() {
-  if [ -z "${GIT_TOKEN:-}" ]; then return; fi
+  local host
+  host=$(sed -nE 's#^(https://[^/]+).*#\1#p' <<<"$REPO")
+  if [ -z "${GIT_TOKEN:-}" ] || [ -z "$host" ]; then return; fi
   # shellcheck disable=SC2016 # expanded by Git, when it asks
-  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=credential.helper \
+  export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0="credential.$host.helper" \
     GIT_CONFIG_VALUE_0='!f() { echo username=token; echo "password=$GIT_TOKEN"; }; f'
 }
 
@@ -45,7 +48,7 @@ check_out() {
   local commit
   commit=$(git rev-parse --quiet --verify "origin/${REV:-HEAD}^{commit}" ||
     git rev-parse --quiet --verify "${REV:-HEAD}^{commit}") ||
-    die "$REV is not at $REPO: push it first (git push origin HEAD)"
+    die "${REV:-its HEAD} is not at $REPO: push it first (git push origin HEAD)"
   git checkout --quiet --force --detach "$commit"
 }
 
@@ -84,15 +87,17 @@ ref_of() {
 }
 
 push() {
-  local said wait=10 last=$((SECONDS + 60 * ${PUSH_MINUTES:-10}))
+  local said left wait=10 last=$((SECONDS + 60 * ${PUSH_MINUTES:-10}))
   until said=$(finetune push "$@" 2>&1); do
     said=${said##*$'\n'}
-    if ((SECONDS + wait > last)); then
+    left=$((last - SECONDS))
+    if ((left <= 0)); then
       die "$said; this box stays on, and its work is in $WORK: then give the same command again"
     fi
+    wait=$((wait < left ? wait : left))
     echo "run.sh: $said; tried again in $wait s" >&2
     sleep "$wait"
-    wait=$((2 * wait))
+    wait=$((wait < 160 ? 2 * wait : 300))
   done
   echo "$said"
 }
@@ -114,10 +119,11 @@ prepare() {
 }
 
 run_one() {
-  local ref
+  local ref arrived
   ref=$(ref_of "$NAME")
+  arrived=$(git ls-remote origin "$ref") || die "$REPO cannot be read"
   # `finetune push` puts it there last: so both remotes have it.
-  if [ -n "$(git ls-remote origin "$ref")" ]; then
+  if [ -n "$arrived" ]; then
     echo "$NAME has arrived already: nothing to run"
     return
   fi
@@ -132,12 +138,12 @@ run_one() {
 run_queue() {
   local failed=0 name
   prepare "$@"
-  # One line for each that has run, as soon as it has.
+  # One line for each that has run, as soon as it has. Where one cannot be pushed, the others go on.
   while read -r name <&3; do
-    push "$name"
+    (push "$name") || failed=1
   done 3< <(python -m finetune.cloud.queue "$NAME" "$@")
   wait $! || failed=1
-  [ "$failed" = 0 ] || die "not all experiments of $NAME ran (above); the same command goes on"
+  [ "$failed" = 0 ] || die "not all experiments of $NAME have run and arrived (above); the same command goes on"
 }
 
 main() {
@@ -150,9 +156,12 @@ main() {
   fi
   : "${REPO:?from where? REPO=URL bash run.sh NAME}"
   # It would be written to the clone's configuration, and be in messages of Git.
-  case $REPO in *://*:*@*) die "REPO holds a password: leave it out, and set GIT_TOKEN" ;; esac
+  if [[ $REPO =~ ^(https?://[^/]*@|[a-z]+://[^/@]*:[^/@]*@) ]]; then
+    die "REPO holds a password or a token: leave it out, and set GIT_TOKEN"
+  fi
   WORK=${WORK:-$HOME/finetune-$NAME}
-  export GIT_TERMINAL_PROMPT=0
+  # DVC's own push would put an experiment at the Git remote before its files.
+  export GIT_TERMINAL_PROMPT=0 DVC_EXP_AUTO_PUSH=false
   use_token
   clone
   set_up
@@ -165,6 +174,5 @@ main() {
   if [ -n "${SHUTDOWN:-}" ]; then bash -c "$SHUTDOWN"; fi
 }
 
-# Read to its end before it starts: the checkout may replace this file.
-main "$@"
-exit
+# On one line, so that nothing is read once it has started: cloud/box.sh may replace this file.
+main "$@"; exit

@@ -57,6 +57,26 @@ def test_anything_else_differs_and_is_named(changed, where):
     assert [each.where for each in counts.different] == [where]
 
 
+def test_a_huge_number_in_few_rows_hides_no_edit_of_the_others():
+    rows = [{"prediction": float(number)} for number in range(20)]
+    edited = [{"prediction": row["prediction"] + 1} for row in rows]
+    edited[3] = {"prediction": 1e12}
+    names = [str(number) for number in range(20)]
+    hidden = differences.of_rows(edited, rows, names, 1e-4, differences.scales(edited))
+    assert len(hidden.different) == 1
+    counts = differences.of_rows(edited, rows, names, 1e-4, differences.scales(edited, 2))
+    assert len(counts.different) == 20
+
+
+@pytest.mark.parametrize("value", [float("inf"), 1e300, float("nan")])
+def test_a_committed_number_widens_no_tolerance_of_its_own(value):
+    for one, other in ((value, 1.0), (1.0, value)):
+        counts = differences.of_values({"mae": one}, {"mae": other}, 1e-4, "")
+        assert len(counts.different) == 1
+    scales = differences.scales([{"a": value}, {"a": 1.0}], 2)
+    assert scales == {("a",): 1.0}
+
+
 def test_other_numbers_of_rows_are_a_mistake():
     with pytest.raises(ValueError, match="shorter"):
         differences.of_rows(ROWS, ROWS[:1], ["row 1:", "row 2:"], 1e-4, {})

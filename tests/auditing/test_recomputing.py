@@ -49,7 +49,7 @@ def there(tmp_path) -> Doubling:
 
 def again(there: Doubling, count: int):
     """Validation, test, general text."""
-    return recomputing.predictions(there, TASK, 1, lambda *_: count, 1e-4)
+    return recomputing.predictions(there, TASK, 1, lambda _: count, 0.2, 1e-4)
 
 
 def test_drawn_rows_are_held_against_those_of_their_place(there):
@@ -70,6 +70,22 @@ def test_an_edit_in_any_draw_is_found_and_named(there, draw):
     (found,) = test.counts.different
     said = f"sums test row 3: draw {draw} prediction is 40.0, and computed again {4.0 + draw}"
     assert recomputing.described(found) == said
+
+
+def test_a_huge_number_does_not_hide_that_all_others_were_edited(there):
+    file = there.root / paths.predictions(TASK, "tuned")
+    rows = read_jsonl(file)
+    for row in rows:
+        row["prediction"] += 1.0
+    rows[0]["prediction"] = 1e12
+    write_jsonl(file, rows)
+    _, test, _ = again(there, ROWS)
+    assert len(test.counts.different) == ROWS
+
+
+def test_what_is_no_number_in_a_table_stays_a_text():
+    texts = ["nan", "inf", "1.5", "a"]
+    assert [recomputing._number(text) for text in texts] == ["nan", "inf", 1.5, "a"]
 
 
 def test_of_a_task_whose_answers_are_sampled_all_rows_are(tmp_path):

@@ -25,7 +25,7 @@ def test_what_is_as_committed_says_how_surely():
     assert " ".join(line.split()) == "price test predictions 51 of 200 40 11 0 0.951 (10)"
     assert "with probability 0.951 or more" in said
     assert "`--seed 17` draws the same rows" in said
-    assert "whose src/ is that of HEAD" in said
+    assert "which is that of HEAD (src/, dvc.yaml)" in said
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,6 @@ def test_what_was_not_looked_at_is_said():
     said = tables.text(found, 0.05, 1e-4, "simple")
     assert "Not here, and not looked at: hardware/price." in said
     assert "Nothing was computed again of samsum: see its hashes." in said
-    assert "differs from HEAD in 1 file; `git diff HEAD 0123456789ab -- src` shows" in said
+    assert "differs from HEAD in 1 file; `git diff HEAD 0123456789ab -- src dvc.yaml` shows" in said
     assert "No prediction was computed again (--rows 0)." in said
-    assert "Not audited: that training gives this adapter" in said
+    assert "Not audited: that `prepare` gives these rows, that training gives this adapter" in said

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+BASH = shutil.which("bash") or ""
 ROOT = Path(__file__).parents[2]
 SECRET = "planted-secret-5e2b"
 # Runs at once what it is given, in another home; notes its own command line.
@@ -99,30 +101,103 @@ def test_without_a_name_or_a_repository_it_says_what_is_missing(tmp_path):
 def test_git_asks_for_the_token_by_its_name(tmp_path):
     functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
     script = f"{functions}\nuse_token; git credential fill; env"
-    done = subprocess.run(
-        ["bash", "-c", script],
-        input="protocol=https\nhost=example.com\n\n",
-        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_TOKEN": SECRET},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+
+    def asked(host: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["bash", "-c", script],
+            input=f"protocol=https\nhost={host}\n\n",
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "GIT_TERMINAL_PROMPT": "0",
+                "REPO": "https://example.com/a.git",
+                "GIT_TOKEN": SECRET,
+            },
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    done = asked("example.com")
     assert f"password={SECRET}\n" in done.stdout
+    assert "password" not in asked("elsewhere.example.com").stdout
     variables = [line for line in done.stdout.splitlines() if line.endswith(SECRET)]
     assert variables == [f"password={SECRET}", f"GIT_TOKEN={SECRET}"]
 
 
-def test_a_repository_with_a_password_in_its_address_is_refused(tmp_path):
+@pytest.mark.parametrize("who", [f"me:{SECRET}", SECRET, f":{SECRET}"])
+def test_a_repository_with_a_password_in_its_address_is_refused(tmp_path, who):
     done = subprocess.run(
         ["bash", str(ROOT / "cloud/run.sh"), "r8"],
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
-            "REPO": f"https://me:{SECRET}@example.com/a.git",
+            "REPO": f"https://{who}@example.com/a.git",
         },
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "run.sh: REPO holds a password: leave it out, and set GIT_TOKEN\n"
+    said = "run.sh: REPO holds a password or a token: leave it out, and set GIT_TOKEN\n"
+    assert done.stderr == said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("minutes", "tries"), [("0", 1), ("10", 7), ("240", 53)])
+def test_a_push_is_tried_again_for_so_many_minutes(minutes, tries):
+    functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
+    script = f"""{functions}
+WORK=here PUSH_MINUTES={minutes}
+sleep() {{ ((slept = SECONDS + $1)); SECONDS=$slept; echo "$1"; }}
+finetune() {{ echo refused; echo tried >&3; return 2; }}
+exec 3>&1
+push n
+"""
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    tried, waits = done.stdout.count("tried"), re.findall(r"^\d+$", done.stdout, re.MULTILINE)
+    assert tried == tries
+    # A second may pass of itself.
+    assert 60 * int(minutes) - 5 <= sum(map(int, waits)) <= 60 * int(minutes)
+    assert max(map(int, waits), default=0) <= 300
+    assert done.stderr.splitlines()[-1].startswith("run.sh: refused; this box stays on")
+
+
+@pytest.mark.parametrize("failing", ["", "n-1"])
+def test_a_run_of_a_sweep_that_cannot_be_pushed_ends_none_of_the_others(tmp_path, failing):
+    functions = (ROOT / "cloud/run.sh").read_text().partition("\nmain() {")[0]
+    script = f"""{functions}
+prepare() {{ :; }}
+python() {{ echo n-1; sleep 0.1; echo n-2; }}
+finetune() {{ [ "$2" != "$FAILING" ] && echo "$2 has arrived" || {{ echo refused; return 2; }}; }}
+NAME=n WORK=here PUSH_MINUTES=0
+run_queue -S n=1,2
+echo to the end
+"""
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env={"PATH": os.environ["PATH"], "FAILING": failing},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "n-2 has arrived\n" in done.stdout
+    assert ("to the end" in done.stdout) == (not failing)
+    assert done.returncode == int(bool(failing))
+    if failing:
+        first, last = done.stderr.splitlines()
+        assert first.startswith("run.sh: refused; this box stays on")
+        assert last.startswith("run.sh: not all experiments of n have run and arrived")
+
+
+@pytest.mark.parametrize("there", ["git", "make", ""])
+def test_a_machine_of_skypilot_gets_what_it_lacks_of_git_and_make(tmp_path, there):
+    commands = {"sudo": 'echo "$*"'} | ({there: ""} if there else {})
+    for name, command in commands.items():
+        (tmp_path / name).write_text(f"#!{BASH}\n{command}\n")
+        (tmp_path / name).chmod(0o755)
+    setup = yaml.safe_load((ROOT / "cloud/sky.yaml").read_text())["setup"]
+    # What it installs with is printed, but for the line that goes nowhere.
+    done = subprocess.run(
+        [BASH, "-c", setup.replace(" >/dev/null; }", "; }")],
+        env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1:] == ["apt-get install -y -qq git make"]
 
 
 @pytest.mark.parametrize(("has_uv", "found"), [(True, "/of/uv/python3.11"), (False, "")])
@@ -134,10 +209,8 @@ def test_a_python_that_is_too_old_is_not_taken(tmp_path, has_uv, found):
     for name, command in commands.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{command}\n")
         (tmp_path / name).chmod(0o755)
-    bash = shutil.which("bash")
-    assert bash
     done = subprocess.run(
-        [bash, "-c", f"{functions}\nfind_python"],
+        [BASH, "-c", f"{functions}\nfind_python"],
         env={"PATH": f"{tmp_path}:/bin", "HOME": str(tmp_path)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip

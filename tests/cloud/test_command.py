@@ -71,7 +71,7 @@ def test_the_plan_and_its_cost_come_first(here, capsys):
     said = capsys.readouterr().out
     assert said.startswith("models/embedded on H100\n")
     assert said.index(" USD") < said.index("SkyPilot")
-    assert said.endswith("dvc exp pull origin mine\n")
+    assert said.endswith("on this machine:\n  finetune review mine\n")
 
 
 def test_each_way_runs_the_same_commit_name_and_options(printed):
@@ -108,7 +108,7 @@ def test_a_sweep_goes_to_the_queue(printed):
     box = block(said, "Any box")
     assert box[box.index("cloud/box.sh") + 3] == "--queue"
     name = box[box.index("cloud/box.sh") + 2]
-    assert said.endswith(f"dvc exp pull origin {name}-1 {name}-2\n")
+    assert said.endswith(f"  finetune review {name}-1\n  finetune review {name}-2\n")
     assert "GPUs" not in said
 
 
@@ -128,6 +128,7 @@ def test_secrets_are_named_as_the_run_needs_them(printed, monkeypatch):
     ("url", "cloned"),
     [
         ("git@example.com:owner/name.git", "https://example.com/owner/name.git"),
+        ("example.com:/owner/name.git", "https://example.com/owner/name.git"),
         ("ssh://git@example.com:2222/owner/name.git", "https://example.com/owner/name.git"),
         ("https://me:token@example.com:8443/name.git", "https://example.com:8443/name.git"),
         ("https://example.com/owner/name", "https://example.com/owner/name"),

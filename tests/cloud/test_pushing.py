@@ -126,6 +126,25 @@ def test_a_storage_that_cannot_be_written_is_one_line_and_nothing_is_at_git(worl
         pushing.probe(Path(), "origin")
 
 
+@pytest.mark.parametrize("lost", ["out", "whole"])
+def test_an_experiment_whose_files_are_not_here_is_one_line(world, lost):
+    with Repo() as repo:
+        outs = {out.def_path: out for out in repo.index.outs}
+        cache = outs[lost].cache
+        Path(cache.oid_to_path(outs[lost].hash_info.value)).unlink()
+    with pytest.raises(UserError, match=r"not pushed: .* is not in the cache: was it run here"):
+        pushing.run(Path(), ["one"], "origin")
+    assert at_git(world) == []
+
+
+def test_a_file_of_a_folder_that_is_not_here_is_one_line(world):
+    for file in (world / "here/.dvc/cache/files/md5").rglob("*"):
+        if file.is_file() and file.read_bytes() == b"22\n":
+            file.unlink()
+    with pytest.raises(UserError, match=r"not pushed: .* is not in the cache: was it run here"):
+        pushing.run(Path(), ["one"], "origin")
+
+
 def test_without_a_dvc_remote_it_says_how_to_add_one(world):
     (world / "here/.dvc/config").write_text("")
     with pytest.raises(UserError, match="no DVC remote: `dvc remote add --default"):

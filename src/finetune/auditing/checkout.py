@@ -1,6 +1,7 @@
 """A revision in a temporary folder: its files in Git, and what its pipeline wrote."""
 
 import contextlib
+import errno
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from finetune.cloud.git import git
 from finetune.comparing import sources
 from finetune.core import paths
 from finetune.core.errors import UserError
@@ -43,7 +45,8 @@ class Checkout:
         """
         ours = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
         done = subprocess.run(
-            [sys.executable, "-m", f"finetune.stages.{stage[0]}", *stage[1:]],
+            # Nothing but src/ and what is installed is imported: not what else the revision holds.
+            [sys.executable, "-P", "-m", f"finetune.stages.{stage[0]}", *stage[1:]],
             cwd=self.root,
             env={**ours, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1"},
             stdout=subprocess.DEVNULL,  # what there is to say goes to stderr
@@ -129,7 +132,9 @@ def _get_outs(root: Path, commit: str, there: Path, outs: Sequence[str]) -> tupl
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             files.get(path, str(target), recursive=files.isdir(path))
-        except (DvcException, DataIndexDirError, OSError):
+        except (DvcException, DataIndexDirError, OSError) as error:
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise
             missing.append(path)
             # A folder of which a part came is none.
             if target.is_dir():
@@ -168,10 +173,11 @@ def _link_base(root: Path, name: str, there: Path, params: dict[str, Any]) -> No
     """Let a base model be found that is a folder of this repository, and in neither Git nor DVC.
 
     Raises:
-        UserError: it is not here.
+        UserError: it is not here, or it would be linked outside the temporary folder.
     """
     model = params["model"]
-    if model["source"] != "local" or (there / model["name"]).is_dir():
+    link = there / model["name"]
+    if model["source"] != "local" or link.is_dir():
         return
     here = root / model["name"]
     if not here.is_dir():
@@ -179,7 +185,13 @@ def _link_base(root: Path, name: str, there: Path, params: dict[str, Any]) -> No
             f"{name}: its base model {paths.without_folders(model['name'])} is not here; put the "
             "folder where model.name says, or run `make smollm2` if it is that"
         )
-    (there / model["name"]).symlink_to(here.resolve(), target_is_directory=True)
+    if there.parent not in Path(os.path.normpath(link)).parents:
+        raise UserError(
+            f"{name}: its base model {paths.without_folders(model['name'])} is neither in the "
+            "repository nor beside it, where an audit finds one"
+        )
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(here.resolve(), target_is_directory=True)
 
 
 def set_machine(there: Checkout) -> None:
@@ -191,18 +203,6 @@ def set_machine(there: Checkout) -> None:
 
 
 def changed_code(root: Path, commit: str) -> list[str]:
-    """The files below src/ in which a commit differs from HEAD."""
-    names = git(root, "diff", "--name-only", "-z", "HEAD", commit, "--", "src")
+    """The files in which a commit differs from HEAD, of code and of what stages read and write."""
+    names = git(root, "diff", "--name-only", "-z", "HEAD", commit, "--", "src", "dvc.yaml")
     return [name for name in names.split("\0") if name]
-
-
-def git(root: Path, *words: str) -> str:
-    """What Git prints.
-
-    Raises:
-        UserError: it failed.
-    """
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"git {words[0]}: {' '.join(done.stderr.split())[:200]}")
-    return done.stdout

@@ -93,7 +93,7 @@ def _recomputed(
 ) -> tuple[list[Recomputed], list[str]]:
     """What was computed again, and the tasks of which nothing was, since their files are others."""
 
-    def count(_: str, __: str, total: int) -> int:
+    def count(total: int) -> int:
         if options.rows is not None:
             return min(options.rows, total)
         return num_drawn(total, num_edited(total, options.edited), options.probability)
@@ -108,5 +108,7 @@ def _recomputed(
         checkout.set_machine(there)
         for task in there.tasks:
             if task not in skipped:
-                recomputed += recomputing.predictions(there, task, seed, count, options.tolerance)
+                recomputed += recomputing.predictions(
+                    there, task, seed, count, options.edited, options.tolerance
+                )
     return recomputed, skipped

@@ -1,5 +1,7 @@
 """How values that were computed again differ from those that were committed."""
 
+import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 ABSENT = "nothing"
 # Keys of dictionaries and positions in lists, from the outermost.
 Path = tuple[str | int, ...]
-# The largest number of a column, by its path.
+# The size of a column's numbers, by its path.
 Scales = Mapping[Path, float]
 # Numbers are written with so many decimals that the last one may be the tolerance itself.
 SLACK = 1 + 1e-6
@@ -40,7 +42,7 @@ def of_rows(
 ) -> Counts:
     """The counts of rows; of a row that differs the first value that does, after the row's name.
 
-    Numbers within tolerance · max(1, the largest number of the column) of each other are rounded.
+    Numbers within tolerance · max(1, the column's scale) of each other are rounded.
 
     Raises:
         ValueError: the sequences are not of the same length.
@@ -59,7 +61,7 @@ def of_rows(
 def of_values(committed: Any, again: Any, tolerance: float, name: str) -> Counts:
     """The counts of the single values of two nested ones.
 
-    Numbers within tolerance · max(1, the committed number) of each other are rounded.
+    Numbers within tolerance · max(1, the number computed again) of each other are rounded.
     """
     found = list(_between(committed, again))
     different = _serious(found, tolerance, lambda _, number: abs(number), name)
@@ -77,14 +79,17 @@ def total(counts: Sequence[Counts]) -> Counts:
     )
 
 
-def scales(rows: Sequence[Any]) -> dict[Path, float]:
-    """The largest number, without its sign, at each place of nested rows."""
-    largest: dict[Path, float] = {}
+def scales(rows: Sequence[Any], rank: int = 1) -> dict[Path, float]:
+    """The largest number but rank - 1, without its sign, at each place of nested rows.
+
+    A huge number in fewer than `rank` rows does not widen the tolerance of the others.
+    """
+    columns: dict[Path, list[float]] = defaultdict(list)
     for row in rows:
         for path, value in _leaves(row):
-            if isinstance(value, float):
-                largest[path] = max(largest.get(path, 0.0), abs(value))
-    return largest
+            if isinstance(value, float) and math.isfinite(value):
+                columns[path].append(abs(value))
+    return {path: sorted(numbers)[-min(rank, len(numbers))] for path, numbers in columns.items()}
 
 
 def num_values(value: Any) -> int:
@@ -103,8 +108,8 @@ def _serious(
         Difference(" ".join([name, *map(str, path)]), committed, again)
         for path, committed, again in found
         # A count is no number to be rounded, and neither is a flag.
-        if not (isinstance(committed, float) and isinstance(again, float))
-        or not abs(committed - again) <= SLACK * tolerance * max(1.0, scale(path, committed))
+        if not (isinstance(committed, float) and isinstance(again, float) and math.isfinite(again))
+        or not abs(committed - again) <= SLACK * tolerance * max(1.0, scale(path, again))
     ]
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from finetune.auditing.checkout import Checkout, is_of
 from finetune.core import paths
 from finetune.core.files import parse_json, read_text, short_hash
+from finetune.forms.entries import HASHES
 
 PARAMS = "params.yaml"
-HASHES = ("adapter_hash", "model_hash")
 
 
 @dataclass(frozen=True)
@@ -88,4 +88,5 @@ def _is_of_adapter(there: Checkout, task: str, file: Path) -> bool:
     train = parse_json(read_text(file), str(file)).get(task, {}).get("train", {})
     known = [train[key] for key in HASHES if key in train]
     weights = [there.root / paths.adapter(task) / name for name in paths.TRAINED]
-    return not known or short_hash(next(f for f in weights if f.is_file())) in known
+    trained = next((file for file in weights if file.is_file()), None)
+    return not known or (trained is not None and short_hash(trained) in known)

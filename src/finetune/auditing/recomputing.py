@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,6 @@ from finetune.scoring import draws
 SPLITS = ("validation", "test")
 # As `TextEval.is_random` has it. A sampled answer depends on its row's place in the file.
 SAMPLED = ("sample", "mbr")
-Draw = Callable[[str, str, int], int]
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,25 @@ def _content(file: Path) -> Any:
 
 def _number(text: str) -> float | str:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text  # a group may be named nan
 
 
 def predictions(
-    there: Checkout, task: str, seed: int, count: Draw, tolerance: float
+    there: Checkout,
+    task: str,
+    seed: int,
+    count: Callable[[int], int],
+    edited: float,
+    tolerance: float,
 ) -> list[Recomputed]:
     """Let the tuned model answer some validation and test rows again, and weigh general text.
 
     The stage `predict` itself does it, of a data folder with these rows alone. `count` says how
-    many rows of how many are drawn; where answers are sampled, all are.
+    many rows of how many are drawn, which are to find an edit of the rate `edited` of them; where
+    answers are sampled, all are.
     """
     is_sampled = there.params["tasks"][task].get("eval", {}).get("decode") in SAMPLED
     chosen: dict[str, list[int]] = {}
@@ -95,7 +102,7 @@ def predictions(
     for split in SPLITS:
         file = there.root / paths.prepared(task) / f"{split}.jsonl"
         rows = read_jsonl(file)
-        drawn = len(rows) if is_sampled else count(task, split, len(rows))
+        drawn = len(rows) if is_sampled else count(len(rows))
         chosen[split] = drawing.positions(seed, task, split, len(rows), drawn)
         committed[split] = _by_draw(there, task, split, len(rows))
         # A new file in its place: DVC may have linked this one to its cache.
@@ -103,14 +110,14 @@ def predictions(
     general = read_jsonl(there.root / paths.general(task, "tuned"))
     there.run("predict", task)
     found = [
-        _of_split(there, task, split, chosen[split], committed[split], tolerance)
+        _of_split(there, task, split, chosen[split], committed[split], edited, tolerance)
         for split in SPLITS
     ]
     again = read_jsonl(there.root / paths.general(task, "tuned"))
     if len(again) != len(general):
         raise UserError(f"{there.name}: general text of {task} has other passages than committed")
     names = [f"{task} general text {row.get('id')}:" for row in general]
-    counts = differences.of_rows(general, again, names, tolerance, differences.scales(general))
+    counts = differences.of_rows(general, again, names, tolerance, differences.scales(again))
     return [*found, Recomputed(task, "general text", "", len(general), len(general), counts)]
 
 
@@ -140,9 +147,13 @@ def _of_split(
     split: str,
     chosen: Sequence[int],
     committed: Sequence[Sequence[dict[str, Any]]],
+    edited: float,
     tolerance: float,
 ) -> Recomputed:
-    """How the predictions of the chosen rows differ; a row that does in any of its draws does."""
+    """How the predictions of the chosen rows differ; a row that does in any of its draws does.
+
+    Huge numbers that would widen the tolerance have to be in so many rows that these are found.
+    """
     file = there.root / paths.predictions(task, "tuned", split)
     again = draws.by_draw(read_jsonl(file))
     before, after = _side_by_side(committed), _side_by_side(again)
@@ -152,7 +163,7 @@ def _of_split(
         after,
         names,
         tolerance,
-        differences.scales(before),
+        differences.scales(before, drawing.num_edited(len(before), edited)),
     )
     return Recomputed(task, "predictions", split, len(committed[0]), len(chosen), counts)
 

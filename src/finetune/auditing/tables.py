@@ -12,14 +12,14 @@ from finetune.auditing.recomputing import Recomputed, described
 
 SHOWN = 10
 NOT_AUDITED = (
-    "Not audited: that training gives this adapter, and the predictions of the untuned model and "
-    "of the baselines."
+    "Not audited: that `prepare` gives these rows, that training gives this adapter, and the "
+    "predictions of the untuned model and of the baselines."
 )
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What an audit of a revision found; `code` are the files of src/ that HEAD has otherwise.
+    """What an audit of a revision found; `code` are files that HEAD has otherwise.
 
     `skipped` are the tasks of which nothing was computed again, since their files are others.
     """
@@ -97,7 +97,7 @@ def _chance(each: Recomputed, edited: float) -> str:
 
 def _remark(audit: Audit, edited: float, tolerance: float) -> str:
     drawn = [each for each in audit.recomputed if each.split]
-    parts = [f"Tolerance of numbers: {tolerance:g} of the largest one of their column."]
+    parts = [f"Tolerance of numbers: {tolerance:g} of a large one of their column."]
     if not drawn:
         return " ".join([*parts, "No prediction was computed again (--rows 0)."])
     least = min(chance(each, edited) for each in drawn)
@@ -111,12 +111,12 @@ def _remark(audit: Audit, edited: float, tolerance: float) -> str:
 
 def _code(audit: Audit) -> str:
     if not audit.code:
-        return "It was computed by the revision's own code, whose src/ is that of HEAD."
+        return "It was computed by the revision's own code, which is that of HEAD (src/, dvc.yaml)."
     count = len(audit.code)
     files = f"{count} file{'' if count == 1 else 's'}"
     return (
-        f"It was computed by the revision's own code, whose src/ differs from HEAD in {files}; "
-        f"`git diff HEAD {audit.commit[:12]} -- src` shows what nobody audited."
+        f"It was computed by the revision's own code, which differs from HEAD in {files}; "
+        f"`git diff HEAD {audit.commit[:12]} -- src dvc.yaml` shows what nobody audited."
     )
 
 

@@ -59,7 +59,9 @@ def run(
     for line in todo:
         print(f"First: {line}")
     print(f"\n{sky(launch)}\n\n{runpod(launch)}\n\n{box(launch)}\n")
-    print(f"When it has ended, on this machine: dvc exp pull origin {' '.join(combinations)}")
+    print("When it has ended, on this machine:")
+    for each in combinations:
+        print(f"  finetune review {each}")
     return 0 if is_fitting else 1
 
 
@@ -97,7 +99,7 @@ def _repo(root: Path) -> str:
             "git remote add origin URL"
         ) from None
     if by_ssh := SCP_LIKE.fullmatch(url):
-        return f"https://{by_ssh[1]}/{by_ssh[2]}"
+        return f"https://{by_ssh[1]}/{by_ssh[2].lstrip('/')}"
     parts = urlsplit(url)
     if not parts.hostname:
         return url
@@ -136,7 +138,7 @@ def _first(root: Path, launch: Launch, processes: int) -> list[str]:
         )
     if git(root, "status", "--porcelain", "--untracked-files=no"):
         todo.append("commit what is changed here: a box sees commits alone")
-    if not git(root, "branch", "--remotes", "--contains", launch.commit):
+    if not git(root, "branch", "--remotes", "--list", "origin/*", "--contains", launch.commit):
         todo.append("git push origin HEAD, for a box to find this commit there")
     if not urlsplit(launch.repo).hostname:
         todo.append(f"a Git remote that a box can reach: {launch.repo} is a folder of this machine")

@@ -149,9 +149,18 @@ def _push_run_cache(repo: Any) -> set[Any]:
 
 
 def _sizes(repo: Any, hashes: set[Any]) -> dict[str, int]:
-    """The size in bytes of each file of the local cache, by its hash."""
+    """The size in bytes of each file of the local cache, by its hash.
+
+    Raises:
+        UserError: the cache lacks one.
+    """
     cache = repo.cache.local
-    return {each.value: cache.fs.size(cache.oid_to_path(each.value)) for each in hashes}
+    try:
+        return {each.value: cache.fs.size(cache.oid_to_path(each.value)) for each in hashes}
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{error.filename or error} of this experiment is not in the cache: was it run here?"
+        ) from None
 
 
 def _upload(repo: Any, names: Sequence[str]) -> None:

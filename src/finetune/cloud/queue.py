@@ -4,14 +4,17 @@
 
 Prints the name of each that is to be pushed, as soon as it has run, for `cloud/run.sh` to push it;
 exits with 1 if one failed. Workers that are started together race for their tasks and leave some
-undone (dvc#10673, dvc#10562): each is started when the one before it is at work.
+undone (dvc#10673, dvc#10562): each is started when the one before it is at work. They outlive this
+process: given again, it waits for what they still do.
 """
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +23,13 @@ from finetune.cloud import sweeps
 from finetune.cloud.git import git, own_ref
 from finetune.commands import common
 from finetune.core.errors import UserError, one_line, squeezed
+from finetune.doctor import queue as doctor_queue
+from finetune.doctor.finding import NotFixed
 
 POLL_SECONDS = 10.0
 START_SECONDS = 60.0
+# A task that is being taken from the queue is for a moment in none of DVC's lists.
+LOST_POLLS = 3
 
 
 def run(root: Path, experiments: Mapping[str, Sequence[str]], gpus: Sequence[str]) -> int:
@@ -31,6 +38,7 @@ def run(root: Path, experiments: Mapping[str, Sequence[str]], gpus: Sequence[str
     gpus: a value of CUDA_VISIBLE_DEVICES for each worker; an empty one leaves it as it is.
     """
     queued = []
+    states = _states(root)
     for name, overrides in experiments.items():
         ref = own_ref(root, name)
         # `finetune push` puts it there last: so both remotes have it.
@@ -38,7 +46,13 @@ def run(root: Path, experiments: Mapping[str, Sequence[str]], gpus: Sequence[str
             _say(f"{name} has arrived already: not run again")
         elif git(root, "for-each-ref", ref):
             print(name, flush=True)
+        elif states.get(name) in ("Queued", "Running"):
+            _say(f"{name} is in the queue already")
+            queued.append(name)
         else:
+            if name in states:
+                # One of an earlier attempt has the same name, and would be taken for this one.
+                _dvc(root, "queue", "remove", name)
             options = [word for override in overrides for word in ("-S", override)]
             _dvc(root, "exp", "run", "--queue", "--name", name, *options)
             queued.append(name)
@@ -65,21 +79,29 @@ def start_workers(root: Path, gpus: Sequence[str]) -> None:
 def _ended(root: Path, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """Each experiment as it ends, and whether it ended well, in which case its name is printed.
 
-    Where no worker is left and some still wait, as when a worker has died, one is started again.
+    Where no worker is left and some still wait, as when a worker has died, one is started again;
+    what a dead worker was at has failed.
     """
     waiting = set(names)
+    lost: Counter[str] = Counter()  # for how many polls in a row
     while waiting:
         time.sleep(POLL_SECONDS)
-        states = _states(root)
+        states, num_workers = _states(root), _workers(root)
         for name in sorted(waiting):
-            state = states.get(name, "Failed")
-            if state not in ("Success", "Failed"):
+            state = states.get(name)
+            lost[name] = 0 if state else lost[name] + 1
+            if state not in ("Success", "Failed") and lost[name] < LOST_POLLS:
                 continue
             waiting.remove(name)
             if state == "Success":
                 print(name, flush=True)
             yield name, state == "Success"
-        if waiting and not _workers(root):
+        if num_workers or not waiting:
+            continue
+        for finding in doctor_queue.find(root):  # else it would stay Running
+            with contextlib.suppress(NotFixed):
+                finding.fix()
+        if any(states.get(name) == "Queued" for name in waiting):
             _dvc(root, "queue", "start")
 
 

@@ -38,7 +38,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         metavar="T",
         type=float,
         default=0.0001,
-        help="numbers that differ by no more than this part of the largest one of their column "
+        help="numbers that differ by no more than this part of a large one of their column "
         "count as rounded otherwise (default: 0.0001)",
     )
     common.add_style(command)

@@ -18,6 +18,11 @@ def style(options: argparse.Namespace) -> str:
 def add_shared(command: argparse.ArgumentParser) -> None:
     """The options of commands that compare revisions."""
     add_style(command)
+    add_paired(command)
+
+
+def add_paired(command: argparse.ArgumentParser) -> None:
+    """Which runs of a configuration and which test rows a comparison takes."""
     command.add_argument(
         "--named-only",
         action="store_true",

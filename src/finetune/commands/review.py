@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from finetune.commands import common
+
 
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", metavar="NAME", help="an experiment, here or on the remote")
@@ -11,14 +13,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--against", metavar="MAIN", default="main", help="default: main")
     command.add_argument("--markdown", action="store_true", help="print Markdown")
-    command.add_argument(
-        "--named-only",
-        action="store_true",
-        help="leave out further seeds of these configurations among the experiments",
-    )
-    command.add_argument(
-        "--by-cluster", action="store_true", help="count near-duplicates among the test rows as one"
-    )
+    common.add_paired(command)
 
 
 def run(root: Path, options: argparse.Namespace) -> int:

@@ -31,7 +31,7 @@ def pulled(root: Path, name: str, remote: str) -> tuple[str, str]:
         except UnresolvedExpNamesError:
             raise UserError(
                 f"{name}: neither here nor on the Git remote {remote}; `dvc exp list {remote} "
-                "--all-commits` shows what is there, `dvc exp push` brings it there"
+                "--all-commits` shows what is there, `finetune push` brings it there"
             ) from None
         except (DvcException, SCMError, GitError) as error:
             raise UserError(
