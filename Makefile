@@ -1,6 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser repro smollm2 llama-cpp test check format notebook
+.PHONY: help setup browser repro smollm2 llama-cpp test test-long check format notebook
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -27,8 +27,11 @@ llama-cpp: setup ## llama.cpp, built from source, for finetune export --form ggu
 		$$(grep -o '^llama-cpp-python==[0-9.]*' requirements-gguf.txt)
 	tar -xzf $(LLAMA_CPP)/*.tar.gz -C $(LLAMA_CPP) --strip-components=3 --wildcards '*/vendor/llama.cpp/*'
 
-test: setup browser ## run all tests (a part: make test ARGS="tests/scoring -k bootstrap")
-	python -m pytest $(ARGS)
+test: setup browser ## run the tests (a part: make test ARGS="tests/scoring -k bootstrap")
+	python -m pytest -m "not long" $(ARGS)
+
+test-long: setup browser ## run those that take minutes: a box that is killed, the notebook
+	python -m pytest -m long
 
 check: setup ## lint, formatting, types, and that params, stages, lock and README are true
 	python -m pip install --quiet --disable-pip-version-check -r requirements-lint.txt

@@ -20,7 +20,7 @@ SCRIPT = ROOT / "notebooks/first_run.py"
 NOTEBOOK = SCRIPT.with_suffix(".ipynb")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def notebook() -> nbformat.NotebookNode:
     """The notebook as it is committed."""
     return nbformat.read(NOTEBOOK, as_version=4)
@@ -98,7 +98,7 @@ def test_the_first_cell_asks_for_the_repository(notebook, elsewhere):
     assert elsewhere == []
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_its_cells_run_on_the_embedded_default(notebook, tmp_path_factory, monkeypatch):
     clone = Clone.of_quick(tmp_path_factory)
     code_of_clone = filter(None, (str(clone.folder / "src"), os.environ.get("PYTHONPATH")))

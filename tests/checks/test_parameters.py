@@ -93,8 +93,8 @@ def test_a_model_that_is_yet_to_be_pinned_is_no_problem(root):
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ("", "its header names no `dvc exp run` command that uses it"),
-        ("#   dvc exp run\n", "its header names no `dvc exp run` command that uses it"),
+        ("", "its header names no command that uses it"),
+        ("#   dvc exp run\n", "its header names no command that uses it"),
         ("# Run:  dvc exp run -S lora.rank=3\n", "`lora.rank=3`: lora.rank: "),
         ("# Run:  dvc exp run -S lora.r=0\n", "`lora.r=0`: conf/config.yaml: lora.r: is 0, must"),
         ("# Run:  dvc exp run -S lora.r=4,0\n", "`lora.r=0`: conf/config.yaml: lora.r: is 0, must"),

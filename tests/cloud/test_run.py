@@ -12,7 +12,7 @@ import yaml
 from cloud_world import Box, World
 from pipeline_clone import Clone
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 NAME = "quick-price"
 # Of the quick experiment, of which a test session has a whole run; saved at each step.
 OPTIONS = ("-S", "experiment=quick", "-S", "~tasks.samsum", "-S", "run.save_steps=1")

@@ -1,12 +1,13 @@
 """`finetune seeds`: which runs it queues, and what it refuses."""
 
+import json
 import subprocess
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from finetune.comparing import seeds
+from finetune.comparing import runs, seeds
 from finetune.core.errors import UserError
 
 ERRORS = np.arange(5.0)
@@ -28,7 +29,9 @@ def queued(monkeypatch, run):
         values = {"lora.r": r, "train.seed": seed, "tasks.price.train.seed": seed}
         made = run(name, ERRORS + seed)
         kept = {"tasks.price.kind": "price", **values, **params}
-        there[name] = replace(made, params=kept, code=code)
+        # As read: with the defaults of parameters that were added since.
+        text = "\n".join(f"{key}: {json.dumps(value)}" for key, value in kept.items())
+        there[name] = replace(made, params=runs.params_of(name, text)[0], code=code)
         return there[name]
 
     of("HEAD")

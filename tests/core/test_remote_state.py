@@ -92,6 +92,23 @@ def test_a_local_state_is_not_replaced(repository):
     assert content(state) == {"answers": "new"}
 
 
+def test_a_copy_that_could_not_be_read_is_not_removed(repository, tmp_path, monkeypatch, caplog):
+    state = repository / ".runstate/train-price-1"
+    copy = tmp_path / "remote/runstate/train-price-1"
+    write(copy, **{"checkpoint-50__a": "50"})
+    other = RemoteState(state)
+    with monkeypatch.context() as patch:
+        patch.setattr(RemoteState, "_there", lambda self: (_ for _ in ()).throw(TimeoutError()))
+        other.pull()
+    assert "could not be fetched" in caplog.text
+    write(state, **{"checkpoint-1__a": "1"})
+    other.push()
+    (state / "checkpoint-1/a").unlink()
+    write(state, **{"checkpoint-2__a": "2"})
+    other.push()
+    assert content(copy) == {"checkpoint-50/a": "50", "checkpoint-2/a": "2"}
+
+
 def test_without_push_nothing_is_copied(repository, tmp_path):
     state = repository / ".runstate/train-price-1"
     with runstate.locked(state):

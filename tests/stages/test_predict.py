@@ -2,6 +2,7 @@ import pytest
 
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
+from finetune.inference import budgets
 from finetune.modeling import answered
 from finetune.stages import base, predict
 
@@ -46,7 +47,7 @@ def test_where_the_model_samples_all_draws_are_written_and_draw_k_is_of_seed_plu
 
 
 @pytest.mark.parametrize("stage", ["base", "predict"])
-@pytest.mark.parametrize("die_at", [1, 4, 9])
+@pytest.mark.parametrize("die_at", [1, 4, 9])  # of 10 batches
 def test_a_killed_run_keeps_its_answers_and_gives_the_same(
     declared, adapter, tmp_path, monkeypatch, stage, die_at
 ):
@@ -55,7 +56,8 @@ def test_a_killed_run_keeps_its_answers_and_gives_the_same(
         *(paths.predictions("samsum", name, split) for split in ("validation", "test")),
         paths.general("samsum", name),
     ]
-    # Batches of a few rows; one on disk as soon as it is answered.
+    # Batches of two rows; one on disk as soon as it is answered.
+    monkeypatch.setattr(budgets, "MAX_ROWS", {"cpu": 2})
     options = declared(eval_token_budget=200, save_minutes=1e-9)
 
     def run() -> list[bytes]:

@@ -12,7 +12,8 @@ from finetune.core.files import read_text
 
 # A command in a config file's header, up to two blanks, a remark in parentheses or the line's end.
 COMMAND = re.compile(
-    r"(?P<make>\bmake [\w-]+ && )?\bdvc exp run(?P<options>(?: \S+)+?)(?=\s{2,}|\s+\(|\s*$)",
+    r"(?P<make>\bmake [\w-]+ && )?\b(?:dvc exp run|finetune costs)"
+    r"(?P<options>(?: \S+)+?)(?=\s{2,}|\s+\(|\s*$)",
     re.MULTILINE,
 )
 MODEL = "models/embedded"  # a model folder that always exists
@@ -48,7 +49,7 @@ def broken_files(root: Path) -> list[str]:
         where = str(file.relative_to(root))
         commands = header_commands(read_text(file))
         if not commands:
-            messages.append(f"{where}: its header names no `dvc exp run` command that uses it")
+            messages.append(f"{where}: its header names no command that uses it")
         for overrides in commands:
             try:
                 params.validate_text(compose(root, overrides), where)

@@ -16,7 +16,6 @@ from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.params import UNDECLARED, is_composed
 from finetune.core.schema import WATCHED
-from finetune.shelf import public
 
 log = logging.getLogger(__name__)
 SEED = "train.seed"
@@ -74,14 +73,17 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     Raises:
         UserError: the run is of other code or data, or lacks a task or a key of conf/.
     """
-    here = runs.Run("conf/", public.by_key(flat(compose(root, []), "conf")), {}, {})
+    composed = compose(root, [])
+    params, _ = runs.params_of("conf/", composed)
+    here = runs.Run("conf/", params, {}, {})
     changed = {
         key: pair
         for key, pair in changed_params(here, wanted).items()
         if not matches(key, SEEDS) and not key.startswith(f"{UNDECLARED}.") and not is_composed(key)
     }
     lacking = [key for key, (old, new) in changed.items() if key not in wanted.params]
-    unknown = [key for key, (old, new) in changed.items() if key not in here.params]
+    # Hydra takes keys that are written there alone: not those that have a default.
+    unknown = [key for key in changed if key not in flat(composed, "conf/")]
     if lacking or unknown:
         raise UserError(
             f"{wanted.name}: conf/ has not its tasks and parameters ({(lacking + unknown)[0]}); "

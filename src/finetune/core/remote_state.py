@@ -45,6 +45,7 @@ class RemoteState:
         self.state, self.is_kept = state, is_kept
         self._pushed: dict[str, tuple[int, int]] = {}
         self._has_warned = False
+        self._is_unread = False
         self._fs: Any = None
         self._path = ""
 
@@ -59,7 +60,12 @@ class RemoteState:
                     fs.makedirs(fs.parent(target))
                     fs.put_file(str(self.state / name), target)
                     self._pushed[name] = stamp
-            gone = [name for name in self._there() if name not in here]
+            # What could not be read may be all that an earlier run has left.
+            gone = [
+                name
+                for name in self._there()
+                if name not in here and (name in self._pushed or not self._is_unread)
+            ]
             for name in sorted(gone, key=lambda name: not name.endswith(MANIFEST)):
                 fs.rm_file(self._at(name))
                 self._pushed.pop(name, None)
@@ -80,6 +86,7 @@ class RemoteState:
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     fs.get_file(self._at(name), str(folder / name))
         except Exception as error:
+            self._is_unread = True
             self._warn("could not be fetched from", error)
         else:
             log.info(f"{self.state.name}: fetched from the DVC remote, where another run left it")

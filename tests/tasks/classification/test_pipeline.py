@@ -45,7 +45,10 @@ def test_it_runs_from_files_to_the_report(tmp_path):
     assert ran(said) == {*(f"{stage}@tickets" for stage in STAGES), "report"}
 
     tuned = clone.metrics("tickets", "tuned")
-    keys = {"accuracy", "macro_f1", "log_loss", "calibration_error", "outside"}
+    keys = {
+        *("accuracy", "macro_f1", "log_loss", "calibration_error", "outside"),
+        "sampled_agreement",
+    }
     assert keys <= tuned.keys()
     assert set(tuned["gain"]) == keys
     assert tuned["n"] == 16
