@@ -3,14 +3,21 @@
 import contextlib
 import itertools
 import os
+import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from finetune.core.schema import Method, Model, Prompt
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
 ROOT = Path(__file__).parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Of several test processes each computes on one core, and so do the stages that it starts: threads
 # of two processes that wait for each other on the same cores take many times as long.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -36,6 +43,23 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: no process then waits for another at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+# Of a file, not of the session: while it is open, no test of its process can start an event loop.
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A Chromium of the machine, without a screen."""
+    from playwright.sync_api import sync_playwright
+
+    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
+    if found is None:
+        missing = f"no browser: install Chromium (looked for {', '.join(BROWSERS)} on PATH)"
+        # A person may go without; a change is not to land unseen.
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="session")

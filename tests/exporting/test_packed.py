@@ -8,7 +8,7 @@ from torch import nn
 
 from finetune.core.errors import ModelError, UserError
 from finetune.core.files import read_json
-from finetune.exporting import command, folders, int4, merging, packed
+from finetune.exporting import command, folders, merging, packed
 from finetune.exporting.command import Options
 from finetune.exporting.source import Shell
 
@@ -19,7 +19,7 @@ OUT = Path("out")
 def test_without_the_package_it_says_what_to_install(source, monkeypatch):
     monkeypatch.setattr(packed.importlib.util, "find_spec", lambda _: None)
     with pytest.raises(UserError, match="--form int4: needs compressed-tensors: pip install -r"):
-        int4.check(source("int4"))
+        packed.INT4.check(source("int4"))
 
 
 def model(*sizes: int) -> nn.Module:
@@ -52,9 +52,10 @@ def test_weights_are_those_of_rounding_to_the_nearest(source, bits, group):
     name = "model.layers.0.mlp.up_proj.weight"
     before = base.model.get_parameter(name).detach().clone()
     OUT.mkdir()
-    packed.write(given, OUT, bits, is_grouped=group is not None)
+    form = {8: packed.INT8, 4: packed.INT4}[bits]
+    form.write(given, OUT)
     assert read_json(OUT / folders.CONFIG)["quantization_config"]["format"] == "pack-quantized"
-    loaded = packed.load(given, OUT, Shell.of(base)).base.model
+    loaded = form.load(given, OUT, Shell.of(base)).base.model
     after = loaded.get_parameter(name)
     step = before.unflatten(-1, (-1, group or 64)).abs().amax(-1) / (2 ** (bits - 1) - 0.5)
     assert ((after - before).abs() <= step.repeat_interleave(group or 64, 1) * 0.51).all()

@@ -23,9 +23,9 @@ def run(
 ) -> int:
     """Print the tables, and write the page."""
     assessment = assess(root, overrides, gpu, hosted)
-    print("\n\n".join(_texts(assessment, style)))
     file = out or root / PAGE
     write_text(file, page.html(assessment))
+    print("\n\n".join(_texts(assessment, style)))
     print(f"\n{file}: the page")
     return 0
 

@@ -113,7 +113,7 @@ def _cell(of: BreakEven | None) -> str:
 
 
 def cheapest(of: TaskCosts) -> Offer | None:
-    """The hosted model that asks least for a request."""
+    """The hosted model that costs least for a request."""
     priced = [offer for offer in of.offers if offer.usd is not None]
     return min(priced, key=lambda offer: offer.usd or 0.0, default=None)
 
@@ -127,7 +127,7 @@ def sentences(of: TaskCosts, confidence: float) -> list[str]:
         said.append(f"1,000 requests to the tuned model cost {_usd(of, of.forms[0])} USD.")
     if offer is not None and offer.usd is not None:
         said.append(
-            f"Of the hosted models {offer.name} asks least, {usd(offer.usd * THOUSAND)} USD for "
+            f"Of the hosted models {offer.name} costs least, {usd(offer.usd * THOUSAND)} USD for "
             f"1,000 requests ({offer.origin})."
         )
     if own is not None and offer is not None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Protocol, cast
 
-from finetune.exporting import adapter, gguf, int4, int8, merged
+from finetune.exporting import adapter, gguf, merged, packed
 from finetune.exporting.source import Loaded, Shell, Source
 
 
 class Form(Protocol):
-    """What a form's module has."""
+    """What a module of a form has, or an object."""
 
     NAME: str
 
@@ -37,10 +37,10 @@ class Form(Protocol):
         """
 
 
-MODULES = (adapter, merged, int8, int4, gguf)
-NAMES = tuple(module.NAME for module in MODULES)
+FORMS = (adapter, merged, packed.INT8, packed.INT4, gguf)
+NAMES = tuple(form.NAME for form in FORMS)
 
 
 def of(name: str) -> Form:
     """The form of a name."""
-    return cast(Form, {module.NAME: module for module in MODULES}[name])
+    return cast(Form, {form.NAME: form for form in FORMS}[name])

@@ -7,6 +7,7 @@ layer stay as they are. What calibrates (GPTQ, AWQ) is in llmcompressor, whose p
 
 import importlib.util
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,26 +26,59 @@ PACKAGE = "compressed_tensors"
 GROUPS = (128, 64, 32)
 
 
-def check(source: Source, form: str) -> None:
-    """See `forms.Form.check`."""
-    refuse_unless_mergeable(source, form)
-    if importlib.util.find_spec(PACKAGE) is None:
-        raise UserError(f"--form {form}: needs compressed-tensors: pip install -r {REQUIREMENTS}")
+@dataclass(frozen=True)
+class Packed:
+    """The form of so many bits: with a scale for each output row, or for each group of inputs."""
+
+    NAME: str
+    bits: int
+    is_grouped: bool
+
+    def check(self, source: Source) -> None:
+        """See `forms.Form.check`."""
+        refuse_unless_mergeable(source, self.NAME)
+        if importlib.util.find_spec(PACKAGE) is None:
+            raise UserError(
+                f"--form {self.NAME}: needs compressed-tensors: pip install -r {REQUIREMENTS}"
+            )
+
+    def label(self, source: Source) -> str:
+        """See `forms.Form.label`."""
+        return source.label(self.NAME)
+
+    def write(self, source: Source, folder: Path) -> None:
+        """See `forms.Form.write`.
+
+        Raises:
+            ModelError: the layers' inputs cannot be grouped.
+        """
+        base = merging.merged(source, source.into)
+        group = group_size(base.model) if self.is_grouped else None
+        compress(base.model, self.bits, group)
+        folders.save(base.model, base.tokenizer, folder)
+        _write_config(base.model, folder, self.bits, group)
+
+    def load(self, source: Source, folder: Path, shell: Shell) -> Loaded:
+        """See `forms.Form.load`. Weights are dequantized once, as `modeling.base` does its own."""
+        from transformers import CompressedTensorsConfig
+
+        with warnings.catch_warnings():  # that of its options the config's own are taken, but one
+            warnings.simplefilter("ignore", UserWarning)
+            model, loading = AutoModelForCausalLM.from_pretrained(
+                folder,
+                dtype=compute_dtype(source.on_original),
+                quantization_config=CompressedTensorsConfig(dequantize=True),
+                device_map={"": device()},
+                output_loading_info=True,
+                trust_remote_code=False,
+            )
+        if loading["missing_keys"] or loading["unexpected_keys"]:
+            raise ModelError(f"{folder}: the exported model has other tensors than its config says")
+        return Loaded(shell.around(model.eval()))
 
 
-def write(source: Source, folder: Path, bits: int, is_grouped: bool) -> None:
-    """Write the merged model with its linear layers in so many bits.
-
-    A scale is for an output row, or for a group of inputs of one.
-
-    Raises:
-        ModelError: the layers' inputs cannot be grouped.
-    """
-    base = merging.merged(source, source.into)
-    group = group_size(base.model) if is_grouped else None
-    compress(base.model, bits, group)
-    folders.save(base.model, base.tokenizer, folder)
-    _write_config(base.model, folder, bits, group)
+INT8 = Packed("int8", bits=8, is_grouped=False)
+INT4 = Packed("int4", bits=4, is_grouped=True)
 
 
 def group_size(model: PreTrainedModel) -> int:
@@ -123,22 +157,3 @@ def _write_config(model: PreTrainedModel, folder: Path, bits: int, group: int | 
     config = _config(model, bits, group)
     config.quantization_status = QuantizationStatus.COMPRESSED
     ModelCompressor(quantization_config=config).update_config(str(folder))
-
-
-def load(source: Source, folder: Path, shell: Shell) -> Loaded:
-    """See `forms.Form.load`. The weights are dequantized once, as `modeling.base` does its own."""
-    from transformers import CompressedTensorsConfig
-
-    with warnings.catch_warnings():  # that of its options the config's own are taken, but for one
-        warnings.simplefilter("ignore", UserWarning)
-        model, loading = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=compute_dtype(source.on_original),
-            quantization_config=CompressedTensorsConfig(dequantize=True),
-            device_map={"": device()},
-            output_loading_info=True,
-            trust_remote_code=False,
-        )
-    if loading["missing_keys"] or loading["unexpected_keys"]:
-        raise ModelError(f"{folder}: the exported model has other tensors than its config says")
-    return Loaded(shell.around(model.eval()))
