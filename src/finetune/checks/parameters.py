@@ -44,17 +44,20 @@ def differences(root: Path) -> list[str]:
 
 def broken_files(root: Path) -> list[str]:
     """Config files whose header names no command, or one that does not compose or validate."""
-    messages = []
-    for file in sorted((root / "conf").rglob("*.yaml")):
-        where = str(file.relative_to(root))
-        commands = header_commands(read_text(file))
-        if not commands:
-            messages.append(f"{where}: its header names no command that uses it")
-        for overrides in commands:
-            try:
-                params.validate_text(compose(root, overrides), where)
-            except ParamsError as error:
-                messages.append(f"{where}: `{' '.join(overrides)}`: {error}")
+    files = sorted((root / "conf").rglob("*.yaml"))
+    return [message for file in files for message in problems_of(root, file)]
+
+
+def problems_of(root: Path, file: Path) -> list[str]:
+    """The same of one config file."""
+    where = str(file.relative_to(root))
+    commands = header_commands(read_text(file))
+    messages = [] if commands else [f"{where}: its header names no command that uses it"]
+    for overrides in commands:
+        try:
+            params.validate_text(compose(root, overrides), where)
+        except ParamsError as error:
+            messages.append(f"{where}: `{' '.join(overrides)}`: {error}")
     return messages
 
 
