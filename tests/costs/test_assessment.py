@@ -40,8 +40,8 @@ def root(tmp_path) -> Path:
     record = {"adapter_hash": "abc", "n": 200, "rouge1": 49.0, "interval": ENDS,
               "difference": {"rouge1": {"mean": -1.0, "low": -2.0, "high": 0.0}}}  # fmt: skip
     entries = {
-        "tuned": {**record, "run": {"tokens_per_second": 10_000.0}},
-        "int8": {**record, "run": {"tokens_per_second": 20_000.0}},
+        "tuned": {**record, "run": {"requests_per_second": 100.0}},
+        "int8": {**record, "run": {"requests_per_second": 200.0}},
     }
     write_json(tmp_path / "metrics/samsum/forms.json", {"samsum": {"forms": entries}})
     row = {"id": "1", "dialogue": "Anna: Hello <b>you</b> " * 20, "summary": "She greets."}

@@ -17,33 +17,26 @@ def entry(adapter: str = "abc", **run: object) -> dict:
     return {"adapter_hash": adapter, "n": 200, "rouge1": 49.0, "run": run}
 
 
-def of_task(root, entries=None, predict=None, writes_text=True):
+def of_task(root, entries=None, predict=None):
     if entries is not None:
         write_json(root / "metrics/samsum/forms.json", {"samsum": {"forms": entries}})
     if predict is not None:
         write_json(root / "metrics/samsum/predict.json", {"samsum": {"predict": {"run": predict}}})
-    return forms.of_task(root, "samsum", METRICS, writes_text)
+    return forms.of_task(root, "samsum", METRICS)
 
 
-def test_tokens_a_second_and_the_tokens_of_a_row_are_seconds_a_request(tmp_path):
-    entries = {"tuned": entry(tokens_per_second=1000.0), "int8": entry(tokens_per_second=2000.0)}
-    (tuned, int8), lines = of_task(tmp_path, entries)
-    assert (tuned.speed.seconds, int8.speed.seconds) == (0.1, 0.05)
-    assert (tuned.scores, int8.scores["rouge1"], lines) == (TUNED, 49.0, [])
-    # Numbers of a distribution are no tokens that were written.
-    (tuned, _), _ = of_task(tmp_path, entries, writes_text=False)
-    assert tuned.speed.seconds == pytest.approx(0.09)
-
-
-def test_requests_a_second_are_taken_as_they_are(tmp_path):
+def test_requests_a_second_are_seconds_a_request(tmp_path):
     served = entry(requests_per_second=50.0, requests_at_once=16)
-    (_, form), _ = of_task(tmp_path, {"served": served})
-    assert form.speed.seconds == pytest.approx(0.02)
+    entries = {"tuned": entry(requests_per_second=10.0), "served": served}
+    (tuned, form), lines = of_task(tmp_path, entries)
+    assert (tuned.speed.seconds, form.speed.seconds) == (pytest.approx(0.1), pytest.approx(0.02))
+    assert tuned.speed.how == "10 requests/s in batches"
     assert form.speed.how == "50 requests/s, 16 at once"
+    assert (tuned.scores, form.scores["rouge1"], lines) == (TUNED, 49.0, [])
 
 
 def test_forms_of_another_adapter_are_left_out_and_named(tmp_path):
-    entries = {"tuned": entry("old", tokens_per_second=9.0), "gguf": entry("old")}
+    entries = {"tuned": entry("old", requests_per_second=9.0), "gguf": entry("old")}
     found, lines = of_task(tmp_path, entries)
     assert [form.name for form in found] == ["tuned"]
     assert found[0].speed is None
@@ -73,4 +66,4 @@ def test_what_was_not_measured_is_not_guessed(tmp_path):
 def test_a_file_of_another_shape_is_one_line(tmp_path):
     write_json(tmp_path / "metrics/samsum/forms.json", {"samsum": []})
     with pytest.raises(DataError, match="holds no forms of samsum"):
-        forms.of_task(tmp_path, "samsum", METRICS, writes_text=True)
+        forms.of_task(tmp_path, "samsum", METRICS)

@@ -32,7 +32,9 @@ def test_a_merged_model_is_written_and_both_bases_are_scored(repository, source,
     assert entries["merged_original"]["into"] == "original"
     assert dequantized["weights_hash"] == folders.weights_hash(OUT)  # of what is there
     assert "weights_hash" not in entries["merged_original"]  # which is not kept
-    assert {"size_mb", "load_seconds", "tokens_per_second"} == set(dequantized["run"])
+    assert {
+        "size_mb", "load_seconds", "tokens_per_second", "requests_per_second",
+    } == set(dequantized["run"])  # fmt: skip
     printed = capsys.readouterr().out
     assert printed.splitlines()[0].split()[:4] == ["MB", "load", "(s)", "tokens/s"]
     config = (OUT / "config.json").read_text()

@@ -170,7 +170,7 @@ def _task(
         remarks.append(f"cost of training, which break-even leaves out: {trained.how}")
     of_model: list[Form] = []
     if is_measured and not settings.model.is_hosted:
-        of_model, lines = forms.of_task(root, task, metrics, not options.has_numbers)
+        of_model, lines = forms.of_task(root, task, metrics)
         remarks += [*(f"{form.name}: {form.missing}" for form in of_model if form.missing), *lines]
     request = _request(root, settings, task, assumptions)
     offered: list[Offer] = []

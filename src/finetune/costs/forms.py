@@ -44,50 +44,32 @@ class Form:
     missing: str = ""
 
 
-def of_task(
-    root: Path, task: str, metrics: Mapping[str, Metrics], writes_text: bool
-) -> tuple[list[Form], list[str]]:
+def of_task(root: Path, task: str, metrics: Mapping[str, Metrics]) -> tuple[list[Form], list[str]]:
     """The tuned model first, then its forms, and a line on each that is of another adapter.
 
-    `metrics` are the task's metric files by name. `writes_text`: whether its answers are texts,
-    whose tokens count, and not numbers of a distribution.
+    `metrics` are the task's metric files by name.
     """
     train = metrics.get("train", {})
-    tokens = _tokens(train, writes_text)
     trained = next((train[key] for key in HASHES if key in train), None)
     entries = records.read(root, task)
     stale = [name for name, entry in entries.items() if entry.get("adapter_hash") != trained]
     lines = [f"{name}: left out, as it was measured of another adapter" for name in stale]
     fresh = {name: entry for name, entry in entries.items() if name not in stale}
     tuned = fresh.pop(TUNED, {})
-    own = _of_entry(TUNED, tuned, tokens)
+    own = _of_entry(TUNED, tuned)
     if own.speed is None:
         own = _of_predict(root, task, metrics)
     own = Form(TUNED, own.speed, metrics.get(TUNED, {}), own.missing)
-    return [own, *(_of_entry(name, entry, tokens) for name, entry in fresh.items())], lines
+    return [own, *(_of_entry(name, entry) for name, entry in fresh.items())], lines
 
 
-def _tokens(train: Metrics, writes_text: bool) -> float | None:
-    """The tokens of a row as tokens a second are counted, of the train rows; None if not known."""
-    if "prompt_tokens_mean" not in train:
-        return None
-    return float(
-        train["prompt_tokens_mean"] + (train["completion_tokens_mean"] if writes_text else 0.0)
-    )
-
-
-def _of_entry(name: str, entry: Metrics, tokens: float | None) -> Form:
-    """A form by its record: requests a second, or tokens a second and the tokens of a row."""
+def _of_entry(name: str, entry: Metrics) -> Form:
+    """A form by its record."""
     run = entry.get("run", {})
     if rate := run.get("requests_per_second"):
         at_once = run.get("requests_at_once")
-        how = f"{rate:g} requests/s" + (f", {at_once} at once" if at_once else "")
+        how = f"{rate:g} requests/s" + (f", {at_once} at once" if at_once else " in batches")
         return Form(name, Speed(1 / rate, how), entry)
-    if rate := run.get("tokens_per_second"):
-        if tokens is None:
-            return Form(name, None, entry, "the tokens of a row are not in train.json")
-        how = f"{rate:g} tokens/s in batches, {tokens:.4g} tokens a row"
-        return Form(name, Speed(tokens / rate, how), entry)
     if "provider" in run:
         return Form(name, None, entry, "hosted: `--hosted REVISION` puts its price beside")
     return Form(name, None, entry, "its record has no speed")

@@ -47,6 +47,7 @@ class Measured:
             "size_mb": round(self.size_bytes / MB, 3),
             "load_seconds": round(self.load_seconds, 2),
             "tokens_per_second": round(self.num_tokens / self.seconds, 1),
+            "requests_per_second": round(len(self.predictions) / self.seconds, 1),
         }
 
 
