@@ -1,6 +1,7 @@
 """Tiny models, made on the spot: one like the embedded base, one that splits numbers."""
 
 import contextlib
+import functools
 import itertools
 import os
 import shutil
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parent.parent
+LONGEST = ROOT / "tests/test_pipeline.py"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Of several test processes each computes on one core, and so do the stages that it starts: threads
 # of two processes that wait for each other on the same cores take many times as long.
@@ -41,8 +43,25 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first: no process then waits for another at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """The slow ones first: no process then waits for another at the end.
+
+    Of these the longest file is the first, which runs the quick experiment that others share; those
+    others come last, as they would wait for it.
+    """
+
+    def order(item: pytest.Item) -> int:
+        if item.get_closest_marker("slow") is None:
+            return 3
+        if item.path == LONGEST:
+            return 0
+        return 2 if "Clone.of_quick(" in _source(item.path) else 1
+
+    items.sort(key=order)
+
+
+@functools.cache
+def _source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 # Of a file, not of the session: while it is open, no test of its process can start an event loop.
