@@ -74,6 +74,8 @@ def test_what_is_not_there_is_one_line(repository):
         command.run(repository, TASK, Path("new2"), None, None)
     with pytest.raises(UserError, match="--out models: is a folder; name a file"):
         command.run(repository, TASK, Path("new.csv"), None, Path("models"))
+    with pytest.raises(UserError, match=r"--out new\.csv: is there already; name a new file"):
+        command.run(repository, TASK, Path("new.csv"), None, Path("new.csv"))
     (paths.prepared(TASK) / "train.jsonl").unlink()
     with pytest.raises(UserError, match="not there; run `dvc repro` or `dvc pull`"):
         command.run(repository, TASK, Path("new.csv"), None, None)

@@ -150,8 +150,12 @@ def test_a_page_that_is_not_of_the_metrics_is_told(laptop):
     call(laptop, "git", "config", "user.email", "test@example.com")
     call(laptop, "git", "config", "user.name", "Test")
     call(laptop, "git", "switch", "--quiet", "-c", "mine/better", commit)
-    (laptop / "metrics/more.json").write_text("{}\n")
-    call(laptop, "git", "add", "metrics")
-    call(laptop, "git", "commit", "--quiet", "-m", "more")
-    said = page.saved(laptop, "mine/better")
+    (laptop / "metrics/samsum").mkdir(exist_ok=True)
+    # What is exported and served later is no metric of the run.
+    for name, expected in (("samsum/forms.json", False), ("more.json", True)):
+        (laptop / "metrics" / name).write_text("{}\n")
+        call(laptop, "git", "add", "metrics")
+        call(laptop, "git", "commit", "--quiet", "-m", name)
+        said = page.saved(laptop, "mine/better")
+        assert ("It is not of the" in said) == expected
     assert said.startswith("reviews/mine-better.html: open it in a browser. It is not of the")

@@ -32,6 +32,8 @@ def run(root: Path, task: str, file: Path, adapter: str | None, out: Path | None
         raise UserError(f"{file}: no such file")
     if out and out.is_dir():
         raise UserError(f"--out {out}: is a folder; name a file")
+    if out and out.exists():
+        raise UserError(f"--out {out}: is there already; name a new file")
     options = settings.tasks[task]
     prepared = root / paths.prepared(task) / "train.jsonl"
     if not prepared.is_file():
@@ -73,4 +75,5 @@ def _counted(answers: Sequence[Prediction], flags: Sequence[Flag]) -> str:
         if not flag.key.startswith("reference")  # those may be the template's
     }
     said = [f"{count} {key.replace('_', ' ')}" for key, count in counts.items() if count]
-    return f"{len(answers)} answers" + (f", of which {', '.join(said)}" if said else "")
+    counted = f"{len(answers)} answer{'s' * (len(answers) != 1)}"
+    return counted + (f", of which {', '.join(said)}" if said else "")

@@ -6,9 +6,11 @@ from finetune.comparing import runs, sources
 from finetune.core.errors import UserError
 from finetune.core.files import write_text
 from finetune.core.params import read_yaml
+from finetune.forms import records
 
 FOLDER = Path("reviews")
 PAGE = "reports/index.html"
+FORMS = records.path("any").name
 
 
 def saved(root: Path, name: str) -> str:
@@ -37,12 +39,22 @@ def saved(root: Path, name: str) -> str:
 
 
 def _hash_of_metrics(root: Path, commit: str) -> str:
-    """DVC's hash of the folder metrics/ of a commit."""
+    """DVC's hash of the folder metrics/ of a commit, without the records of forms.
+
+    `.dvcignore` leaves these out; DVC reads that for local files alone.
+    """
     from dvc.repo import Repo
     from dvc_data.hashfile.build import build
+    from dvc_data.hashfile.tree import Tree
 
     with Repo(str(root)) as repo:
         folder = Path(repo.root_dir).relative_to(repo.scm.root_dir) / "metrics"
         files = repo.scm.get_fs(commit)
         _, _, found = build(repo.cache.local, str(folder), files, "md5", dry_run=True)
-    return str(found.hash_info.value)
+    assert isinstance(found, Tree)
+    tree = Tree()
+    for key, meta, oid in found:
+        if key[-1] != FORMS:
+            tree.add(key, meta, oid)
+    tree.digest()
+    return str(tree.hash_info.value)
