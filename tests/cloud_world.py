@@ -10,10 +10,31 @@ from pathlib import Path
 from pipeline_clone import ROOT, Clone
 
 RUN = ROOT / "cloud/run.sh"
+DVC = (sys.executable, "-m", "dvc")
 # A box of this test has the packages already: its `make setup` makes an environment of those here.
 MAKE = f"""#!/bin/sh
 [ -e .venv ] || ln -s {sys.prefix} .venv
 """
+
+
+def run(folder: Path, *command: str) -> str:
+    """What a command prints; it must succeed."""
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def repository(folder: Path) -> Path:
+    """A new repository `here` with DVC and nothing committed, its origin a bare one beside it."""
+    here = folder / "here"
+    here.mkdir()
+    run(folder, "git", "init", "--quiet", "--bare", "origin.git")
+    run(here, "git", "init", "--quiet")
+    run(here, "git", "config", "user.name", "Test")
+    run(here, "git", "config", "user.email", "test@example.com")
+    run(here, "git", "remote", "add", "origin", "../origin.git")
+    run(here, *DVC, "init", "--quiet")
+    run(here, *DVC, "config", "core.analytics", "false")
+    return here
 
 
 class World:

@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import pytest
 from finetune.core.schema import Method, Model, Prompt
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).parent.parent
 LONGEST = ROOT / "tests/test_pipeline.py"
@@ -79,6 +79,32 @@ def browser() -> "Iterator[Browser]":
         opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def visit(browser) -> "Iterator[Callable[..., Page]]":
+    """Opens an address in a context of its own.
+
+    The page has `requests`, what it asked of the network, and `errors`, what went wrong.
+    """
+    contexts = []
+
+    def visited(address: str, **context: object) -> "Page":
+        contexts.append(browser.new_context(**context))
+        page = contexts[-1].new_page()
+        page.requests, page.errors = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on(
+            "console",
+            lambda message: page.errors.append(message.text) if message.type == "error" else None,
+        )
+        page.goto(address)
+        return page
+
+    yield visited
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture(scope="session")

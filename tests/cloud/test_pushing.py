@@ -1,11 +1,11 @@
 """`finetune push`: what has arrived is asked of both remotes, and what has not is one line."""
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from cloud_world import DVC, repository, run
 from dvc.repo import Repo
 
 from finetune.cloud import pushing
@@ -20,31 +20,17 @@ STAGES = """stages:
 FILES = 4  # two of a folder, the folder's list, one of its own
 
 
-def run(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 @pytest.fixture(scope="module")
 def made(tmp_path_factory) -> Path:
     """A folder with a repository in which the experiment `one` has run, and both of its remotes."""
     folder = tmp_path_factory.mktemp("made")
-    here = folder / "here"
-    here.mkdir()
-    dvc = (sys.executable, "-m", "dvc")
-    run(folder, "git", "init", "--quiet", "--bare", "origin.git")
-    run(here, "git", "init", "--quiet")
-    run(here, "git", "config", "user.name", "Test")
-    run(here, "git", "config", "user.email", "test@example.com")
-    run(here, "git", "remote", "add", "origin", "../origin.git")
-    run(here, *dvc, "init", "--quiet")
-    run(here, *dvc, "config", "core.analytics", "false")
-    run(here, *dvc, "remote", "add", "--quiet", "--default", "storage", str(folder / "storage"))
+    here = repository(folder)
+    run(here, *DVC, "remote", "add", "--quiet", "--default", "storage", str(folder / "storage"))
     (here / "dvc.yaml").write_text(STAGES)
     (here / ".gitignore").write_text("/out\n/whole\n/.runstate/\n")
     run(here, "git", "add", "-A")
     run(here, "git", "commit", "--quiet", "-m", "A stage")
-    run(here, *dvc, "exp", "run", "--quiet", "--name", "one")
+    run(here, *DVC, "exp", "run", "--quiet", "--name", "one")
     return folder
 
 

@@ -1,10 +1,9 @@
 """The queue on a box: a worker on each GPU, what has run is named, what failed is said."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from cloud_world import repository, run
 
 from finetune.cloud import queue, sweeps
 from finetune.core.errors import ParamsError
@@ -17,24 +16,10 @@ STAGES = """stages:
 """
 
 
-def run(folder: Path, *command: str) -> str:
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def here(tmp_path, monkeypatch) -> Path:
     """A repository with a stage that fails for n=3, and an origin that has experiment n-1."""
-    here = tmp_path / "here"
-    here.mkdir()
-    dvc = (sys.executable, "-m", "dvc")
-    run(tmp_path, "git", "init", "--quiet", "--bare", "origin.git")
-    run(here, "git", "init", "--quiet")
-    run(here, "git", "config", "user.name", "Test")
-    run(here, "git", "config", "user.email", "test@example.com")
-    run(here, "git", "remote", "add", "origin", "../origin.git")
-    run(here, *dvc, "init", "--quiet")
-    run(here, *dvc, "config", "core.analytics", "false")
+    here = repository(tmp_path)
     (here / "dvc.yaml").write_text(STAGES)
     (here / "params.yaml").write_text("n: 0\n")
     run(here, "git", "add", "-A")

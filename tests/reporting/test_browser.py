@@ -1,7 +1,7 @@
 """The page as a browser shows it, in a Chromium of the machine without a screen."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,27 +24,9 @@ def file(html, tmp_path) -> Path:
 
 
 @pytest.fixture
-def show(browser, file) -> Iterator[Callable[..., Page]]:
-    """Opens the page; told what was asked of the network and what went wrong."""
-    contexts = []
-
-    def shown(viewport: dict = DESKTOP, **more: str) -> Page:
-        context = browser.new_context(viewport=viewport, **more)
-        contexts.append(context)
-        page = context.new_page()
-        page.requests, page.errors = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: page.errors.append(message.text) if message.type == "error" else None,
-        )
-        page.goto(file.as_uri())
-        return page
-
-    yield shown
-    for context in contexts:
-        context.close()
+def show(visit, file) -> Callable[..., Page]:
+    """Opens the page."""
+    return lambda viewport=DESKTOP, **more: visit(file.as_uri(), viewport=viewport, **more)
 
 
 def background(page: Page) -> str:

@@ -1,6 +1,6 @@
 """The page at `/` in a Chromium of the machine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page
@@ -11,26 +11,9 @@ PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture
-def open_page(browser) -> Iterator:
-    contexts = []
-
-    def opened(server, **more) -> Page:
-        context = browser.new_context(**more)
-        contexts.append(context)
-        page = context.new_page()
-        page.requests, page.errors = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: page.errors.append(message.text) if message.type == "error" else None,
-        )
-        page.goto(f"http://127.0.0.1:{server.port}/")
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
+def open_page(visit) -> Callable[..., Page]:
+    """Opens the page of a server."""
+    return lambda server, **context: visit(f"http://127.0.0.1:{server.port}/", **context)
 
 
 def ask(page: Page, task: str, text: str) -> list[str]:

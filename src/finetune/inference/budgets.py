@@ -15,7 +15,7 @@ from finetune.core.schema import Run
 MAX_PROMPT_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 MAX_CACHE_BYTES = {"cpu": 2**30, "cuda": 2**35}
 # Of one forward pass over prompts, references or a tree: with more, activations leave the caches of
-# a CPU. Measured with SmolLM2 on 48 dialogues, one thread: prompts and references took 24 to 26 s
+# a CPU. Measured with SmolLM2 on 48 dialogues, one thread: prompts and references took 25 to 27 s
 # at 256 to 768 tokens, 28 s at 1,024, 30 s at 2,048 and 35 to 38 s at 4,096.
 PASS_TOKENS = {"cpu": 512}
 # Rows that decode together: answers are kept, and progress is shown, by batches.

@@ -2,6 +2,7 @@
 
 import platform
 import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -23,4 +24,20 @@ def peak_memory() -> int:
     """Peak memory of this process in bytes: on the GPU where there is one, else in RAM."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return resident_peak()
+
+
+def resident_peak(status: Path = Path("/proc/self/status")) -> int:
+    """Most bytes of RAM that this process has held at once.
+
+    On Linux `ru_maxrss` begins at the peak of the process that started this one, whatever `exec`
+    has replaced: `VmHWM` is of this program alone.
+    """
+    if status.is_file():
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    # In kilobytes, and on macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
