@@ -133,10 +133,17 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """
     # As bytes: in text mode U+2028 and the like would end a line, in JSON lines they do not.
     with path.open("rb") as file:
-        return [
-            parse_json(_decoded(line, path).removesuffix("\n"), str(path), number)
-            for number, line in enumerate(file, start=1)
-        ]
+        return [jsonl_row(line, path, number) for number, line in enumerate(file, start=1)]
+
+
+def jsonl_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """The object of a line of a JSON lines file, of which this is line `number`.
+
+    Raises:
+        FileError: it is not JSON.
+    """
+    row: dict[str, Any] = parse_json(_decoded(line, path).removesuffix("\n"), str(path), number)
+    return row
 
 
 def write_tsv(path: Path, rows: Sequence[dict[str, Any]], columns: Sequence[str] = ()) -> None:
