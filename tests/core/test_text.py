@@ -83,3 +83,18 @@ def test_an_amount_that_may_be_two_is_a_mistake():
 )
 def test_the_amount_in_a_text_is_the_first_marked_number_or_else_the_first(said, amount):
     assert text.amount_in(said) == amount
+
+
+@pytest.mark.parametrize(
+    ("said", "amount"),
+    [
+        ("the MEUR 7 fund, EUR 5", 5),
+        ("EUROPE 12 costs 5 EUR", 5),
+        ("12 EUROS", 12),
+        ("model 3, 5EUR", 5),
+        ("model 3, EUR5", 5),
+        ("model 3, €5", 5),
+    ],
+)
+def test_a_currencys_code_is_a_word_of_its_own(said, amount):
+    assert text.amount_in(said, ("€", "EUR")) == amount

@@ -77,7 +77,7 @@ def test_inputs_of_any_shape_and_layers_with_biases_are_taken(shape):
 def test_weights_that_do_not_fit_are_dequantized_in_each_pass(load, tiny_model, monkeypatch):
     model = attached(load, tiny_model, "nf4")
     before = step(model)
-    monkeypatch.setattr(fused_lora, "available_on", lambda *_: 0)
+    monkeypatch.setattr(fused_lora, "least_available_on", lambda *_: 0)
     fused_lora.fuse(model, torch.float32)
     dequantized = []
     original = fused_lora.dequantize_4bit

@@ -95,13 +95,28 @@ def amount(text: str, name: str, marks: tuple[str, ...] = DOLLARS) -> float | st
     return float(digits.replace(",", "") + cents)
 
 
+@functools.cache
+def any_mark(marks: tuple[str, ...]) -> str:
+    """A pattern of any of these marks amid a text; a code, such as EUR, is a word of its own.
+
+    A digit may stand beside it: `5EUR`.
+    """
+    return rf"(?:{'|'.join(map(_mark, marks))})"
+
+
+def _mark(mark: str) -> str:
+    before = r"(?<![^\W\d])" if mark[0].isalpha() else ""
+    after = r"(?![^\W\d])" if mark[-1].isalpha() else ""
+    return before + re.escape(mark) + after
+
+
 def amount_in(text: str, marks: tuple[str, ...] = DOLLARS) -> float | None:
     """The first number beside a mark of the currency in a text, or else the first; None for none.
 
     Not one that is negative.
     """
-    either = "|".join(map(re.escape, marks))
-    marked = re.search(rf"(?:{either})\s?({NUMBER})|({NUMBER})\s?(?:{either})", text)
+    either = any_mark(marks)
+    marked = re.search(rf"{either}\s?({NUMBER})|({NUMBER})\s?{either}", text)
     found = marked or re.search(rf"(?<![\w.,−-])({NUMBER})", text)
     if found is None:
         return None

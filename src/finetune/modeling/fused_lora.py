@@ -15,7 +15,7 @@ from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from finetune.core.memory import available_on
+from finetune.core.memory import least_available_on
 from finetune.modeling import int8
 
 # Of the free memory, what weights that are dequantized once may take: the rest is for activations.
@@ -30,14 +30,14 @@ def fuse(
     `dtype` is what the model computes in. Layers that it does not fit (DoRA, embeddings, trained
     biases) stay PEFT's, and all of them in 16 bits, unless `in_16_bits` (not run on a GPU).
     Quantized weights are dequantized once where they take a quarter of the free memory (of
-    `memory_gb`) at most, else in each pass. To be called when the dropout layers are those that are
-    trained with.
+    `memory_gb`) at most, else in each pass. To be called, by all processes of a stage, when the
+    dropout layers are those that are trained with.
     """
     if dtype != torch.float32 and not in_16_bits:
         return 0
     layers = [module for module in model.modules() if _fits(module)]
     quantized = [layer for layer in layers if _is_quantized(layer.get_base_layer())]
-    free = available_on(next(model.parameters()).device.type, memory_gb)
+    free = least_available_on(next(model.parameters()).device.type, memory_gb)
     once = fits_dequantized(bytes_of(quantized, dtype), free)
     for layer in layers:
         base = layer.get_base_layer()

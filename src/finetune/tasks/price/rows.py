@@ -11,7 +11,15 @@ from pydantic import PrivateAttr
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt
-from finetune.core.text import DOLLARS, NUMBER, amount, id_field, normalized, text_field
+from finetune.core.text import (
+    DOLLARS,
+    NUMBER,
+    amount,
+    any_mark,
+    id_field,
+    normalized,
+    text_field,
+)
 from finetune.tasks.price.options import MAXIMUM, Answer, answer_to
 
 # The numbers that a model can answer with by default.
@@ -89,8 +97,8 @@ def marks_of(prompt: Prompt) -> tuple[str, ...]:
 @functools.cache
 def _prices(marks: tuple[str, ...]) -> re.Pattern[str]:
     """Prices in a text, of which digits are the group; of dollars those with the sign alone."""
-    before = "|".join(map(re.escape, marks[:1] if marks == DOLLARS else marks))
-    return re.compile(rf"(?:{before})\s?({NUMBER})")
+    before = any_mark(marks[:1] if marks == DOLLARS else marks)
+    return re.compile(rf"{before}\s?({NUMBER})")
 
 
 def of_prompt(prompt: Prompt) -> dict[str, Any]:
