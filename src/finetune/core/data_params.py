@@ -191,7 +191,11 @@ class NearDuplicates(Section):
 
 
 class Data(Section):
-    """Where rows come from, and what is done to them."""
+    """Where rows come from, and what is done to them.
+
+    Personal data are counted; with `mask_pii` placeholders stand for them. Of `phone_regions` phone
+    numbers are known without their country's code.
+    """
 
     source: Literal["embedded", "files", "hub"]
     root: str | None
@@ -203,6 +207,8 @@ class Data(Section):
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     seed: int
+    mask_pii: bool = False
+    phone_regions: list[str] = Field(default_factory=lambda: ["US", "GB"])
 
     @model_validator(mode="after")
     def _root_is_given(self) -> Self:

@@ -4,7 +4,7 @@ from finetune.core import entry, paths
 from finetune.core.files import read_json, read_jsonl, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.core.schema import ALL
-from finetune.data import preparation, splitting
+from finetune.data import personal, preparation, splitting
 from finetune.data.preparation import Rules
 from finetune.tasks import registry
 
@@ -25,9 +25,14 @@ def run(params: StageParams, task: str) -> None:
         params.data.seed,
     )
     kind = params.task.kind
-    input_field = registry.options(kind).Task.fields.input
-    of_kind = registry.rows(kind, params.task.prompt)
-    prepared = preparation.prepare(raw, files, of_kind, input_field, rules, task)
+    fields = registry.options(kind).Task.fields
+    of_kind = personal.Screened(
+        registry.rows(kind, params.task.prompt),
+        fields.required | fields.optional,
+        params.data.phone_regions,
+        params.data.mask_pii,
+    )
+    prepared = preparation.prepare(raw, files, of_kind, fields.input, rules, task)
     splits = prepared.splits
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
