@@ -7,6 +7,7 @@ from typing import Any
 
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
+from finetune.data.curation import Dropped
 from finetune.data.near_duplicates import NearDuplicateRows
 from finetune.tasks.registry import RawRow, Rows
 
@@ -40,6 +41,8 @@ def clean(
                 raise ValueError(row["broken"])
             counts.update(f"found_{name}" for name in kind.peculiarities(row))
             rows.append(kind.clean(row))
+        except Dropped as dropped:
+            counts[dropped.count] += 1
         except ValueError as error:
             bad.append({"file": file, "place": row["place"], "reason": str(error), "row": row})
     if raw and len(bad) / len(raw) > max_bad_rate:

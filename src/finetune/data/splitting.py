@@ -2,9 +2,14 @@
 
 import hashlib
 import random
+from collections.abc import Callable
+
+import numpy as np
 
 from finetune.core.errors import DataError
+from finetune.core.rows import TaskRow
 from finetune.data.cleaning import Split
+from finetune.data.curation import drawn
 
 
 def split_all(
@@ -49,6 +54,21 @@ def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -
     splits["train"].rows = [row for i, row in enumerate(train) if i not in chosen]
     splits["train"].counts["moved_to_validation"] = count
     splits["validation"].counts["moved_from_train"] = count
+
+
+def fix_size(split: Split, rows: int | None, weight: Callable[[TaskRow], float], seed: int) -> None:
+    """Keep exactly so many rows, drawn by their weights and ids, in their order; None keeps all.
+
+    Raises:
+        ValueError: there are fewer with a weight above 0; the message says how many.
+    """
+    if rows is None:
+        return
+    weights = np.array([weight(row) for row in split.rows])
+    uniforms = np.array([_uniform(row.id, seed) for row in split.rows])
+    mask = drawn(weights, uniforms, rows)
+    split.counts["dropped_by_size"] = len(split.rows) - rows
+    split.rows = [row for row, is_drawn in zip(split.rows, mask, strict=True) if is_drawn]
 
 
 def limit(split: Split, rows: int | None, seed: int) -> None:
