@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.data.fields import MISSING, at, lacking, take
+from finetune.data.fields import MISSING, at, joined, lacking, take
 
 ROW = {
     "id": 7,
@@ -83,3 +83,21 @@ def test_bytes_are_no_text():
 def test_a_path_that_begins_with_no_column_is_lacking():
     fields = {"id": "id", "dialogue": "answer.text", "summary": ["a.b", "c", "question.text"]}
     assert lacking(fields, ["id", "answer", "question.text", "c.d"]) == ["a.b", "c"]
+
+
+def test_the_parts_of_a_joined_field_are_lines_of_one_text():
+    taken = {
+        "text": ["Lamp", ["Bright.", "", None], [], {"Brand": "Acme", "Size": ["1", 2], "Of": {}}],
+        "price": [1, 2],
+        "category": None,
+    }
+    assert joined(taken, {"text", "category"}) == {
+        "text": "Lamp\nBright.\nBrand: Acme\nSize: 1 2",
+        "price": [1, 2],
+        "category": None,
+    }
+
+
+@pytest.mark.parametrize("value", ["a text", 5, None, ""])
+def test_what_is_no_list_is_left_to_the_kind(value):
+    assert joined({"text": value}, {"text"}) == {"text": value}

@@ -9,6 +9,7 @@ import pyarrow.parquet
 import pytest
 from omegaconf import OmegaConf
 
+from finetune import composition
 from finetune.core import params, paths
 from finetune.core.errors import DataError, UserError
 from finetune.core.files import read_json, read_jsonl
@@ -307,3 +308,59 @@ def test_decimals_of_parquet_are_prices(source):
     pa.parquet.write_table(pa.Table.from_pylist(rows), source / "price/train.parquet")
     run("price")
     assert {row["price"] for row in prepared("price", "train")} == {1.5}
+
+
+def test_items_of_several_columns_become_one_text_and_are_curated(source):
+    def item(number: int) -> dict:
+        return {
+            "title": f"Lamp {number} WPW{number:08}",
+            "description": [f"Bright number {number}.", "Write to lamps@example.com."],
+            "features": [] if number % 2 else ["Of brass"],
+            "details": {"Brand": "Acme", "Weight": "2 kg"} if number % 3 else "Brand: Acme",
+            "price": 0.4 if number == 5 else number + 1.0,
+        }
+
+    rows = {"train": [item(n) for n in range(40)], "test": [item(n) for n in range(40, 50)]}
+    for split, items in rows.items():
+        write(source / f"items/{split}.jsonl", "".join(f"{json.dumps(row)}\n" for row in items))
+    overrides = ["+task@tasks.items=price-items", "data=files", f"data.root={source}"]
+    more = ["data.mask_pii=true", "tasks.items.source.curate.sizes.train=20"]
+    text = composition.compose(ROOT, [*overrides, *more, "data.near_duplicates.threshold=null"])
+    Path("params.yaml").write_text(text, encoding="utf-8")
+
+    counts = run("items")
+
+    assert counts["train"] == {
+        "rows": 40,
+        "found_category_missing": 40,
+        "found_email_addresses": 40,
+        "found_part_numbers": 40,
+        "dropped_by_price": 1,
+        "found_repeated_inputs": 0,
+        "set_aside": 0,
+        "dropped_empty": 0,
+        "dropped_duplicates": 0,
+        "moved_to_validation": 2,
+        "found_inputs_shared_with_validation": 0,
+        "found_inputs_shared_with_test": 0,
+        "dropped_leaks": 0,
+        "dropped_by_size": 17,
+        "answer_in_prompt": 0,
+        "kept": 20,
+    }
+    assert counts["test"]["kept"] == 10
+    assert prepared("items", "test")[0] == {
+        "id": "test-1",
+        "text": "Lamp 40\nBright number 40.\nWrite to <email>.\nOf brass\nBrand: Acme\n"
+        "Weight: 2 kg",
+        "price": 41.0,
+        "category": None,
+    }
+
+    text = text.replace("train: 20", "train: 38")
+    Path("params.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError) as raised:
+        run("items")
+    assert str(raised.value) == (
+        "tasks.items.source.curate.sizes.train: is 38, and only 37 rows of train can be drawn"
+    )

@@ -73,13 +73,71 @@ class Files(Section):
     guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = Field(default_factory=dict)
 
 
+class Bounds(Section):
+    """The least and the most that a number may be; null for no bound."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _are_in_order(self) -> Self:
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min: is {self.min:g}, must not be above max ({self.max:g})")
+        return self
+
+    def hold(self, number: float) -> bool:
+        """Whether a number is within them."""
+        return (self.min is None or number >= self.min) and (self.max is None or number <= self.max)
+
+
+class Sizes(Section):
+    """Exactly so many rows of each split, drawn by their weights; null for all."""
+
+    train: Count | None = None
+    validation: Count | None = None
+    test: Count | None = None
+
+
+class Curate(Section):
+    """Which rows of a source are taken, and what becomes of their texts; of all splits alike.
+
+    In this order: a kind's own rules, `scrub`, the bounds of the text in `characters` and estimated
+    tokens, `token_budget`, at which the text is truncated; at the end `sizes`. A kind may extend
+    this, as prices do: by rules of its own, and by the weight of a row where `sizes` are drawn.
+    """
+
+    scrub: list[Literal["part_numbers", "long_numbers"]] = Field(default_factory=list)
+    characters: Bounds = Bounds()
+    min_tokens: Count | None = None
+    token_budget: Annotated[int, Field(ge=16)] | None = None
+    sizes: Sizes = Sizes()
+
+    @model_validator(mode="after")
+    def _budget_holds_least(self) -> Self:
+        if self.min_tokens and self.token_budget and self.min_tokens > self.token_budget:
+            raise ValueError(
+                f"min_tokens: is {self.min_tokens}, must not be above token_budget "
+                f"({self.token_budget})"
+            )
+        return self
+
+    def broken_rule(self, row: Any) -> str | None:
+        """The name of the kind's own rule that drops a clean row, counted as `dropped_by_…`."""
+        return None
+
+    def weight(self, row: Any) -> float:
+        """How likely a row is to be drawn, as against others; 0 for never."""
+        return 1.0
+
+
 class TaskSource(Section):
-    """Where a task's rows come from, for each value of `data.source`."""
+    """Where a task's rows come from, for each value of `data.source`, and which are taken."""
 
     embedded: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None
     files: Files
     hub: Hub | None
     licence: str
+    curate: Curate | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +145,14 @@ class RowFields:
     """The fields of a kind's raw rows, by name.
 
     `input` is the one that the model reads. Of `required` and `optional` ones, `several` may be
-    mapped to a list of columns, whose texts are then a list.
+    mapped to a list of columns, whose texts are then a list; so may `joined`, whose are one text.
     """
 
     input: str
     required: frozenset[str]
     optional: frozenset[str] = frozenset()
     several: frozenset[str] = frozenset()
+    joined: frozenset[str] = frozenset()
 
 
 def check_fields(source: TaskSource, fields: RowFields) -> None:
@@ -115,7 +174,7 @@ def check_fields(source: TaskSource, fields: RowFields) -> None:
                     f"known: {', '.join(sorted(known))}"
                 )
             for field, path in mapping.items():
-                if isinstance(path, list) and field not in fields.several:
+                if isinstance(path, list) and field not in fields.several | fields.joined:
                     raise ValueError(f"{where}.{field}: is a list, must be one path")
                 if path is not None and not (path and all(path)):
                     raise ValueError(f"{where}.{field}: is {path!r}, must name a column")
@@ -191,7 +250,11 @@ class NearDuplicates(Section):
 
 
 class Data(Section):
-    """Where rows come from, and what is done to them."""
+    """Where rows come from, and what is done to them.
+
+    Personal data are counted; with `mask_pii` placeholders stand for them. Of `phone_regions` phone
+    numbers are known without their country's code.
+    """
 
     source: Literal["embedded", "files", "hub"]
     root: str | None
@@ -203,6 +266,8 @@ class Data(Section):
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     seed: int
+    mask_pii: bool = False
+    phone_regions: list[str] = Field(default_factory=lambda: ["US", "GB"])
 
     @model_validator(mode="after")
     def _root_is_given(self) -> Self:

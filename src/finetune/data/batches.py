@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from finetune.core.files import jsonl_row, line
-from finetune.core.schema import NearDuplicates, Prompt
+from finetune.core.schema import Curate, NearDuplicates, Prompt, RowFields
 from finetune.data import cleaning
+from finetune.data.curation import Curated
 from finetune.data.minhash import Signatures, signatures
+from finetune.data.personal import Screened
 from finetune.data.split import HASH, columns, text_hash
 from finetune.tasks import registry
 
@@ -63,16 +65,18 @@ def batches(path: Path) -> Iterator[RawBatch]:
 class RowWork:
     """What is done to the rows of a file, `file` in messages.
 
-    `input_field` is the one that the model reads: how often it repeats is counted as it came.
-    Signatures are computed where `near_duplicates` has a threshold; `seed` draws splits.
+    `curate` says which are taken. Signatures are computed where `near_duplicates` has a threshold;
+    `seed` draws splits. Personal data is counted, and masked with `mask_pii`.
     """
 
     kind: str
     prompt: Prompt | None
-    input_field: str
+    curate: Curate | None
     file: str
     near_duplicates: NearDuplicates
     seed: int
+    mask_pii: bool
+    phone_regions: tuple[str, ...]
 
     def __call__(self, batch: RawBatch) -> CleanBatch:
         """The batch, clean.
@@ -85,8 +89,10 @@ class RowWork:
             jsonl_row(each, batch.path, number)
             for number, each in enumerate(lines, start=batch.first_line)
         ]
-        clean = cleaning.clean(raw, registry.rows(self.kind, self.prompt), self.file)
-        inputs = [row[self.input_field] for row in raw if self.input_field in row]
+        fields = registry.options(self.kind).Task.fields
+        clean = cleaning.clean(raw, self._rows(fields), self.file)
+        # How often what the model reads repeats is counted as it came.
+        inputs = [row[fields.input] for row in raw if fields.input in row]
         hashes = [text_hash(text) for text in inputs if isinstance(text, str)]
         near = self.near_duplicates
         return CleanBatch(
@@ -107,3 +113,12 @@ class RowWork:
             raw_inputs=np.array(hashes, HASH),
             size=len(batch.lines),
         )
+
+    def _rows(self, fields: RowFields) -> registry.Rows:
+        rows: registry.Rows = Screened(
+            registry.rows(self.kind, self.prompt),
+            fields.required | fields.optional,
+            self.phone_regions,
+            self.mask_pii,
+        )
+        return rows if self.curate is None else Curated(rows, fields.input, self.curate)

@@ -13,6 +13,7 @@ import numpy as np
 
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
+from finetune.data.curation import Dropped
 from finetune.data.near_duplicates import NearDuplicateRows
 from finetune.data.split import Rows, Split
 from finetune.tasks import registry
@@ -43,6 +44,8 @@ def clean(raw: Iterable[RawRow], kind: registry.Rows, file: str) -> CleanRows:
                 raise ValueError(row["broken"])
             counts.update(f"found_{name}" for name in kind.peculiarities(row))
             rows.append(kind.clean(row))
+        except Dropped as dropped:
+            counts[dropped.count] += 1
         except ValueError as error:
             bad.append({"file": file, "place": row["place"], "reason": str(error), "row": row})
     return CleanRows(rows, counts, bad)

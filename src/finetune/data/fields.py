@@ -58,6 +58,29 @@ def take(
     return {"broken": "; ".join(broken), **taken} if broken else taken
 
 
+def joined(taken: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Taken fields, those of `names` as one text each where they are lists or objects.
+
+    A part is a line, an object's as `Brand: Acme`; what is empty is left out.
+    """
+    return {
+        name: "\n".join(_lines(value))
+        if name in names and isinstance(value, list | Mapping)
+        else value
+        for name, value in taken.items()
+    }
+
+
+def _lines(value: Any) -> list[str]:
+    if isinstance(value, list):
+        return [line for part in value for line in _lines(part)]
+    if isinstance(value, Mapping):
+        parts = {str(key): " ".join(_lines(part)) for key, part in value.items()}
+        return [f"{key}: {part}" for key, part in parts.items() if part]
+    text = "" if value is None else str(value).strip()
+    return [text] if text else []
+
+
 def _several(row: Mapping[str, Any], paths: list[str]) -> Any:
     values: list[Any] = []
     for path in paths:

@@ -18,7 +18,7 @@ from finetune.core.errors import DataError
 from finetune.core.files import line
 from finetune.core.progress import bar
 from finetune.core.rows import TaskRow
-from finetune.core.schema import ALL, NearDuplicates, Prompt
+from finetune.core.schema import ALL, Curate, NearDuplicates, Prompt, Sizes
 from finetune.data import cleaning, near_duplicates, splitting, workers
 from finetune.data.batches import RowWork, batches
 from finetune.data.minhash import Signatures
@@ -34,20 +34,26 @@ CLEAN, SET_ASIDE = "{}.clean.jsonl", "set_aside.jsonl"
 
 @dataclass(frozen=True)
 class Rules:
-    """What may be wrong with rows, what counts as nearly the same, and how a source is split."""
+    """What may be wrong with rows, what counts as nearly the same, and how a source is split.
+
+    Personal data is counted, and masked with `mask_pii`; see `personal.find` for `phone_regions`.
+    """
 
     max_bad_rate: float
     near_duplicates: NearDuplicates
     test_fraction: float
     validation_fraction: float
     seed: int
+    mask_pii: bool = False
+    phone_regions: tuple[str, ...] = ("US", "GB")
 
 
 @dataclass(frozen=True)
 class Source:
     """The raw rows of a task: a JSON lines file for each split, as `fetch` writes them.
 
-    `names` are those of the files in messages; `task` stands on progress bars.
+    `names` are those of the files in messages; `task` stands on progress bars; `curate` says which
+    rows are taken.
     """
 
     task: str
@@ -55,6 +61,7 @@ class Source:
     prompt: Prompt | None
     files: Mapping[str, Path]
     names: Mapping[str, str]
+    curate: Curate | None = None
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,15 @@ def _clean_splits(source: Source, rules: Rules, folder: Path, processes: int) ->
 def _clean_split(
     source: Source, name: str, rules: Rules, folder: Path, mapped: workers.Mapped
 ) -> Split:
-    input_field = registry.options(source.kind).Task.fields.input
     work = RowWork(
         source.kind,
         source.prompt,
-        input_field,
+        source.curate,
         source.names[name],
         rules.near_duplicates,
         rules.seed,
+        rules.mask_pii,
+        rules.phone_regions,
     )
     path, stored = source.files[name], folder / CLEAN.format(name)
     counts = Counter({"rows": 0})
@@ -171,6 +179,29 @@ def remove_work(folder: Path) -> None:
     """Remove the files of clean rows; the splits cannot be read afterwards."""
     for file in folder.glob(CLEAN.format("*")):
         file.unlink()
+
+
+def fix_sizes(
+    splits: Mapping[str, Split],
+    sizes: Sizes,
+    weight: Callable[[TaskRow], float],
+    seed: int,
+    task: str,
+) -> None:
+    """Keep exactly so many rows of each split as `sizes` says, drawn by their weights.
+
+    Raises:
+        DataError: there are fewer.
+    """
+    for name in paths.SPLITS:
+        size = getattr(sizes, name)
+        try:
+            splitting.fix_size(splits[name], size, weight, seed)
+        except ValueError as error:
+            raise DataError(
+                f"tasks.{task}.source.curate.sizes.{name}: is {size:,}, and only {error} rows of "
+                f"{name} can be drawn"
+            ) from None
 
 
 def check_rows(task: str, splits: Mapping[str, Split]) -> None:

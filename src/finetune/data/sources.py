@@ -249,6 +249,7 @@ def _raw(
     if isinstance(row, str):
         return {"place": place, "broken": row}
     taken = fields.take(row, mapping, list(mapping), row_fields.optional)
+    taken = fields.joined(taken, row_fields.joined)
     if "id" not in mapping:
         taken = {"id": f"{split}-{place.split()[-1]}", **taken}
     return {"place": place, **taken}

@@ -1,11 +1,14 @@
 """Splits where the source has none, and seeded subsets."""
 
 import random
+from collections.abc import Callable
 
 import numpy as np
 
 from finetune.core.errors import DataError
-from finetune.data.split import Split
+from finetune.core.rows import TaskRow
+from finetune.data import curation
+from finetune.data.split import Split, draw
 
 
 def split_all(
@@ -43,6 +46,19 @@ def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -
     train.keep(~is_chosen)
     train.counts["moved_to_validation"] = count
     splits["validation"].counts["moved_from_train"] = count
+
+
+def fix_size(split: Split, rows: int | None, weight: Callable[[TaskRow], float], seed: int) -> None:
+    """Keep exactly so many rows, drawn by their weights and ids, in their order; None keeps all.
+
+    Raises:
+        ValueError: there are fewer with a weight above 0; the message says how many.
+    """
+    if rows is None:
+        return
+    drawn_by = [(weight(row), draw(row.id, seed)) for row in split.rows]
+    weights, uniforms = np.array(drawn_by, np.float64).reshape(-1, 2).T
+    split.counts["dropped_by_size"] = split.keep(curation.drawn(weights, uniforms, rows))
 
 
 def limit(split: Split, rows: int | None, seed: int) -> None:

@@ -159,13 +159,18 @@ def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
         data.test_fraction,
         data.validation_fraction,
         data.seed,
+        data.mask_pii,
+        tuple(data.phone_regions),
     )
+    curate = options.source.curate
     names = {split: f"{task}/{split}" for split in fetched.splits}
     # The rows can be read until the last of them is forgotten: their files are mapped into memory.
     with tempfile.TemporaryDirectory() as name:
         files = sources.write(fetched.splits, Path(name))
-        source = Source(task, options.kind, options.prompt, files, names)
+        source = Source(task, options.kind, options.prompt, files, names, curate)
         splits = preparation.prepare(source, rules, Path(name)).splits
+    if curate is not None:
+        preparation.fix_sizes(splits, curate.sizes, curate.weight, data.seed, task)
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)

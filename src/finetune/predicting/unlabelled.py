@@ -52,6 +52,6 @@ def _given(row: Mapping[str, Any], known: RowFields, files: Files) -> dict[str, 
     return {
         name: value
         for taken in (own, mapped)
-        for name, value in taken.items()
+        for name, value in fields.joined(taken, known.joined).items()
         if value is not None and value != ""  # an empty cell
     }

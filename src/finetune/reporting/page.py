@@ -157,7 +157,9 @@ def _shown(task: Task, source: str | None) -> dict[str, Any]:
     """A task's parameters; of its sources the used one, and without what stands elsewhere."""
     values = task.model_dump(exclude={"published"})
     if source in values["source"]:
+        curate = values["source"]["curate"]
         values["source"] = {source: values["source"][source]}
+        values["source"] |= {"curate": curate} if curate else {}
     return values
 
 

@@ -47,8 +47,9 @@ def check(name: str, layout: Layout, source: TaskSource, kind: str, data: Data) 
     fetched = sources.fetch("files", str(layout.root), data.embedded, source, row_fields)
     # No limit on bad rows here: they are reported with the other counts.
     rules = Rules(
-        1.0, data.near_duplicates, data.test_fraction, data.validation_fraction, data.seed
-    )
+        1.0, data.near_duplicates, data.test_fraction, data.validation_fraction, data.seed,
+        data.mask_pii, tuple(data.phone_regions),
+    )  # fmt: skip
     # The rows can be read until the last of them is forgotten: their files are mapped into memory.
     with tempfile.TemporaryDirectory() as folder:
         raw = sources.write(fetched.splits, Path(folder))

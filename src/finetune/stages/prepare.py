@@ -3,7 +3,7 @@
 from finetune.core import entry, paths
 from finetune.core.files import read_json, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
-from finetune.core.schema import ALL, Prompt
+from finetune.core.schema import ALL, Curate, Prompt
 from finetune.data import near_duplicates, preparation, splitting, workers
 from finetune.data.preparation import Rules, Source
 
@@ -16,12 +16,17 @@ def run(params: StageParams, task: str) -> None:
         params.data.test_fraction,
         params.data.validation_fraction,
         params.data.seed,
+        params.data.mask_pii,
+        tuple(params.data.phone_regions),
     )
+    curate = params.task.source.curate
     with replaced_folder(paths.prepared(task)) as folder:
-        source = _source(task, params.task.kind, params.task.prompt)
+        source = _source(task, params.task.kind, params.task.prompt, curate)
         processes = workers.count(params.run.workers)
         prepared = preparation.prepare(source, rules, folder, processes)
         splits = prepared.splits
+        if curate is not None:
+            preparation.fix_sizes(splits, curate.sizes, curate.weight, params.data.seed, task)
         for split in paths.SPLITS:
             splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
         preparation.check_rows(task, splits)
@@ -39,7 +44,7 @@ def run(params: StageParams, task: str) -> None:
     write_json(paths.metrics(task, "data"), {task: {"data": counts}})
 
 
-def _source(task: str, kind: str, prompt: Prompt) -> Source:
+def _source(task: str, kind: str, prompt: Prompt, curate: Curate | None) -> Source:
     """The raw rows, and the names of their files as the user knows them."""
     raw = paths.raw(task)
     origin = read_json(raw / "source.json")
@@ -48,7 +53,7 @@ def _source(task: str, kind: str, prompt: Prompt) -> Source:
         split: origin.get("files", {}).get(split, {}).get("file", f"{task}/{split}")
         for split in files
     }
-    return Source(task, kind, prompt, files, names)
+    return Source(task, kind, prompt, files, names, curate)
 
 
 if __name__ == "__main__":

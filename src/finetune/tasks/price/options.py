@@ -1,14 +1,17 @@
 """Parameters of a task whose answer is a price."""
 
-from typing import Annotated, Literal
+import itertools
+import math
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from finetune.core import schema
-from finetune.core.schema import Count, Prompt, RowFields
+from finetune.core.schema import Bounds, Count, Prompt, RowFields
 
 # The largest number that is one token in Llama 3's tokenizer, as all below it are.
 MAXIMUM = 999
+Weight = Annotated[float, Field(ge=0)]
 
 
 def _has_tokens(maximum: int) -> int:
@@ -73,12 +76,81 @@ class PriceScore(schema.Score):
     hit_fraction: Annotated[float, Field(gt=0)]
 
 
+class Band(schema.Section):
+    """The weight of rows with prices up to `up_to`, from the band before on; null for no end."""
+
+    up_to: Annotated[float, Field(gt=0)] | None
+    weight: Weight
+
+
+class Weights(schema.Section):
+    """How likely rows are to be drawn: the weight of their category times that of their price.
+
+    What is not named weighs 1.
+    """
+
+    category: dict[str, Weight] = Field(default_factory=dict)
+    price: list[Band] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _bands_ascend(self) -> Self:
+        ends = [math.inf if band.up_to is None else band.up_to for band in self.price]
+        if any(end <= before for before, end in itertools.pairwise(ends)):
+            raise ValueError("price: bands must be in the order of up_to, each higher than before")
+        return self
+
+
+class PriceCurate(schema.Curate):
+    """Which products are taken: by price, in the currency of the data, and by category.
+
+    `weights` are of the rows that `sizes` draws.
+    """
+
+    price: Bounds = Bounds()
+    categories: Annotated[list[str], Field(min_length=1)] | None = None
+    weights: Weights | None = None
+
+    @model_validator(mode="after")
+    def _weights_are_used(self) -> Self:
+        if self.weights and not any(self.sizes.model_dump().values()):
+            raise ValueError("weights: draw the rows of sizes, of which none is set")
+        return self
+
+    def broken_rule(self, row: Any) -> str | None:
+        """`price` or `category`, where it is not one of those that are taken."""
+        if not self.price.hold(row.price):
+            return "price"
+        if self.categories is not None and row.category not in self.categories:
+            return "category"
+        return None
+
+    def weight(self, row: Any) -> float:
+        """The weight of its category times that of its price band."""
+        if self.weights is None:
+            return 1.0
+        bands = self.weights.price
+        of_price = (band.weight for band in bands if band.up_to is None or row.price <= band.up_to)
+        return self.weights.category.get(row.category or "", 1.0) * next(of_price, 1.0)
+
+
+class PriceSource(schema.TaskSource):
+    """Where products come from, and which are taken."""
+
+    curate: PriceCurate | None = None
+
+
 class Task(schema.Task):
     """A data set of descriptions with a price."""
 
-    fields = RowFields("text", frozenset({"text", "price"}), optional=frozenset({"category"}))
+    fields = RowFields(
+        "text",
+        frozenset({"text", "price"}),
+        optional=frozenset({"category"}),
+        joined=frozenset({"text"}),
+    )
     has_numbers = True
 
+    source: PriceSource
     prompt: PricePrompt
     train: PriceTrain
     eval: PriceEval
