@@ -95,7 +95,7 @@ def mixed(_parent_: DictConfig) -> DictConfig:
 
 
 # What a task's `train` may lack: its config is older than these.
-LATER = {"mix": {}, "adapter_of": None, "mixed": "${mixed:}"}
+LATER: dict[str, object] = {"mix": {}, "adapter_of": None, "mixed": "${mixed:}"}
 
 
 def _complete(config: DictConfig) -> None:

@@ -27,10 +27,13 @@ def together(parts: Sequence[Examples], weights: Sequence[float], seed: int) -> 
 
 
 def take(task: str, other: str) -> None:
-    """Make another task's adapter, with its curves and its `train.json`, that of a task."""
+    """Make another task's adapter, with its curves and its `train.json`, that of a task.
+
+    But for `run`: the time was the other's.
+    """
     for folder in (paths.adapter, paths.curves, paths.hardware_curves):
         with replaced_folder(folder(task)) as new:
             shutil.copytree(folder(other), new, dirs_exist_ok=True)
     metrics = read_json(paths.metrics(other, "train"))[other]["train"]
-    taken = {"adapter_of": other, **metrics}
+    taken = {"adapter_of": other, **metrics, "run": {"minutes": 0.0}}
     write_json(paths.metrics(task, "train"), {task: {"train": taken}})
