@@ -100,6 +100,66 @@ def test_a_selection_that_is_not_that_of_its_task_is_refused(old, new):
         params.validate_text(text.replace(old, new, 1), "params.yaml")
 
 
+def test_an_adapter_of_several_tasks_depends_on_their_rows_and_prompts():
+    train = {
+        name: task.train
+        for name, task in params.validate_text(
+            compose(ROOT, ["experiment=mixed", "tasks.price.prompt.max_tokens=99"]), "conf"
+        ).tasks.items()
+    }
+    mixed = train["samsum"].mixed
+    assert mixed is not None
+    assert (mixed.data, mixed.code) == ("data/prepared", "src/finetune/tasks")
+    assert mixed.tasks["price"].prompt["max_tokens"] == 99
+    assert train["price"].mixed is not None
+    assert train["price"].mixed.data == "models/samsum"
+    of_default = params.validate_text(compose(ROOT, []), "conf").tasks["samsum"].train
+    assert of_default.mixed is not None
+    assert not of_default.mixed.tasks
+
+
+def test_a_config_that_is_older_than_mixtures_composes_and_can_have_them(tmp_path):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    file = tmp_path / "conf/task/price.yaml"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    old = [line for line in lines if not line.startswith(("  mix:", "  adapter_of:", "  mixed:"))]
+    assert len(old) == len(lines) - 3
+    file.write_text("\n".join(old) + "\n", encoding="utf-8")
+    assert flat(compose(tmp_path, [])) == flat(compose(ROOT, []))
+    asked = ["tasks.price.train.adapter_of=samsum"]
+    assert flat(compose(tmp_path, asked)) == flat(compose(ROOT, asked))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["+tasks.samsum.train.mix.lamps=1"], r"mix: 'lamps' is no other task; .* price"),
+        (["experiment=mixed", "~tasks.price"], r"train.mix: 'price' is no other task; .*: none"),
+        (["tasks.price.train.adapter_of=price"], r"adapter_of: 'price' is no other task"),
+        (["experiment=mixed", "+tasks.price.train.mix.samsum=1"], r"takes an adapter trains none"),
+        (
+            ["tasks.samsum.train.adapter_of=price", "tasks.price.train.adapter_of=samsum"],
+            r"samsum.train.adapter_of: price takes another's adapter itself",
+        ),
+        (["experiment=mixed", "tasks.samsum.train.mix.price=0"], r"mix.price: is 0.*greater than"),
+        (
+            ["experiment=mixed", "model=hosted", "method=hosted"],
+            r"mix: is not for method.tuner=hosted",
+        ),
+    ],
+)  # fmt: skip
+def test_what_other_tasks_can_have_to_do_with_an_adapter(overrides, message):
+    with pytest.raises(ParamsError, match=message):
+        params.validate_text(compose(ROOT, overrides), "params.yaml")
+
+
+def test_a_mixture_that_is_not_that_of_its_tasks_is_refused():
+    text = compose(ROOT, ["experiment=mixed"])
+    changed = text.replace("data: data/prepared", "data: data/raw")
+    with pytest.raises(ParamsError, match=r"tasks.samsum.train.mixed: is not composed from mix"):
+        params.validate_text(changed, "params.yaml")
+
+
 def test_an_experiment_chooses_other_groups():
     text = compose(ROOT, ["experiment=samsum-llama-1b"])
     read = params.validate_text(text, "conf")

@@ -3,7 +3,9 @@
 Composition precedes any change of the workspace. The resolver `${folder:KEY,DIR}` gives DIR if it
 exists: DVC's own error would come later and name no key. `${folder:KEY,DIR,COMMAND}` is a model
 folder that COMMAND creates. `${selection:}` in a task's `train` is what choosing by its scores
-depends on, see `finetune.core.schema.Selection`. An unknown key is reported with the known ones.
+depends on, see `finetune.core.schema.Selection`, and `${mixed:}` what other tasks have to do with
+its adapter, see `Mixed`; a config need not have the latter. An unknown key is reported with the
+known ones.
 """
 
 import functools
@@ -16,7 +18,7 @@ from pathlib import Path
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 # With these options a run happens in a temporary checkout, where relative paths resolve otherwise.
 TEMPORARY_CHECKOUT = {"--temp", "--queue"}
@@ -75,6 +77,39 @@ def selection(_parent_: DictConfig) -> DictConfig:
     return OmegaConf.create(composed)
 
 
+def mixed(_parent_: DictConfig) -> DictConfig:
+    """A task's `train.mixed`, from `mix` and `adapter_of` beside it and the tasks in them."""
+    from finetune.core.schema import MIXED, TAKEN, UNMIXED  # slow to import
+
+    mix, taken = _parent_.get("mix"), _parent_.get("adapter_of")
+    data, code = MIXED if mix else UNMIXED
+    tasks = _parent_._get_root().tasks
+    others = {
+        # One that is missing is for the validation of params.yaml to name.
+        name: {"kind": tasks[name].kind, "prompt": tasks[name].prompt}
+        for name in mix or ()
+        if name in tasks
+    }
+    composed = {"data": TAKEN.format(taken) if taken else data, "code": code}
+    return OmegaConf.create({**composed, "tasks": others} if others else composed)
+
+
+# What a task's `train` may lack: its config is older than these.
+LATER: dict[str, object] = {"mix": {}, "adapter_of": None, "mixed": "${mixed:}"}
+
+
+def _complete(config: DictConfig) -> None:
+    """Give each task's `train` what a config that is older than it lacks."""
+    tasks = config.get("tasks")
+    for task in tasks.values() if isinstance(tasks, DictConfig) else ():
+        train = task.get("train") if isinstance(task, DictConfig) else None
+        if isinstance(train, DictConfig):
+            with open_dict(train):
+                for name, value in LATER.items():
+                    if name not in train:
+                        train[name] = value
+
+
 def _is_tracked(path: str) -> bool:
     """Whether Git or DVC tracks files in the folder."""
     command = ["git", "ls-files", "--", path, f"{path.rstrip('/')}.dvc"]
@@ -88,6 +123,7 @@ def reporting(
 
     @functools.wraps(apply)
     def apply_each(overrides: list[Override], config: DictConfig) -> None:
+        _complete(config)
         for override in overrides:
             try:
                 apply([override], config)
@@ -146,3 +182,4 @@ ConfigLoaderImpl._apply_overrides_to_config = staticmethod(
 )
 OmegaConf.register_new_resolver("folder", folder, replace=True)
 OmegaConf.register_new_resolver("selection", selection, replace=True)
+OmegaConf.register_new_resolver("mixed", mixed, replace=True)

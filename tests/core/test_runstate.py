@@ -5,7 +5,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from finetune.core import runstate
-from finetune.core.schema import WATCHED, Selection
+from finetune.core.schema import WATCHED
 
 
 def test_the_folder_is_under_the_main_repository_and_named_by_what_goes_in(monkeypatch, tmp_path):
@@ -89,7 +89,7 @@ def test_what_a_selection_watches_is_part_of_the_code(tmp_path):
     file.write_text(yaml.safe_dump({"stages": {"train": {"deps": deps}}}))
 
     def hashed(by: str) -> set[str]:
-        watched = Selection(watch=WATCHED[by])
+        watched = {"${item.train.selection.watch}": WATCHED[by]}
         return {k for k in runstate.code_identity(file, "train", "price", watched) if "/" in k}
 
     own = {"src/finetune/training/selection.py"}

@@ -170,3 +170,17 @@ def test_a_head_learns_one_number_a_row(known):
     found = lengths.of(price, "price")
     assert found.branches == 0
     assert found.densest.completion == 1
+
+
+def test_rows_of_a_mixture_are_those_of_all_its_tasks(known):
+    samsum = known.tasks["samsum"]
+    weights = {"price": 0.25}
+    train = samsum.train.model_copy(update={"mix": weights})
+    tasks = {**known.tasks, "samsum": samsum.model_copy(update={"train": train})}
+    alone = [lengths.of(known, task) for task in ("samsum", "price")]
+    mixed = lengths.of(known.model_copy(update={"tasks": tasks}), "samsum")
+    assert mixed.rows == 600 + 150
+    assert mixed.tokens == pytest.approx(
+        alone[0].tokens + 0.25 * (alone[1].tokens - alone[1].branches * 600), rel=0.05
+    )
+    assert mixed.longest == max(each.longest for each in alone)

@@ -73,6 +73,16 @@ def test_the_cost_is_known_once_the_price_of_an_hour_is(run, price, cost):
     assert ("resumed at step" in found) == bool(run.get("resumed_at_step"))
 
 
+def test_what_tasks_share_is_said_in_words():
+    found = dict(facts.training({"mix": {"price": 1.0, "tickets": 0.5}, "run": {}}, None))
+    assert found["trained on rows of other tasks, too, for one of its own"] == (
+        "price 1, tickets 0.5"
+    )
+    found = dict(facts.training({"adapter_of": "samsum", "run": {"minutes": 0.0}}, 2.0))
+    assert found["adapter taken from"] == "samsum"
+    assert plain(found["cost of training"]) == "0.00 USD"
+
+
 def model(**more: object) -> Model:
     return Model(**{"source": "local", "revision": None, "watch": "x", **more})
 

@@ -11,7 +11,7 @@ import yaml
 from finetune.core import params, paths
 from finetune.core.files import write_json, write_jsonl
 from finetune.core.params import Declared, StageParams
-from finetune.core.schema import NOT_FOR_SELECTION, WATCHED, Lora
+from finetune.core.schema import MIXED, NOT_FOR_SELECTION, TAKEN, WATCHED, Lora
 
 ROOT = Path(__file__).parents[2]
 KEYS = ["model", "method", "lora", "bootstrap"]
@@ -68,6 +68,16 @@ def declared(tmp_path, monkeypatch, tiny_model):
                 "watch": WATCHED["score"], "primary": task["primary"],
                 "eval": asked, "score": task["score"],
             }  # fmt: skip
+        if task["train"]["mix"]:
+            prompts = {
+                other: {"kind": changed["tasks"][other]["kind"],
+                        "prompt": changed["tasks"][other]["prompt"]}
+                for other in task["train"]["mix"]
+            }  # fmt: skip
+            data, code = MIXED
+            task["train"]["mixed"] = {"data": data, "code": code, "tasks": prompts}
+        if task["train"]["adapter_of"]:
+            task["train"]["mixed"]["data"] = TAKEN.format(task["train"]["adapter_of"])
         return cast(
             StageParams,
             Declared(params.validate(changed, "test"), "base", [f"tasks.{name}", *KEYS], name),

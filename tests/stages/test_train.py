@@ -5,7 +5,7 @@ import pytest
 
 from finetune.core import paths
 from finetune.core.errors import ModelError, ParamsError, UserError
-from finetune.core.files import read_json, read_jsonl, read_tsv, sha256
+from finetune.core.files import read_json, read_jsonl, read_tsv, sha256, write_jsonl
 from finetune.methods import adapters
 from finetune.stages import predict, train
 
@@ -131,6 +131,44 @@ def test_adapters_of_evaluations_are_kept_beside_the_best_one(declared, load, ti
     best = paths.checkpoint("samsum", metrics["best_step"]) / adapters.WEIGHTS
     assert best.read_bytes() == (paths.adapter("samsum") / adapters.WEIGHTS).read_bytes()
     adapters.load(load(tiny_model).model, paths.adapter("samsum"))
+
+
+def test_one_adapter_is_trained_on_several_tasks_and_taken_by_another(declared):
+    options = {"max_steps": 2, "num_evals": 1}
+    train.run(declared(options), "samsum")
+    alone = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    train.run(declared({**options, "mix": {"price": 1.0}}), "samsum")
+    mixed = read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+    assert mixed["mix"] == {"price": 1.0}
+    assert mixed["adapter_hash"] != alone["adapter_hash"]
+    assert mixed["validation_loss"] != alone["validation_loss"]
+    train.run(declared({"adapter_of": "samsum"}, name="price"), "price")
+    taken = read_json(paths.metrics("price", "train"))["price"]["train"]
+    assert taken == {"adapter_of": "samsum", **mixed, "run": {"minutes": 0.0}}
+    for folder in (paths.adapter, paths.curves, paths.hardware_curves):
+        names = {file.name for file in folder("samsum").iterdir()}
+        assert {file.name for file in folder("price").iterdir()} == names
+    predict.run(declared(name="price"), "price")
+    assert len(read_jsonl(paths.predictions("price", "tuned"))) == 6
+
+
+def test_a_mixture_resumes_only_with_the_same_rows_of_all_its_tasks(declared, monkeypatch):
+    identities = []
+    original = train.runstate.folder
+
+    def folder(stage, task, identity):
+        identities.append(identity)
+        return original(stage, task, identity)
+
+    monkeypatch.setattr(train.runstate, "folder", folder)
+    options = {"max_steps": 1, "num_evals": 1, "mix": {"price": 1.0}}
+    for rows in (6, 5):
+        file = paths.prepared("price") / "train.jsonl"
+        write_jsonl(file, read_jsonl(file)[:rows])
+        train.run(declared(options), "samsum")
+    before, after = identities
+    assert before["data"] != after["data"]
+    assert {**before, "data": None} == {**after, "data": None}
 
 
 def test_the_least_memory_of_all_processes_is_what_steps_are_split_for(declared, monkeypatch):

@@ -13,7 +13,7 @@ from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
 from finetune.core.params import UNDECLARED, is_composed, new_key, read_yaml
-from finetune.core.schema import Lora, Method, Section, Train
+from finetune.core.schema import COMPOSED, Lora, Method, Section, Train
 from finetune.shelf import public, reading
 from finetune.shelf.about import About, Digest
 from finetune.shelf.rows import IDS, public_id
@@ -302,7 +302,7 @@ def _completed(params: dict[str, object], kinds: dict[str, str]) -> dict[str, ob
         if not any(key.startswith(f"{section}.") for key in params):
             continue
         for name, of in model.model_fields.items():
-            if not of.is_required() and name != "selection":  # composed, never set
+            if not of.is_required() and name not in COMPOSED:
                 later |= flatten(
                     _plain(of.get_default(call_default_factory=True)), f"{section}.{name}"
                 )

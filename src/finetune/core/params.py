@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from finetune.core import kinds
 from finetune.core.errors import FileError, ParamsError, squeezed
 from finetune.core.files import read_text, refuse_conflict
-from finetune.core.schema import Params, Section, Task, check_task_names
+from finetune.core.schema import COMPOSED, Params, Section, Task, check_task_names
 
 # Parameters that had another name: the old one, `*` for any task, to the key that replaces it.
 RENAMED = {
@@ -40,13 +40,9 @@ RENAMED = {
 }
 
 
-# Composed from other parameters, which say all of it.
-COMPOSED = ("tasks.*.train.selection.*",)
-
-
 def is_composed(key: str) -> bool:
     """Whether a parameter says nothing that others do not say."""
-    return any(fnmatch.fnmatchcase(key, pattern) for pattern in COMPOSED)
+    return any(fnmatch.fnmatchcase(key, f"tasks.*.train.{name}.*") for name in COMPOSED)
 
 
 def new_key(key: str) -> str | None:

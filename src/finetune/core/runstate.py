@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -17,7 +18,7 @@ from finetune.core import processes
 from finetune.core.files import sha256
 from finetune.core.hub_state import HubState
 from finetune.core.remote_state import RemoteState
-from finetune.core.schema import PushState, Section, Selection
+from finetune.core.schema import PushState, Section
 
 LIBRARIES = ("accelerate", "bitsandbytes", "peft", "torch", "transformers")
 # Of larger files so many blocks are read, from the first to the last.
@@ -84,35 +85,34 @@ def identity(
     sections: Sequence[Section],
     files: Sequence[Path],
     model: str,
-    selection: Selection | None = None,
+    watched: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """What a stage's result depends on: parameters, data, model and code.
 
     `kind` is the task's; `files` are read in full, the folder `model` as in `file_identity`;
-    `selection`: see `code_identity`.
+    `watched`: see `code_identity`.
     """
     return {
         "params": [section.model_dump() for section in sections],
         "data": [sha256(file) for file in files],
         "model": file_identity(Path(model)),
-        "code": code_identity(Path("dvc.yaml"), stage, kind, selection),
+        "code": code_identity(Path("dvc.yaml"), stage, kind, watched),
     }
 
 
 def code_identity(
-    dvc_yaml: Path, stage: str, kind: str, selection: Selection | None = None
+    dvc_yaml: Path, stage: str, kind: str, watched: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, str]:
     """Hashes of the source files that a stage depends on, and the versions of its libraries.
 
-    Of a task's kind these are the files of `kind`, and what a `selection` watches. A checkpoint of
-    other code must not be resumed from: DVC runs a stage again after an edit of its code, and locks
-    its outs as those of the new code.
+    Of a task's kind these are the files of `kind`; `watched` are those that a parameter names, by
+    the parameter. A checkpoint of other code must not be resumed from: DVC runs a stage again after
+    an edit of its code, and locks its outs as those of the new code.
     """
     entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
     root = dvc_yaml.parent
     deps = [dep.replace("${item.kind}", kind) for dep in entry.get("do", entry)["deps"]]
-    if selection is not None:
-        deps = [dep.replace("${item.train.selection.watch}", selection.watch) for dep in deps]
+    deps = [watched.get(dep, dep) for dep in deps]
     code = [root / dep for dep in deps if dep.startswith("src/")]
     files = sorted(f for path in code for f in (path.rglob("*.py") if path.is_dir() else [path]))
     hashes = {str(file.relative_to(root)): sha256(file) for file in files}

@@ -197,11 +197,40 @@ class Selection(Section):
     score: dict[str, Any] = Field(default_factory=dict)
 
 
+class MixedTask(Section):
+    """A task whose rows another one trains on, too."""
+
+    kind: str
+    prompt: dict[str, Any]
+
+
+class Mixed(Section):
+    """What others have to do with a task's adapter, composed by `${mixed:}`, never set by hand.
+
+    `data` and `code` are what DVC watches for the stage beside its own: where there are no others,
+    files that it watches anyway.
+    """
+
+    data: str
+    code: str
+    tasks: dict[str, MixedTask] = Field(default_factory=dict)
+
+
+# What stands in `data` and `code`, by what a task has others for.
+UNMIXED = ("src/finetune/training/examples.py", "src/finetune/training/losses.py")
+MIXED = ("data/prepared", "src/finetune/tasks")
+TAKEN = "models/{}"
+# Sections of `train` that are composed from other parameters, which say all of it.
+COMPOSED = ("selection", "mixed")
+
+
 class Train(Section):
     """The optimization of one task; a kind may add parameters of its loss.
 
     Training stops after `patience` validations without improvement. `select_by` is what the kept
-    adapter is best in; `keep_checkpoints` keeps the others beside it.
+    adapter is best in; `keep_checkpoints` keeps the others beside it. `mix` are further tasks whose
+    rows it learns from, each with how many for one of its own; `adapter_of` is a task whose adapter
+    it takes, without training.
     """
 
     epochs: Annotated[float, Field(gt=0)]
@@ -219,6 +248,18 @@ class Train(Section):
     seed: int
     deterministic: bool
     selection: Selection | None = None
+    mix: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    adapter_of: str | None = None
+    mixed: Mixed | None = None
+
+    def watched(self) -> dict[str, str]:
+        """What dvc.yaml's deps of training say by a parameter, each with the code that it names."""
+        watched = {}
+        if self.selection is not None:
+            watched["${item.train.selection.watch}"] = self.selection.watch
+        if self.mixed is not None:
+            watched["${item.train.mixed.code}"] = self.mixed.code
+        return watched
 
 
 # Options of `eval` that validation during training has no use for, and what they are there.
@@ -326,6 +367,10 @@ def check_task_names(names: Iterable[object]) -> None:
         seen[folded] = name
 
 
+def _unmixed() -> Mixed:
+    return Mixed(data=UNMIXED[0], code=UNMIXED[1])
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -365,6 +410,47 @@ class Params(Section):
                 f"answers of {' and '.join(texts)} are texts: {', or '.join(remedies)}"
             )
         return self
+
+    @model_validator(mode="after")
+    def _mixtures_are_composed(self) -> Self:
+        for name, task in self.tasks.items():
+            problem = self._mixing_problem(name, task.train)
+            if problem:
+                raise ValueError(f"tasks.{name}.train.{problem}")
+        return self
+
+    def _mixing_problem(self, name: str, train: Train) -> str | None:
+        """What is wrong with the other tasks that one has to do with."""
+        others = [*train.mix, *([train.adapter_of] if train.adapter_of else [])]
+        key = "mix" if train.mix else "adapter_of"
+        for other in others:
+            if other == name or other not in self.tasks:
+                known = ", ".join(known for known in self.tasks if known != name) or "none"
+                return f"{key}: {other!r} is no other task; others here: {known}"
+        if train.mix and train.adapter_of:
+            return "adapter_of: a task that takes an adapter trains none; leave out mix"
+        if train.adapter_of and self.tasks[train.adapter_of].train.adapter_of:
+            return f"adapter_of: {train.adapter_of} takes another's adapter itself; name that one"
+        if others and (self.method.is_hosted or self.method.answers_numbers):
+            return f"{key}: is not for method.tuner={self.method.tuner}; take another method"
+        if (train.mixed or _unmixed()) != self._mixed(train):
+            return (
+                "mixed: is not composed from mix, adapter_of and the other tasks' prompts; let it "
+                "be ${mixed:} in the task's config, and run `finetune params`"
+            )
+        return None
+
+    def _mixed(self, train: Train) -> Mixed:
+        if train.adapter_of:
+            return Mixed(data=TAKEN.format(train.adapter_of), code=UNMIXED[1])
+        if not train.mix:
+            return _unmixed()
+        tasks = {
+            name: MixedTask(kind=task.kind, prompt=task.prompt.model_dump(exclude_unset=True))
+            for name, task in self.tasks.items()
+            if name in train.mix
+        }
+        return Mixed(data=MIXED[0], code=MIXED[1], tasks=tasks)
 
     @model_validator(mode="after")
     def _hosted_is_whole(self) -> Self:

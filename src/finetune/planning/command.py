@@ -28,7 +28,11 @@ def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None
     settings = params.validate_text(compose(root, list(overrides)), "conf")
     machine = machines.of(gpu, settings.run.memory_gb).split(settings.run.processes)
     print(f"{settings.model.name} on {machine.name}")
-    plans = [plan.of(settings, task, machine) for task in settings.tasks]
+    taken = {name: task.train.adapter_of for name, task in settings.tasks.items()}
+    plans = [plan.of(settings, task, machine) for task in settings.tasks if not taken[task]]
+    for task, other in taken.items():
+        if other:
+            print(f"\n{task}: takes the adapter of {other}, without training")
     for each in plans:
         print("\n" + _formatted(each, settings, machine))
     seconds = sum(each.seconds for each in plans)

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
+from finetune.core.mixing import drawn
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Model, Params, Prompt, Task
 from finetune.data import preparation, sources, splitting
@@ -76,24 +78,31 @@ class Lengths:
 def of(params: Params, task: str) -> Lengths:
     """The lengths of a task's training rows; the longest is over validation rows too.
 
+    With those of the tasks that it is trained on, too (`train.mix`).
+
     Raises:
         UserError: the data exist, but cannot be used; or the loss does not fit the tokenizer.
     """
-    prompt, rows = params.tasks[task].prompt, _rows(params, task)
     tokenizer = _tokenizer(params.model)
-    encoder = cast(PromptEncoder, Characters(prompt))
-    if tokenizer is not None:
-        encoder = PromptEncoder(tokenizer, prompt, 1_000_000)
-    if rows is None:
-        train, further, remark = _assumed(params, prompt)
-    elif tokenizer is None:
-        train, further, remark = _estimated(rows, params.tasks[task], params.model)
-    else:
-        train, further = (_counted(rows[split], encoder) for split in ("train", "validation"))
-        remark = ""
+    train, further, remark = _lengths(params, task, tokenizer)
+    mix = params.tasks[task].train.mix
+    if mix:
+        others = [_lengths(params, name, tokenizer) for name in mix]
+        counts = [len(train), *(len(each[0]) for each in others)]
+        kept = drawn(
+            np.repeat(np.arange(len(counts)), counts),
+            dict(enumerate([1.0, *mix.values()])),
+            params.tasks[task].train.seed,
+        )
+        every = [*train, *(row for each in others for row in each[0])]
+        train = [row for row, is_kept in zip(every, kept, strict=True) if is_kept]
+        further = [*further, *(row for each in others for row in each[1])]
+        remark = "; ".join(
+            dict.fromkeys(text for text in (remark, *(o[2] for o in others)) if text)
+        )
     if params.method.answers_numbers:  # in place of the completion there is one number
         train, further = ([RowLength(r.prompt, 1) for r in split] for split in (train, further))
-    loss = _loss(params, task, encoder)
+    loss = _loss(params, task, _encoder(params.tasks[task].prompt, tokenizer))
     branches = len(loss.paths)
     if branches and tokenizer is None:
         remark += f"; {branches} branches a row, as if each character were a token"
@@ -108,10 +117,29 @@ def of(params: Params, task: str) -> Lengths:
     )
 
 
+def _encoder(prompt: Prompt, tokenizer: PreTrainedTokenizerBase | None) -> PromptEncoder:
+    if tokenizer is None:
+        return cast(PromptEncoder, Characters(prompt))
+    return PromptEncoder(tokenizer, prompt, 1_000_000)
+
+
+def _lengths(
+    params: Params, task: str, tokenizer: PreTrainedTokenizerBase | None
+) -> tuple[list[RowLength], list[RowLength], str]:
+    """Of a task's own training rows, of further ones, and what is estimated or assumed."""
+    prompt, rows = params.tasks[task].prompt, _rows(params, task)
+    if rows is None:
+        return _assumed(params, prompt)
+    if tokenizer is None:
+        return _estimated(rows, params.tasks[task], params.model)
+    encoder = _encoder(prompt, tokenizer)
+    return _counted(rows["train"], encoder), _counted(rows["validation"], encoder), ""
+
+
 def _loss(params: Params, task: str, encoder: PromptEncoder) -> Loss:
-    if params.method.answers_numbers:
-        return CROSS_ENTROPY
     options = params.tasks[task]
+    if params.method.answers_numbers or options.train.mix:
+        return CROSS_ENTROPY
     return registry.loss(options.kind).loss(encoder, options.train)
 
 

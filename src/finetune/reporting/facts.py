@@ -25,6 +25,8 @@ PACKAGES = (
 TITLES = {
     "rows": "training rows",
     "best_step": "kept step",
+    "mix": "trained on rows of other tasks, too, for one of its own",
+    "adapter_of": "adapter taken from",
     "train_loss": "training loss, since the evaluation before the last",
     "minutes": "minutes of training",
     "peak_memory_gb": "peak memory (GB)",
@@ -186,6 +188,8 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Facts:
 
 
 def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in value.items())
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     return number(value, 0) if isinstance(value, int) else f"{value:,.6g}"

@@ -11,13 +11,15 @@ import yaml
 
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Train
+from finetune.core.schema import COMPOSED, Train
 from finetune.scaffold.guessing import Guess
 from finetune.scaffold.layout import Layout
 from finetune.tasks import registry
 
 # A low estimate for English, so that few texts are truncated.
 CHARACTERS_PER_TOKEN = 3
+# Of `train`: composed, or of several tasks, of which a new one knows nothing.
+LEFT_OUT = (*COMPOSED, "mix", "adapter_of")
 # The folder of the template that those of kinds extend.
 FOLDER = Path(__file__).parent
 
@@ -54,7 +56,7 @@ def text(
         fields=guess.fields,
         fields_by_split=fields_by_split,
         delimiter=layout.delimiter,
-        train_parameters=[name for name in Train.model_fields if name != "selection"],
+        train_parameters=[name for name in Train.model_fields if name not in LEFT_OUT],
         max_tokens=_tokens(characters, step=64, least=128, most=2048),
         max_completion_tokens=_tokens(_long([row.completion for row in rows]), 16, 32, 512),
         characters=characters,

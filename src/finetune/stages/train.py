@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import transformers
 
@@ -13,7 +13,7 @@ from finetune.core.files import read_jsonl, replaced_folder, write_json
 from finetune.core.memory import least_available_on
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Lora, Method, Model, Prompt, Run, Train
+from finetune.core.schema import Lora, Method, Mixed, Model, Prompt, Run, Train
 from finetune.methods import hosted
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
@@ -22,12 +22,12 @@ from finetune.modeling import fused_lora, gpu_kernels, number_head, precision
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
-from finetune.training import budget, curves, tracking
+from finetune.training import budget, curves, shared, tracking
 from finetune.training.callbacks import LiveCurves
 from finetune.training.dropout import use_row_dropout
 from finetune.training.examples import Examples, completion, encode_numbers
 from finetune.training.examples import encode as encode_texts
-from finetune.training.losses import Loss, number_likelihood
+from finetune.training.losses import CROSS_ENTROPY, Loss, number_likelihood
 from finetune.training.step_trainer import ScoreOf, Setup
 from finetune.training.trainer import TrainingResult, train
 
@@ -77,10 +77,13 @@ def run(params: StageParams, task: str) -> None:
         lora=params.lora,
         run=params.run,
     )
+    if options.train.adapter_of:
+        shared.take(task, options.train.adapter_of)
+        return
     tracking.check(options.run.report_to)
     if options.train.deterministic:
         precision.use_deterministic_kernels()
-    files = [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
+    files = _files(task)
     if options.method.is_hosted:
         _train_at_provider(options, files)
         return
@@ -104,7 +107,7 @@ def _train_at_provider(options: Options, files: Sequence[Path]) -> None:
         options.train,
         options.prompt,
         options.run,
-        _rows(options, files),
+        _rows(options.kind, files),
         options.task,
     )
     trained.save(paths.adapter(options.task))
@@ -114,9 +117,13 @@ def _train_at_provider(options: Options, files: Sequence[Path]) -> None:
     write_json(paths.metrics(options.task, "train"), metrics)
 
 
-def _rows(options: Options, files: Sequence[Path]) -> list[list[TaskRow]]:
-    kind = registry.rows(options.kind)
-    return [[kind.Row(**row) for row in read_jsonl(file)] for file in files]
+def _files(task: str) -> list[Path]:
+    return [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
+
+
+def _rows(kind: str, files: Sequence[Path]) -> list[list[TaskRow]]:
+    of_kind = registry.rows(kind)
+    return [[of_kind.Row(**row) for row in read_jsonl(file)] for file in files]
 
 
 def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
@@ -126,16 +133,39 @@ def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
         gpu_kernels.use(base.model)
     tuner = methods.of(options.method)
     encoder = PromptEncoder(base.tokenizer, options.prompt, base.context)
-    rows = _rows(options, files)
+    rows = _rows(options.kind, files)
     encode = encode_numbers if tuner.ANSWERS_NUMBERS else encode_texts
     train_examples, validation = (encode(split, encoder) for split in rows)
+    if options.train.mix:
+        train_examples, validation = _with_others(options, base, (train_examples, validation))
     return Inputs(base, tuner, encoder, rows, train_examples, validation)
+
+
+def _with_others(options: Options, base: Base, own: Sequence[Examples]) -> list[Examples]:
+    """The examples of each split, and those of the tasks that this one is trained on, too."""
+    weights = [1.0, *options.train.mix.values()]
+    others = []
+    for name in options.train.mix:
+        of = _mixed(options).tasks[name]
+        prompt = cast(Prompt, registry.options(of.kind).Task.section_type("prompt")(**of.prompt))
+        encoder = PromptEncoder(base.tokenizer, prompt, base.context)
+        others.append([encode_texts(split, encoder) for split in _rows(of.kind, _files(name))])
+    return [
+        shared.together(parts, weights, options.train.seed)
+        for parts in zip(own, *others, strict=True)
+    ]
+
+
+def _mixed(options: Options) -> Mixed:
+    assert options.train.mixed is not None  # composed, and checked in params.yaml
+    return options.train.mixed
 
 
 def _run_state(options: Options, files: Sequence[Path]) -> Path:
     sections = (options.prompt, options.model, options.method, options.lora, options.train)
+    files = [*files, *(file for name in options.train.mix for file in _files(name))]
     identity = runstate.identity(
-        "train", options.kind, sections, files, options.model.name, options.train.selection
+        "train", options.kind, sections, files, options.model.name, options.train.watched()
     )
     return runstate.folder("train", options.task, identity)
 
@@ -187,6 +217,8 @@ def _loss(options: Options, inputs: Inputs, model: "PreTrainedModel") -> Loss:
         cents = (completion(example)[0] for example in inputs.train.examples)
         number_head.start(model, [each / 100 for each in cents])
         return Loss(number_likelihood)
+    if options.train.mix:
+        return CROSS_ENTROPY  # what all kinds have; numbers in a summary have no expected error
     loss = registry.loss(options.kind).loss(inputs.encoder, options.train)
     if loss.paths:
         methods.check_tree_masks(options.method, model)
@@ -228,6 +260,7 @@ def _write(
     metrics = {
         **done.metrics,
         **_counts(inputs.train),
+        **({"mix": options.train.mix} if options.train.mix else {}),
         **methods.written(options.method, paths.adapter(options.task)),
         **({"head": "number"} if inputs.tuner.ANSWERS_NUMBERS else {}),
         "run": {**done.hardware, **budget.as_metrics(setup.budget)},
