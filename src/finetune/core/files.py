@@ -108,7 +108,8 @@ def refuse_conflict(text: str, where: str, line: int = 1) -> None:
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write JSON lines; decimals become numbers, other values without a JSON type text."""
-    write_text(path, "".join(line(row) + "\n" for row in rows))
+    with replaced_file(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(line(row) + "\n" for row in rows)
 
 
 def line(row: dict[str, Any]) -> str:

@@ -47,7 +47,7 @@ class Local:
         train: Sequence[TaskRow],
         what: str,
         shots: int = 0,
-    ) -> list[Prediction]:
+    ) -> Iterator[Prediction]:
         """See `registry.Predictor`."""
         base = self.loaded.base
         answers = registry.predict(task.kind).answers
