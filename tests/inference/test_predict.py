@@ -238,7 +238,7 @@ def test_the_prompt_is_the_one_that_training_teaches(load, tiny_model, monkeypat
     monkeypatch.setattr(builtin, "generate", generate)
     predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
     encoder = PromptEncoder(base.tokenizer, ask_summary().prompt, base.context)
-    taught = encode(DIALOGUES, encoder).examples
+    taught = encode(DIALOGUES, encoder)
     assert [prompt + reference for prompt, reference in seen] == [
         example["input_ids"] for example in taught
     ]

@@ -191,7 +191,11 @@ class NearDuplicates(Section):
 
 
 class Data(Section):
-    """Where rows come from, and what is done to them."""
+    """Where rows come from, and what is done to them.
+
+    A model whose tokenizer truncates a larger fraction of a split's prompts or answers than
+    `max_truncated` is neither asked nor trained.
+    """
 
     source: Literal["embedded", "files", "hub"]
     root: str | None
@@ -199,6 +203,7 @@ class Data(Section):
     embedded: Embedded
     limit: Limit
     max_bad_rate: Fraction
+    max_truncated: Fraction = 0.05
     near_duplicates: NearDuplicates
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]

@@ -77,6 +77,12 @@ class Hosted:
                 prediction |= {"shots": len(examples), "shots_dropped": False}
         return predictions
 
+    def truncated(
+        self, task: TaskSpec, rows: Sequence[TaskRow], name: str, split: str, most: float
+    ) -> dict[str, int]:
+        """Nothing is: see `predict`."""
+        return {}
+
     def general_text(self, what: str) -> list[dict[str, Any]]:
         """None: a hosted model gives no likelihoods."""
         return []

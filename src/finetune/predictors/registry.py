@@ -31,6 +31,15 @@ class Predictor(Protocol):
         They are made as they are asked for: of several processes each has to ask for all.
         """
 
+    def truncated(
+        self, task: TaskSpec, rows: Sequence[TaskRow], name: str, split: str, most: float
+    ) -> dict[str, int]:
+        """How many prompts and answers of a split are truncated; nothing where that is not known.
+
+        Raises:
+            DataError: it is a larger fraction than `most`; the message names task and split.
+        """
+
     def general_text(self, what: str) -> list[dict[str, Any]]:
         """The likelihood of general text, see `forgetting`; none where there are no likelihoods."""
 

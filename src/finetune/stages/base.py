@@ -46,6 +46,10 @@ def run(params: StageParams, task: str) -> None:
     identity = runstate.identity("base", params.task.kind, sections, files, params.model.name)
     run_state = runstate.folder("base", task, identity)
     with predictors.opened(params.model, params.run, run_state, load) as model:
+        truncated = {
+            split: model.truncated(spec, rows[split], task, split, params.data.max_truncated)
+            for split in SPLITS
+        }
         for name, shots in {"base": 0, "few_shot": params.task.eval.shots}.items():
             for split in SPLITS:
                 predictions: Iterable[Prediction] = []
@@ -57,7 +61,8 @@ def run(params: StageParams, task: str) -> None:
         if not processes.is_main():
             return
         write_jsonl(paths.general(task, "base"), general)
-        metrics = {task: {"predict_base": {"run": model.metrics()}}}
+        counts = {split: count for split, count in truncated.items() if count}
+        metrics = {task: {"predict_base": {**counts, "run": model.metrics()}}}
         write_json(paths.metrics(task, "predict_base"), metrics)
 
 
