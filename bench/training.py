@@ -109,7 +109,7 @@ def _run(way: str, work: Work) -> dict[str, float]:
     task = params.read(ROOT / "params.yaml").tasks[work.task]
     base, model = prepared(work.model, work.r, work.full)
     encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
-    examples = encode(interleaved.task_rows(work.task, work.data, work.rows), encoder).examples
+    examples = encode(interleaved.task_rows(work.task, work.data, work.rows), encoder)
     peak = _peak_flops(model.device.type, model.dtype)
     ids = torch.tensor([examples[0]["input_ids"]], device=model.device)
     model(input_ids=ids).logits.sum().backward()  # the first pass allocates, and loads kernels
@@ -185,12 +185,12 @@ def _ours(
     from finetune.modeling import fused_lora
     from finetune.training import budget
     from finetune.training.dropout import use_row_dropout
-    from finetune.training.examples import optimizer_steps
+    from finetune.training.examples import Schedule
     from finetune.training.losses import Loss, cross_entropy
     from finetune.training.meter import Meter
     from finetune.training.step_trainer import Setup, StepTrainer
 
-    steps = optimizer_steps(examples, len(examples), batch, seed=1)
+    steps = Schedule(examples, len(examples), batch, seed=1)
     dropout_keys = use_row_dropout(model)
     fused_lora.fuse(model, base.dtype)
     device = model.device.type

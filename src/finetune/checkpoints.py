@@ -14,7 +14,8 @@ from tabulate import tabulate
 
 from finetune.core import params, paths
 from finetune.core.errors import UserError
-from finetune.core.files import read_json, read_jsonl, read_tsv
+from finetune.core.files import read_json, read_tsv
+from finetune.core.rows_file import prepared
 from finetune.core.schema import Bootstrap, Params
 from finetune.inference import budgets
 from finetune.methods import registry as methods
@@ -78,10 +79,7 @@ def _steps(folder: Path) -> list[int]:
 def _rows(root: Path, settings: Params, task: str, split: Split) -> ScoredRows:
     options = settings.tasks[task]
     kind = registry.rows(options.kind)
-    rows = {
-        name: [kind.Row(**row) for row in read_jsonl(root / paths.prepared(task) / f"{name}.jsonl")]
-        for name in ("train", split)
-    }
+    rows = {name: prepared(task, name, kind.Row, root) for name in ("train", split)}
     return ScoredRows(
         options.kind, options.primary, options.prompt, options.eval, options.score,
         rows[split], rows["train"],

@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from finetune.core import params, paths
 from finetune.core.errors import UserError
-from finetune.core.files import read_jsonl
+from finetune.core.rows_file import prepared
 from finetune.core.schema import Bootstrap, Params
 from finetune.inference import budgets
 from finetune.inference.engines import registry as engines
@@ -72,11 +72,8 @@ def _answers(
     """The tuned model's answers to the first test rows by each engine."""
     options = settings.tasks[task]
     kind, scores = registry.rows(options.kind), registry.scores(options.kind)
-    train, rows = (
-        [kind.Row(**row) for row in read_jsonl(root / paths.prepared(task) / f"{split}.jsonl")]
-        for split in ("train", "test")
-    )
-    rows = rows[:count]
+    train = prepared(task, "train", kind.Row, root)
+    rows = prepared(task, "test", kind.Row, root)[:count]
     folder = root / paths.adapter(task)
     # Before the model is loaded: an engine may not be there, or not be for it.
     chosen = [

@@ -5,8 +5,8 @@ from pydantic import ValidationError
 from finetune.core.schema import Curate
 from finetune.data import cleaning, curation, splitting
 from finetune.data.cleaning import CleanRows
-from finetune.data.split import Split
 from finetune.data.curation import Curated
+from finetune.data.split import Split
 from finetune.tasks.price import rows as price
 from finetune.tasks.price.options import PriceCurate
 from finetune.tasks.summarization import rows as summarization

@@ -1,5 +1,6 @@
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 import torch
@@ -151,7 +152,7 @@ def test_further_draws_take_other_examples_and_follow_the_first(load, tiny_model
     spec = ask_price(draws=3)
 
     def ask(which, spec: EvalSpec, shots: int) -> list[dict]:
-        return which(base, base.model, spec, PRODUCTS, TRAIN, "test", BUDGETS, shots)
+        return list(which(base, base.model, spec, PRODUCTS, TRAIN, "test", BUDGETS, shots))
 
     rows = ask(predicting.predict_draws, spec, 1)
     assert [row.get("draw") for row in rows] == [None, None, 1, 1, 2, 2]
@@ -160,6 +161,25 @@ def test_further_draws_take_other_examples_and_follow_the_first(load, tiny_model
         assert [{**row, "draw": k} if k else row for row in alone] == rows[2 * k : 2 * k + 2]
     # Neither examples nor answers are drawn.
     assert ask(predicting.predict_draws, spec, 0) == ask(predicting.predict, spec, 0)
+
+
+def test_more_rows_than_a_window_are_answered_window_by_window(load, tiny_model, monkeypatch):
+    base = load(tiny_model)
+    whole = predict(base, base.model, ask_summary(), DIALOGUES, DIALOGUES, "test", 1)
+    monkeypatch.setattr(predicting, "WINDOW", 1)
+    asked = []
+    spec = replace(ask_summary(), answers=lambda request: asked.append(request) or [
+        {"id": row.id} for row in request.rows
+    ])  # fmt: skip
+    predict(base, base.model, spec, DIALOGUES, DIALOGUES, "test")
+    assert [request.what for request in asked] == [
+        "test, rows 1 to 1 of 2", "test, rows 2 to 2 of 2",
+    ]  # fmt: skip
+    assert len({request.eval.seed for request in asked}) == 2  # no row draws another's numbers
+    windows = predict(base, base.model, ask_summary(), DIALOGUES, DIALOGUES, "test", 1)
+    for row in (*whole, *windows):
+        row["reference_nll"] = pytest.approx(row["reference_nll"], rel=1e-4)
+    assert windows == whole
 
 
 def test_few_shot_rows_say_how_many_examples_stood_in_their_prompts(load, tiny_model):
@@ -218,7 +238,7 @@ def test_the_prompt_is_the_one_that_training_teaches(load, tiny_model, monkeypat
     monkeypatch.setattr(builtin, "generate", generate)
     predict(base, base.model, ask_summary(), DIALOGUES, [], "test")
     encoder = PromptEncoder(base.tokenizer, ask_summary().prompt, base.context)
-    taught = encode(DIALOGUES, encoder).examples
+    taught = encode(DIALOGUES, encoder)
     assert [prompt + reference for prompt, reference in seen] == [
         example["input_ids"] for example in taught
     ]

@@ -18,13 +18,13 @@ def encoder(request, load, prompt) -> PromptEncoder:
 
 def test_prompt_ids_are_the_same_for_training_and_inference(encoder):
     asked = encoder.encode(ROW.dialogue).ids
-    (example,) = encode([ROW], encoder).examples
+    (example,) = encode([ROW], encoder)
     assert example["input_ids"][: len(asked)] == asked
     assert example["labels"][: len(asked)] == [IGNORE_INDEX] * len(asked)
 
 
 def test_the_loss_falls_on_the_whole_completion_and_its_end_token(encoder):
-    (example,) = encode([ROW], encoder).examples
+    (example,) = encode([ROW], encoder)
     learned = [label for label in example["labels"] if label != IGNORE_INDEX]
     assert encoder.tokenizer.decode(learned[:-1]) == ROW.summary
     assert learned[-1] == encoder.tokenizer.eos_token_id
@@ -85,8 +85,8 @@ def test_prompt_and_completion_fit_the_context_of_the_model(load, tiny_model):
 def test_a_long_completion_is_truncated_and_counted(encoder):
     row = ROW.model_copy(update={"summary": "word " * 100})
     examples = encode([row, ROW], encoder)
-    labels = [label for label in examples.examples[0]["labels"] if label != IGNORE_INDEX]
-    assert examples.completions_truncated == 1 + (
+    labels = [label for label in examples[0]["labels"] if label != IGNORE_INDEX]
+    assert examples.truncated.completions == 1 + (
         len(encoder.encode_completion(ROW.summary).ids) > 16
     )
     assert len(labels) == 16
@@ -120,7 +120,7 @@ def test_without_a_chat_template_examples_are_blocks_of_text(load, digits_model,
 
 
 def test_an_example_reads_as_a_row_is_trained(encoder):
-    (example,) = encode([ROW], encoder).examples
+    (example,) = encode([ROW], encoder)
     shown = encoder.encode("Hi", [Shot(ROW.dialogue, ROW.summary)])
     trained = example["input_ids"]
     assert shown.shots == 1

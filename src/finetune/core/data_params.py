@@ -254,6 +254,9 @@ class Data(Section):
 
     Personal data are counted; with `mask_pii` placeholders stand for them. Of `phone_regions` phone
     numbers are known without their country's code.
+
+    A model whose tokenizer truncates a larger fraction of a split's prompts or answers than
+    `max_truncated` is neither asked nor trained.
     """
 
     source: Literal["embedded", "files", "hub"]
@@ -262,6 +265,7 @@ class Data(Section):
     embedded: Embedded
     limit: Limit
     max_bad_rate: Fraction
+    max_truncated: Fraction = 0.05
     near_duplicates: NearDuplicates
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]

@@ -9,6 +9,7 @@ from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import read_json, read_jsonl, short_hash
 from finetune.core.rows import TaskRow
+from finetune.core.rows_file import prepared
 from finetune.core.schema import Params
 from finetune.scoring import draws, summary
 from finetune.scoring.metrics import Prediction
@@ -69,22 +70,19 @@ def trained_hash(root: Path, task: str) -> str | None:
     return next((str(trained[key]) for key in HASHES if key in trained), None)
 
 
-def rows(root: Path, settings: Params, task: str) -> tuple[list[TaskRow], list[TaskRow]]:
-    """The train and the test rows of a task.
+def rows(root: Path, settings: Params, task: str) -> tuple[Sequence[TaskRow], list[TaskRow]]:
+    """The train rows of a task, each read when it is asked for, and the test rows.
 
     Raises:
         UserError: they are not there.
     """
     options = settings.tasks[task]
     row = registry.rows(options.kind).Row
-    split_rows = []
     for split in ("train", "test"):
         file = root / paths.prepared(task) / f"{split}.jsonl"
         if not file.is_file():
             raise UserError(f"{file}: not there; `dvc repro` makes it, `dvc pull` downloads it")
-        split_rows.append([row(**each) for each in read_jsonl(file)])
-    train, test = split_rows
-    return train, test
+    return prepared(task, "train", row, root), list(prepared(task, "test", row, root))
 
 
 def scored(

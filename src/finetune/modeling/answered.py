@@ -66,7 +66,7 @@ class Store:
         self._written_at = self._saved_at = time.monotonic()
         if not processes.is_main():
             processes.barrier()  # the main process has removed what is damaged
-        self._known = {key: text for file in self._files() for key, text in _read(file).items()}
+        self._known = {key: line for file in self._files() for key, line in _read(file).items()}
         if processes.is_main():
             processes.barrier()
         processes.barrier()  # nobody appends to its file while another still reads it
@@ -84,10 +84,10 @@ class Store:
 
     def known(self, key: str) -> list[Any] | None:
         """The stored results of a batch."""
-        text = self._known.pop(key, None)
-        if text is None:
+        line = self._known.pop(key, None)
+        if line is None:
             return None
-        results = json.loads(text, object_hook=_object)["results"]
+        results = json.loads(line.text(), object_hook=_object)["results"]
         self.rows += len(results)
         self.resumed_rows += len(results)
         return results
@@ -131,16 +131,30 @@ class Store:
         return sorted(self.folder.glob("answers*.jsonl"))
 
 
-def _read(path: Path) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Line:
+    """Where a batch's answers stand: all may take gigabytes, so each is read in its turn."""
+
+    file: Path
+    start: int
+    size: int
+
+    def text(self) -> bytes:
+        with self.file.open("rb") as file:
+            file.seek(self.start)
+            return file.read(self.size)[9:]
+
+
+def _read(path: Path) -> dict[str, _Line]:
     """The lines of a file by their keys; a torn end is cut off, so that lines may follow."""
-    known: dict[str, str] = {}
+    known: dict[str, _Line] = {}
     position = end = damaged = 0
     with path.open("rb") as file:
         for line in file:
             position += len(line)
             if _is_whole(line):
-                end, text = position, line[9:].decode()
-                known[json.loads(text)["key"]] = text
+                end = position
+                known[json.loads(line[9:])["key"]] = _Line(path, position - len(line), len(line))
             elif line.endswith(b"\n"):
                 damaged += 1
     if processes.is_main():

@@ -156,7 +156,7 @@ class Characters:
 
 def _counted(rows: Sequence[TaskRow], encoder: PromptEncoder) -> list[RowLength]:
     lengths = []
-    for example in encode(rows, encoder).examples:
+    for example in encode(rows, encoder):
         learned = num_target_tokens(example)
         lengths.append(RowLength(len(example["input_ids"]) - learned, learned))
     return lengths

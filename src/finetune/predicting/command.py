@@ -7,7 +7,8 @@ from typing import Any
 
 from finetune.core import params, paths
 from finetune.core.errors import UserError
-from finetune.core.files import line, read_jsonl, write_jsonl
+from finetune.core.files import line, write_jsonl
+from finetune.core.rows_file import RowsFile
 from finetune.inference import budgets
 from finetune.inference.engines import registry as engines
 from finetune.inference.predict import EvalSpec, predict
@@ -35,11 +36,11 @@ def run(root: Path, task: str, file: Path, adapter: str | None, out: Path | None
     if out and out.exists():
         raise UserError(f"--out {out}: is there already; name a new file")
     options = settings.tasks[task]
-    prepared = root / paths.prepared(task) / "train.jsonl"
-    if not prepared.is_file():
-        raise UserError(f"{prepared}: not there; run `dvc repro` or `dvc pull`")
+    file_of_train = root / paths.prepared(task) / "train.jsonl"
+    if not file_of_train.is_file():
+        raise UserError(f"{file_of_train}: not there; run `dvc repro` or `dvc pull`")
     kind = registry.rows(options.kind, options.prompt)
-    train = [registry.rows(options.kind).Row(**row) for row in read_jsonl(prepared)]
+    train = RowsFile(file_of_train, registry.rows(options.kind).Row)
     rows = unlabelled.rows(file, kind, options.fields, options.source.files, train[0])
     folder = root / paths.adapter(task)
     if adapter:

@@ -10,6 +10,7 @@ from finetune.core import runstate
 from finetune.core.errors import ParamsError
 from finetune.core.interrupts import Interrupted
 from finetune.core.rows import TaskRow
+from finetune.core.rows_file import for_prompt
 from finetune.core.schema import Eval, Model, Run
 from finetune.core.text import input_hash
 from finetune.hosted import prices
@@ -38,19 +39,17 @@ class Hosted:
         train: Sequence[TaskRow],
         what: str,
         shots: int = 0,
-    ) -> list[Prediction]:
+    ) -> Iterator[Prediction]:
         """See `registry.Predictor`.
 
         Prompts are sent whole: there is no tokenizer to truncate by.
         """
         draws = task.eval.draws if shots or task.eval.is_random else 1
-        predictions: list[Prediction] = []
         for k in range(draws):
             seeded = task.eval.model_copy(update={"seed": task.eval.seed + k})
             named = f"{what}, draw {k + 1} of {draws}" if k else what
             drawn = self._draw(task, seeded, rows, train, named, shots)
-            predictions += [{**row, "draw": k} for row in drawn] if k else drawn
-        return predictions
+            yield from ({**row, "draw": k} for row in drawn) if k else drawn
 
     def _draw(
         self,
@@ -62,7 +61,7 @@ class Hosted:
         shots: int,
     ) -> list[Prediction]:
         prompt = task.prompt
-        rows, train = ([row.for_prompt(prompt) for row in split] for split in (rows, train))
+        rows, train = [row.for_prompt(prompt) for row in rows], for_prompt(train, prompt)
         examples = [(shot.body, shot.target) for shot in draw(train, shots, options.seed)]
         prompts = [conversation(prompt, row.input, examples) for row in rows]
 
@@ -77,6 +76,12 @@ class Hosted:
             if shots:
                 prediction |= {"shots": len(examples), "shots_dropped": False}
         return predictions
+
+    def truncated(
+        self, task: TaskSpec, rows: Sequence[TaskRow], name: str, split: str, most: float
+    ) -> dict[str, int]:
+        """Nothing is: see `predict`."""
+        return {}
 
     def general_text(self, what: str) -> list[dict[str, Any]]:
         """None: a hosted model gives no likelihoods."""

@@ -12,7 +12,9 @@ from finetune.forgetting import likelihood, texts
 from finetune.inference.engines.registry import Engine
 from finetune.inference.predict import EvalSpec, Prediction, predict_draws
 from finetune.inference.resuming import Resumed, resumed
+from finetune.modeling import truncation
 from finetune.modeling.base import Base
+from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
 
 
@@ -47,12 +49,22 @@ class Local:
         train: Sequence[TaskRow],
         what: str,
         shots: int = 0,
-    ) -> list[Prediction]:
+    ) -> Iterator[Prediction]:
         """See `registry.Predictor`."""
         base = self.loaded.base
         answers = registry.predict(task.kind).answers
         spec = EvalSpec(task.prompt, task.eval, answers, self.loaded.engine)
         return predict_draws(base, base.model, spec, rows, train, what, self.resumed.budgets, shots)
+
+    def truncated(
+        self, task: TaskSpec, rows: Sequence[TaskRow], name: str, split: str, most: float
+    ) -> dict[str, int]:
+        """See `registry.Predictor`; of many rows, of a sample."""
+        base = self.loaded.base
+        encoder = PromptEncoder(base.tokenizer, task.prompt, base.context)
+        counts = truncation.truncated(rows, encoder)
+        counts.check(name, split, encoder, most)
+        return counts.metrics()
 
     def general_text(self, what: str) -> list[dict[str, Any]]:
         """See `registry.Predictor`."""

@@ -1,10 +1,13 @@
 """The predictors, by where the model is: the stages `base` and `predict` ask nobody else."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from finetune.core import processes
+from finetune.core.files import write_jsonl
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Model, Run
 from finetune.inference.predict import Prediction
@@ -22,8 +25,20 @@ class Predictor(Protocol):
         train: Sequence[TaskRow],
         what: str,
         shots: int = 0,
-    ) -> list[Prediction]:
-        """Predictions of all draws for `rows`, not yet scored; see `inference.predict`."""
+    ) -> Iterator[Prediction]:
+        """Predictions of all draws for `rows`, not yet scored; see `inference.predict`.
+
+        They are made as they are asked for: of several processes each has to ask for all.
+        """
+
+    def truncated(
+        self, task: TaskSpec, rows: Sequence[TaskRow], name: str, split: str, most: float
+    ) -> dict[str, int]:
+        """How many prompts and answers of a split are truncated; nothing where that is not known.
+
+        Raises:
+            DataError: it is a larger fraction than `most`; the message names task and split.
+        """
 
     def general_text(self, what: str) -> list[dict[str, Any]]:
         """The likelihood of general text, see `forgetting`; none where there are no likelihoods."""
@@ -43,3 +58,11 @@ def opened(
     if model.is_hosted:
         return hosted.opened(model, run, run_state, tuned)
     return local.opened(run, run_state, load)
+
+
+def write(file: Path, predictions: Iterable[Prediction]) -> None:
+    """Write predictions as they are made; of several processes the main one writes."""
+    if processes.is_main():
+        write_jsonl(file, predictions)
+    else:
+        deque(predictions, maxlen=0)

@@ -4,8 +4,9 @@ Where answers are sampled, there are rows of `eval.draws` draws.
 """
 
 from finetune.core import entry, paths, processes, runstate
-from finetune.core.files import read_jsonl, write_json, write_jsonl
+from finetune.core.files import write_json, write_jsonl
 from finetune.core.params import StageParams
+from finetune.core.rows_file import prepared
 from finetune.inference.engines import registry as engines
 from finetune.methods import registry as methods
 from finetune.predictors import registry as predictors
@@ -15,11 +16,8 @@ from finetune.tasks import registry
 
 def run(params: StageParams, task: str) -> None:
     """Write the tuned model's predictions; a killed run keeps the rows that it answered."""
-    kind = registry.rows(params.task.kind)
-    rows = {
-        split: [kind.Row(**row) for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl")]
-        for split in paths.SPLITS
-    }
+    row_type = registry.rows(params.task.kind).Row
+    rows = {split: prepared(task, split, row_type) for split in paths.SPLITS}
     tuned = paths.adapter(task)
 
     def load() -> Loaded:
@@ -36,8 +34,7 @@ def run(params: StageParams, task: str) -> None:
         for split in ("validation", "test"):
             what = f"predict {task} {split}"
             predictions = model.predict(spec, rows[split], rows["train"], what)
-            if processes.is_main():
-                write_jsonl(paths.predictions(task, "tuned", split), predictions)
+            predictors.write(paths.predictions(task, "tuned", split), predictions)
         general = model.general_text(f"predict {task}")
         if not processes.is_main():
             return

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 import transformers
 
 from finetune.core import entry, killed, launch, paths, processes, runstate
-from finetune.core.files import read_jsonl, replaced_folder, write_json
+from finetune.core.files import replaced_folder, write_json
 from finetune.core.memory import least_available_on
 from finetune.core.params import StageParams
 from finetune.core.rows import TaskRow
+from finetune.core.rows_file import RowsFile, prepared
 from finetune.core.schema import Lora, Method, Mixed, Model, Prompt, Run, Train
 from finetune.methods import hosted
 from finetune.methods import registry as methods
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     # Importing the callbacks imports bitsandbytes, which finetune.modeling sets up before.
     from transformers import PreTrainedModel, TrainerCallback
 
+SPLITS = ("train", "validation")
 KEPT = "evaluated"  # in the run state: what was trained until each evaluation
 
 
@@ -45,6 +47,7 @@ class Options:
     task: str
     kind: str
     prompt: Prompt
+    max_truncated: float
     train: Train
     model: Model
     method: Method
@@ -71,6 +74,7 @@ def run(params: StageParams, task: str) -> None:
         task=task,
         kind=params.task.kind,
         prompt=params.task.prompt,
+        max_truncated=params.data.max_truncated,
         train=params.task.train,
         model=params.model,
         method=params.method,
@@ -85,9 +89,9 @@ def run(params: StageParams, task: str) -> None:
         precision.use_deterministic_kernels()
     files = _files(task)
     if options.method.is_hosted:
-        _train_at_provider(options, files)
+        _train_at_provider(options)
         return
-    inputs = _inputs(options, files)
+    inputs = _inputs(options)
     run_state = _run_state(options, files)
     with runstate.locked(run_state, options.run.push_state, options.run.hub):
         transformers.set_seed(options.train.seed)  # an adapter's first weights
@@ -99,7 +103,7 @@ def run(params: StageParams, task: str) -> None:
             _write(options, inputs, setup, done, run_state)
 
 
-def _train_at_provider(options: Options, files: Sequence[Path]) -> None:
+def _train_at_provider(options: Options) -> None:
     """Have the model's provider train it, and write the stage's outs."""
     trained = hosted.train(
         options.model,
@@ -107,7 +111,7 @@ def _train_at_provider(options: Options, files: Sequence[Path]) -> None:
         options.train,
         options.prompt,
         options.run,
-        _rows(options.kind, files),
+        _rows(options.task, options.kind),
         options.task,
     )
     trained.save(paths.adapter(options.task))
@@ -118,41 +122,51 @@ def _train_at_provider(options: Options, files: Sequence[Path]) -> None:
 
 
 def _files(task: str) -> list[Path]:
-    return [paths.prepared(task) / f"{split}.jsonl" for split in ("train", "validation")]
+    return [paths.prepared(task) / f"{split}.jsonl" for split in SPLITS]
 
 
-def _rows(kind: str, files: Sequence[Path]) -> list[list[TaskRow]]:
-    of_kind = registry.rows(kind)
-    return [[of_kind.Row(**row) for row in read_jsonl(file)] for file in files]
+def _rows(task: str, kind: str) -> list[RowsFile[TaskRow]]:
+    row_type = registry.rows(kind).Row
+    return [prepared(task, split, row_type) for split in SPLITS]
 
 
-def _inputs(options: Options, files: Sequence[Path]) -> Inputs:
+def _inputs(options: Options) -> Inputs:
+    """The base and the rows.
+
+    Raises:
+        DataError: too many rows are truncated, or have nothing to learn from.
+    """
     base = base_model.load(options.model, options.method)
     base = base.without_positions(options.method.num_virtual_tokens)
     if options.run.gpu_kernels:
         gpu_kernels.use(base.model)
     tuner = methods.of(options.method)
     encoder = PromptEncoder(base.tokenizer, options.prompt, base.context)
-    rows = _rows(options.kind, files)
+    rows = _rows(options.task, options.kind)
     encode = encode_numbers if tuner.ANSWERS_NUMBERS else encode_texts
-    train_examples, validation = (encode(split, encoder) for split in rows)
     if options.train.mix:
-        train_examples, validation = _with_others(options, base, (train_examples, validation))
-    return Inputs(base, tuner, encoder, rows, train_examples, validation)
+        encoded = _with_others(options, base, (encoder, rows))
+    else:
+        encoded = [encode(split, encoder) for split in rows]
+    for split, examples in zip(SPLITS, encoded, strict=True):
+        examples.truncated.check(options.task, split, encoder, options.max_truncated)
+    return Inputs(base, tuner, encoder, rows, *encoded)
 
 
-def _with_others(options: Options, base: Base, own: Sequence[Examples]) -> list[Examples]:
+def _with_others(
+    options: Options, base: Base, own: tuple[PromptEncoder, Sequence[Sequence[TaskRow]]]
+) -> list[Examples]:
     """The examples of each split, and those of the tasks that this one is trained on, too."""
-    weights = [1.0, *options.train.mix.values()]
-    others = []
+    tasks = [own]
     for name in options.train.mix:
         of = _mixed(options).tasks[name]
         prompt = cast(Prompt, registry.options(of.kind).Task.section_type("prompt")(**of.prompt))
-        encoder = PromptEncoder(base.tokenizer, prompt, base.context)
-        others.append([encode_texts(split, encoder) for split in _rows(of.kind, _files(name))])
+        tasks.append((PromptEncoder(base.tokenizer, prompt, base.context), _rows(name, of.kind)))
+    encoders = [encoder for encoder, _ in tasks]
+    weights = [1.0, *options.train.mix.values()]
     return [
-        shared.together(parts, weights, options.train.seed)
-        for parts in zip(own, *others, strict=True)
+        shared.together(split, encoders, weights, options.train.seed)
+        for split in zip(*(rows for _, rows in tasks), strict=True)
     ]
 
 
@@ -176,12 +190,14 @@ def _setup(options: Options, inputs: Inputs, model: "PreTrainedModel", run_state
     dropout_keys = use_row_dropout(model)
     fused_lora.fuse(model, base.dtype, options.run.memory_gb, options.run.gpu_kernels)
     loss = _loss(options, inputs, model)
-    all_examples = [*inputs.train.examples, *inputs.validation.examples]
+    splits = (inputs.train, inputs.validation)
+    examples = [example for split in splits for example in split.probe]
+    longest = max(split.longest for split in splits)
     free = least_available_on(model.device.type, options.run.memory_gb)
 
     def estimate() -> budget.Budget:
         return budget.estimate(
-            options.run, model, base.dtype, all_examples, free, tuner.CAN_CHECKPOINT, loss
+            options.run, model, base.dtype, examples, free, tuner.CAN_CHECKPOINT, loss, longest
         )
 
     chosen = processes.from_main(
@@ -214,7 +230,7 @@ def _loss(options: Options, inputs: Inputs, model: "PreTrainedModel") -> Loss:
         ModelError: the loss needs attention masks that the model does not take.
     """
     if inputs.tuner.ANSWERS_NUMBERS:
-        cents = (completion(example)[0] for example in inputs.train.examples)
+        cents = (completion(example)[0] for example in inputs.train.probe)
         number_head.start(model, [each / 100 for each in cents])
         return Loss(number_likelihood)
     if options.train.mix:
@@ -235,8 +251,8 @@ def _train(options: Options, inputs: Inputs, setup: Setup, run_state: Path) -> T
             setup,
             options.train,
             options.run,
-            inputs.train.examples,
-            inputs.validation.examples,
+            inputs.train,
+            inputs.validation,
             run_state,
             f"train {options.task}",
             [LiveCurves(writer), *_trackers(options.run, options.task, run_state)],
@@ -259,7 +275,7 @@ def _write(
     curves.write(done.history, _curves(options.task))
     metrics = {
         **done.metrics,
-        **_counts(inputs.train),
+        **_counts(inputs),
         **({"mix": options.train.mix} if options.train.mix else {}),
         **methods.written(options.method, paths.adapter(options.task)),
         **({"head": "number"} if inputs.tuner.ANSWERS_NUMBERS else {}),
@@ -310,13 +326,20 @@ def _trackers(run: Run, task: str, run_state: Path) -> "list[TrainerCallback]":
     return [tracking.Trackers(run.report_to, tracking.run_name(task), run_state)]
 
 
-def _counts(examples: Examples) -> dict[str, float]:
-    """How long the training rows are, and how many were truncated."""
+def _counts(inputs: Inputs) -> dict[str, float]:
+    """How long the training rows are, and how many were truncated, also of validation.
+
+    Of many rows, `counted_rows` of them, those that were trained on and a sample.
+    """
+    train, validation = inputs.train.truncated, inputs.validation.truncated
     return {
-        **examples.tokens(),
-        "prompts_truncated": examples.prompts_truncated,
-        "completions_truncated": examples.completions_truncated,
-        "unlearned": examples.unlearned,
+        **({} if inputs.train.is_whole else {"counted_rows": train.rows}),
+        **inputs.train.tokens(),
+        "prompts_truncated": train.prompts,
+        "completions_truncated": train.completions,
+        "validation_prompts_truncated": validation.prompts,
+        "validation_completions_truncated": validation.completions,
+        "unlearned": inputs.train.unlearned,
     }
 
 

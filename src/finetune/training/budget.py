@@ -59,10 +59,12 @@ def estimate(
     free: int,
     can_checkpoint: bool = True,
     loss: Loss = CROSS_ENTROPY,
+    longest: int | None = None,
 ) -> Budget:
     """The budget for training on these examples with `free` bytes of memory.
 
-    `can_checkpoint`: see `choose`.
+    `can_checkpoint`: see `choose`. `longest` are the tokens that an example may have, where these
+    are a sample.
 
     Raises:
         ModelError: see `choose`.
@@ -75,7 +77,9 @@ def estimate(
         footprints[checkpointing] = _footprint(model, dtype, examples, loss, checkpointing)
         return footprints[checkpointing]
 
-    longest = max(len(example["input_ids"]) for example in examples) + len(loss.paths)
+    if longest is None:
+        longest = max(len(example["input_ids"]) for example in examples)
+    longest += len(loss.paths)
     budget = choose(
         options.token_budget,
         longest,

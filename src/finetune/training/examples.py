@@ -1,13 +1,21 @@
-"""Rows as training examples, and their order over the optimizer steps of a run."""
+"""Rows as training examples, and their order over the optimizer steps of a run.
 
-from collections.abc import Sequence
+Of few rows all are encoded before the first step, of many those that the steps ask for: a run of
+some steps on a million rows begins at once, and never holds all of them.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple, Self, TypeVar, overload
 
 import numpy as np
 
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
+from finetune.modeling import truncation
 from finetune.modeling.prompts import PromptEncoder
+from finetune.modeling.truncation import Truncated
 
 IGNORE_INDEX = -100  # the label of tokens that are no targets of the loss
 # Rows are sorted by length within so many batches: enough for little padding, few enough that the
@@ -16,6 +24,7 @@ SORTED_BATCHES = 16
 MAX_UNLEARNED = 0.01
 
 Example = dict[str, list[int]]
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -47,61 +56,171 @@ def max_target_rate(examples: Sequence[Example], branches: int = 0) -> float:
     )
 
 
-@dataclass(frozen=True)
-class Examples:
-    """Encoded rows, and how many were truncated.
+class Encoding(NamedTuple):
+    """An encoded row, and whether its prompt and its answer were truncated."""
 
-    unlearned: examples without a target token.
+    example: Example
+    prompt_truncated: bool
+    completion_truncated: bool
+
+
+class Examples(Sequence[Example]):
+    """Encoded rows: all, if they are no more than `truncation.ALL_ROWS`; else those asked for last.
+
+    What is counted of them is of the rows that were encoded so far: some bytes for each row.
     """
 
-    examples: list[Example]
-    prompts_truncated: int
-    completions_truncated: int
-    unlearned: int = 0
+    def __init__(self, rows: Sequence[Row], encode: Callable[[Row], Encoding], bound: int) -> None:
+        """Rows, how each is encoded, and the tokens that an example may have."""
+        self._rows, self._encode, self._bound = rows, encode, bound
+        self._kept: dict[int, Example] = {}
+        count = len(rows)
+        # Tokens, tokens of the completion, and targets of the loss; 0 tokens: not yet encoded.
+        self._tokens, self._completions, self._targets = np.zeros((3, count), np.int32)
+        self._truncated = np.zeros((2, count), bool)  # prompt, completion
+        self.probe = [self[row] for row in truncation.sample(count)]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, row: int) -> Example: ...
+    @overload
+    def __getitem__(self, row: slice) -> list[Example]: ...
+    def __getitem__(self, row: int | slice) -> Example | list[Example]:
+        """An example, which is encoded if it is not kept, or several of them, as a list.
+
+        Raises:
+            IndexError: there is no such row.
+        """
+        if isinstance(row, slice):
+            return [self[i] for i in range(*row.indices(len(self)))]
+        number = range(len(self))[row]
+        if number not in self._kept:
+            if len(self._kept) >= truncation.ALL_ROWS:
+                del self._kept[next(iter(self._kept))]
+            self._kept[number] = self._encoded(number)
+        return self._kept[number]
+
+    def _encoded(self, number: int) -> Example:
+        example, *truncated = self._encode(self._rows[number])
+        self._tokens[number] = len(example["input_ids"])
+        self._completions[number] = len(completion(example))
+        self._targets[number] = num_target_tokens(example)
+        self._truncated[:, number] = truncated
+        return example
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all rows are encoded, not those alone that were asked for."""
+        return len(self) <= truncation.ALL_ROWS
+
+    @property
+    def longest(self) -> int:
+        """The tokens of the longest example; where they are not all encoded, what one may have."""
+        return int(self._tokens.max()) if self.is_whole else self._bound
+
+    def lengths(self, rows: Iterable[int]) -> list[int]:
+        """The tokens of the examples of some rows."""
+        rows = list(rows)
+        for row in rows:
+            if not self._tokens[row]:
+                self[row]
+        return [int(tokens) for tokens in self._tokens[rows]]
+
+    def num_targets(self) -> int:
+        """The targets of the loss in all examples."""
+        self.lengths(range(len(self)))
+        return int(self._targets.sum(dtype=np.int64))
+
+    @property
+    def num_encoded(self) -> int:
+        """How many rows were encoded so far."""
+        return int((self._tokens > 0).sum())
+
+    @property
+    def unlearned(self) -> int:
+        """How many of the encoded rows have no target token."""
+        return int(((self._tokens > 0) & (self._targets == 0)).sum())
+
+    @property
+    def truncated(self) -> Truncated:
+        """How many of the encoded rows have a truncated prompt, and a truncated completion."""
+        prompts, completions = self._truncated.sum(axis=1)
+        return Truncated(self.num_encoded, int(prompts), int(completions))
 
     def tokens(self) -> dict[str, float]:
-        """Mean and maximum length of prompts and completions, in tokens."""
-        completions = [sum(n != IGNORE_INDEX for n in each["labels"]) for each in self.examples]
-        prompts = [
-            len(each["input_ids"]) - completion
-            for each, completion in zip(self.examples, completions, strict=True)
-        ]
+        """Mean and maximum length of the encoded rows' prompts and completions, in tokens."""
+        encoded = self._tokens > 0
+        completions = self._completions[encoded]
+        prompts = self._tokens[encoded] - completions
         return {
             "prompt_tokens_mean": round(float(np.mean(prompts)), 1),
-            "prompt_tokens_max": max(prompts),
+            "prompt_tokens_max": int(prompts.max()),
             "completion_tokens_mean": round(float(np.mean(completions)), 1),
-            "completion_tokens_max": max(completions),
+            "completion_tokens_max": int(completions.max()),
         }
+
+
+def lengths(examples: Sequence[Example], rows: Iterable[int] | None = None) -> list[int]:
+    """The tokens of all examples, or of those of some rows."""
+    rows = range(len(examples)) if rows is None else rows
+    if isinstance(examples, Examples):
+        return examples.lengths(rows)
+    return [len(examples[row]["input_ids"]) for row in rows]
+
+
+def num_targets(examples: Sequence[Example]) -> int:
+    """The targets of the loss in all examples."""
+    if isinstance(examples, Examples):
+        return examples.num_targets()
+    return sum(map(num_target_tokens, examples))
 
 
 def encode(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
     """Prompt and completion of each row as ids; the completion's tokens are the targets.
 
     Raises:
-        DataError: more than `MAX_UNLEARNED` of the rows have no target token.
+        DataError: see `learnable`.
     """
-    rows = [row.for_prompt(encoder.prompt) for row in rows]
-    prompts = [encoder.encode(row.input) for row in rows]
-    completions = [encoder.encode_completion(row.completion) for row in rows]
-    examples = [
-        {
+    return learnable(Examples(rows, text_encoding(encoder), text_bound(encoder)))
+
+
+def text_encoding(encoder: PromptEncoder) -> Callable[[TaskRow], Encoding]:
+    """How a row is encoded whose answer is a text."""
+
+    def of_row(row: TaskRow) -> Encoding:
+        row = row.for_prompt(encoder.prompt)
+        prompt = encoder.encode(row.input)
+        completion = encoder.encode_completion(row.completion)
+        example = {
             "input_ids": [*prompt.ids, *completion.ids],
             "labels": [IGNORE_INDEX] * len(prompt.ids) + completion.ids,
         }
-        for prompt, completion in zip(prompts, completions, strict=True)
-    ]
-    unlearned = sum(not num_target_tokens(example) for example in examples)
-    if unlearned > MAX_UNLEARNED * len(examples):
+        return Encoding(example, prompt.truncated, completion.truncated)
+
+    return of_row
+
+
+def text_bound(encoder: PromptEncoder) -> int:
+    """The tokens that the example of a row may have whose answer is a text."""
+    return encoder.max_prompt_tokens + encoder.prompt.max_completion_tokens
+
+
+def learnable(examples: Examples) -> Examples:
+    """The same examples.
+
+    Raises:
+        DataError: more than `MAX_UNLEARNED` of the rows have no target token; of many rows, of a
+            sample of them.
+    """
+    if examples.unlearned > MAX_UNLEARNED * examples.num_encoded:
         raise DataError(
-            f"{unlearned} of {len(examples)} rows have no token to learn from: see the rows' "
-            "answers and prompt.max_completion_tokens in the task's config"
+            f"{examples.unlearned} of {examples.num_encoded} rows have no token to learn from: see "
+            "the rows' answers and prompt.max_completion_tokens in the task's config"
         )
-    return Examples(
-        examples,
-        prompts_truncated=sum(prompt.truncated for prompt in prompts),
-        completions_truncated=sum(completion.truncated for completion in completions),
-        unlearned=unlearned,
-    )
+    return examples
 
 
 def encode_numbers(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
@@ -112,49 +231,73 @@ def encode_numbers(rows: Sequence[TaskRow], encoder: PromptEncoder) -> Examples:
     The rows are of a kind whose answers are numbers (`Task.has_numbers`): parameters with another
     one are refused before.
     """
-    rows = [row.for_prompt(encoder.prompt) for row in rows]
-    prompts = [encoder.encode(row.input) for row in rows]
-    examples = []
-    for row, prompt in zip(rows, prompts, strict=True):
+
+    def of_row(row: TaskRow) -> Encoding:
+        row = row.for_prompt(encoder.prompt)
+        prompt = encoder.encode(row.input)
         assert row.number is not None
         # What stands behind the prompt is not read by it; it has the target's place.
         last = prompt.ids[-1]
         labels = [IGNORE_INDEX] * len(prompt.ids) + [round(100 * row.number)]
-        examples.append({"input_ids": [*prompt.ids, last], "labels": labels})
-    truncated = sum(prompt.truncated for prompt in prompts)
-    return Examples(examples, prompts_truncated=truncated, completions_truncated=0)
+        example = {"input_ids": [*prompt.ids, last], "labels": labels}
+        return Encoding(example, prompt.truncated, completion_truncated=False)
+
+    return Examples(rows, of_row, encoder.max_prompt_tokens + 1)
 
 
-def sampling_order(lengths: Sequence[int], rows: int, batch_size: int, seed: int) -> list[int]:
-    """The indices of `rows` examples in training order, each epoch shuffled anew.
+class Schedule(Sequence[Step]):
+    """The optimizer steps of a run over `rows` examples, with `batch_size` examples each.
 
-    Determined before training starts, so that a resumed run continues with the same rows. Examples
-    of similar length share a batch; the batches are in random order.
+    Each epoch is shuffled anew. Which rows come when is determined before training starts, so that
+    a resumed run continues with the same ones. Examples of similar length share a batch, of
+    `SORTED_BATCHES` batches at a time, which are then in random order.
     """
-    rng = np.random.default_rng(seed)
-    epochs = -(-rows // len(lengths))
-    drawn = np.concatenate([rng.permutation(len(lengths)) for _ in range(epochs)])[:rows]
-    ordered: list[int] = []
-    for start in range(0, rows, SORTED_BATCHES * batch_size):
-        chunk = sorted(
-            drawn[start : start + SORTED_BATCHES * batch_size].tolist(), key=lengths.__getitem__
-        )
-        batches = [chunk[i : i + batch_size] for i in range(0, len(chunk), batch_size)]
-        # Only the last chunk's last batch can be short; it must stay last, or the batches after it
+
+    def __init__(self, examples: Sequence[Example], rows: int, batch_size: int, seed: int) -> None:
+        self._examples, self._batch_size = examples, batch_size
+        self._len = -(-rows // batch_size)
+        rng = np.random.default_rng(seed)
+        epochs = -(-rows // len(examples))
+        drawn = np.concatenate([rng.permutation(len(examples)) for _ in range(epochs)])[:rows]
+        size = SORTED_BATCHES * batch_size
+        self._chunks = [drawn[start : start + size] for start in range(0, rows, size)]
+        self._orders = [rng.permutation(len(chunk) // batch_size) for chunk in self._chunks]
+        self._sorted: tuple[int, list[Step]] = (-1, [])  # the chunk that was asked for last
+
+    def __len__(self) -> int:
+        """The number of steps."""
+        return self._len
+
+    @overload
+    def __getitem__(self, step: int) -> Step: ...
+    @overload
+    def __getitem__(self, step: slice) -> list[Step]: ...
+    def __getitem__(self, step: int | slice) -> Step | list[Step]:
+        """A step; the first one of a chunk has all its rows encoded, for their lengths.
+
+        Raises:
+            IndexError: there is no such step.
+        """
+        if isinstance(step, slice):
+            return [self[i] for i in range(*step.indices(len(self)))]
+        number, place = divmod(range(len(self))[step], SORTED_BATCHES)
+        if self._sorted[0] != number:
+            self._sorted = number, self._steps(number)
+        return self._sorted[1][place]
+
+    def until(self, step: int) -> Self:
+        """The steps before one."""
+        first = copy.copy(self)
+        first._len = step
+        return first
+
+    def _steps(self, number: int) -> list[Step]:
+        drawn, size = self._chunks[number].tolist(), self._batch_size
+        tokens = dict(zip(drawn, lengths(self._examples, drawn), strict=True))
+        chunk = sorted(drawn, key=tokens.__getitem__)
+        batches = [tuple(chunk[i : i + size]) for i in range(0, len(chunk), size)]
+        # Only the last chunk's last batch can be short; it stays last, or the batches after it
         # would be shifted.
-        full, short = (batches[:-1], batches[-1:]) if len(chunk) % batch_size else (batches, [])
-        ordered += [i for n in rng.permutation(len(full)) for i in full[n]]
-        ordered += [i for batch in short for i in batch]
-    return ordered
-
-
-def optimizer_steps(
-    examples: Sequence[Example], rows: int, batch_size: int, seed: int
-) -> list[Step]:
-    """The optimizer steps of a run over `rows` examples, with `batch_size` examples each."""
-    lengths = [len(example["input_ids"]) for example in examples]
-    order = sampling_order(lengths, rows, batch_size, seed)
-    return [
-        Step(start // batch_size, tuple(order[start : start + batch_size]))
-        for start in range(0, rows, batch_size)
-    ]
+        short = batches[len(self._orders[number]) :]
+        ordered = [*(batches[i] for i in self._orders[number]), *short]
+        return [Step(number * SORTED_BATCHES + i, batch) for i, batch in enumerate(ordered)]

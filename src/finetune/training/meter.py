@@ -10,7 +10,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finetune.core.memory import GB
-from finetune.training.examples import Example, Step
+from finetune.training.examples import Example, Step, lengths
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ class Meter(TrainerCallback):
     def __init__(
         self, steps: Sequence[Step], examples: Sequence[Example], usd_per_hour: float | None
     ) -> None:
-        self.tokens_of = [sum(len(examples[row]["input_ids"]) for row in s.rows) for s in steps]
+        self.steps, self.examples = steps, examples
         self.usd_per_hour = usd_per_hour
         self.tokens, self.seconds = 0, 0.0
         self.step_began = self.point_at = time.monotonic()
@@ -40,7 +40,7 @@ class Meter(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         self.seconds += time.monotonic() - self.step_began
-        self.tokens += self.tokens_of[state.global_step - 1]
+        self.tokens += sum(lengths(self.examples, self.steps[state.global_step - 1].rows))
 
     def point(self, history: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """The values of `curves.HARDWARE` as far as they can be had; `history` is the log so far.

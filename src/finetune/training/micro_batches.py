@@ -13,7 +13,7 @@ from finetune.modeling import precision
 from finetune.modeling.attention import tree_mask
 from finetune.modeling.batches import batches, pad_left, position_ids, within_budget
 from finetune.modeling.head import head_at
-from finetune.training.examples import IGNORE_INDEX, Example, completion
+from finetune.training.examples import IGNORE_INDEX, Example, completion, lengths
 from finetune.training.losses import Loss, TokenPath
 
 MicroBatch = dict[str, torch.Tensor]
@@ -91,15 +91,20 @@ def micro_batches(
     token_budget: int,
     pad_id: int,
     paths: Sequence[TokenPath] = (),
+    share: Sequence[int] | None = None,
 ) -> Iterator[tuple[list[int], MicroBatch]]:
     """The indices in `examples` and the tensors of each micro-batch, the longest rows first.
+
+    With `share`, of the examples at these indices.
 
     A micro-batch has at most `token_budget` tokens, rows × longest row with padding and paths, or
     is a single longer row. The split depends on lengths and budget only, so that a resumed run
     repeats it.
     """
-    lengths = [len(example["input_ids"]) + len(paths) for example in examples]
-    for indices in batches(lengths, within_budget(token_budget)):
+    share = range(len(examples)) if share is None else share
+    widths = [tokens + len(paths) for tokens in lengths(examples, share)]
+    for chosen in batches(widths, within_budget(token_budget)):
+        indices = [share[i] for i in chosen]
         yield indices, collate([examples[i] for i in indices], pad_id, paths)
 
 

@@ -2,27 +2,60 @@
 
 import shutil
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
+from numpy.typing import NDArray
 
 from finetune.core import mixing, paths
 from finetune.core.files import read_json, replaced_folder, write_json
-from finetune.training.examples import Example, Examples
+from finetune.core.rows import TaskRow
+from finetune.modeling.prompts import PromptEncoder
+from finetune.training.examples import Examples, learnable, text_bound, text_encoding
 
 
-def together(parts: Sequence[Examples], weights: Sequence[float], seed: int) -> Examples:
-    """Examples of several tasks, so many of each as the weights say; those of the first come first.
+class MixedRows(Sequence[tuple[int, TaskRow]]):
+    """Some rows of several tasks, each with its task's number; those of the first come first."""
 
-    What was truncated or has no target is counted in all of them, whether they were drawn or not.
+    def __init__(self, tasks: Sequence[Sequence[TaskRow]], places: NDArray[np.int64]) -> None:
+        """`places` counts through the rows of all tasks, in ascending order."""
+        self._tasks, self._places = tasks, places
+        self._starts = np.cumsum([0, *map(len, tasks)])
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[int, TaskRow]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[tuple[int, TaskRow]]: ...
+    def __getitem__(self, index: int | slice) -> tuple[int, TaskRow] | list[tuple[int, TaskRow]]:
+        """A row with its task's number, or several of them, as a list."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = self._places[index]
+        task = int(np.searchsorted(self._starts, place, side="right")) - 1
+        return task, self._tasks[task][int(place - self._starts[task])]
+
+
+def together(
+    tasks: Sequence[Sequence[TaskRow]],
+    encoders: Sequence[PromptEncoder],
+    weights: Sequence[float],
+    seed: int,
+) -> Examples:
+    """Examples of several tasks, so many of each as the weights say, each by its task's encoder.
+
+    Raises:
+        DataError: see `examples.encode`.
     """
-    of = np.repeat(np.arange(len(parts)), [len(part.examples) for part in parts])
-    kept = mixing.drawn(of, dict(enumerate(weights)), seed)
-    examples: list[Example] = [each for part in parts for each in part.examples]
-    return Examples(
-        [examples[i] for i in np.flatnonzero(kept)],
-        prompts_truncated=sum(part.prompts_truncated for part in parts),
-        completions_truncated=sum(part.completions_truncated for part in parts),
-        unlearned=sum(part.unlearned for part in parts),
+    of = np.repeat(np.arange(len(tasks)), [len(rows) for rows in tasks])
+    places = np.flatnonzero(mixing.drawn(of, dict(enumerate(weights)), seed))
+    encodings = [text_encoding(encoder) for encoder in encoders]
+    bound = max(text_bound(encoder) for encoder in encoders)
+    return learnable(
+        Examples(MixedRows(tasks, places), lambda placed: encodings[placed[0]](placed[1]), bound)
     )
 
 

@@ -18,7 +18,7 @@ from finetune.training.budget import Budget
 from finetune.training.callbacks import RunningLoss
 from finetune.training.checkpoints import ResumableTrainer
 from finetune.training.dropout import DropoutKeys
-from finetune.training.examples import Example, Step, num_target_tokens
+from finetune.training.examples import Example, Step, lengths, num_target_tokens, num_targets
 from finetune.training.losses import Loss
 from finetune.training.meter import Meter
 from finetune.training.micro_batches import MicroBatch, micro_batches, summed_loss
@@ -99,7 +99,7 @@ class StepTrainer(ResumableTrainer):
         model.train()
         step, dropout_keys = inputs["step"], self.setup.dropout_keys
         examples = [self.examples[row] for row in step.rows]
-        num_targets = max(1, sum(map(num_target_tokens, examples)))
+        targets = max(1, sum(map(num_target_tokens, examples)))
         total, paths = torch.zeros((), device=self.args.device), self.setup.loss.paths
         num_micro_batches = 0
         for indices, batch in self._micro_batches(examples):
@@ -107,7 +107,7 @@ class StepTrainer(ResumableTrainer):
             dropout_keys.by_row = [(self.args.seed, step.number, step.rows[i]) for i in indices]
             dropout_keys.lengths = [len(examples[i]["input_ids"]) + len(paths) for i in indices]
             chosen = [examples[i] for i in indices]
-            loss = self._summed_loss(model, batch, chosen) / num_targets
+            loss = self._summed_loss(model, batch, chosen) / targets
             self.accelerator.backward(loss)
             total += loss.detach()
         if not num_micro_batches and self.accelerator.scaler is not None:
@@ -159,17 +159,19 @@ class StepTrainer(ResumableTrainer):
             for indices, batch in self._micro_batches(self.validation)
         ]
         of_all = itertools.chain.from_iterable(processes.gathered(sums))
-        loss = math.fsum(of_all) / max(1, sum(map(num_target_tokens, self.validation)))
+        loss = math.fsum(of_all) / max(1, num_targets(self.validation))
         if not math.isfinite(loss):
             raise _not_finite("validation loss", Step(self.state.global_step, ()))
         return loss
 
     def _micro_batches(self, examples: Sequence[Example]) -> Iterator[tuple[list[int], MicroBatch]]:
         """The micro-batches of this process's share of the examples, with indices in these."""
-        share, setup = processes.share([len(e["input_ids"]) for e in examples]), self.setup
-        ours, budget = [examples[i] for i in share], setup.budget.tokens
-        for indices, batch in micro_batches(ours, budget, setup.pad_id, setup.loss.paths):
-            yield [share[i] for i in indices], self._prepare_inputs(batch)
+        share, setup = processes.share(lengths(examples)), self.setup
+        of_share = micro_batches(
+            examples, setup.budget.tokens, setup.pad_id, setup.loss.paths, share
+        )
+        for indices, batch in of_share:
+            yield indices, self._prepare_inputs(batch)
 
     def _summed_loss(
         self, model: nn.Module, batch: MicroBatch, examples: Sequence[Example]

@@ -32,7 +32,7 @@ from finetune.training.callbacks import (
 )
 from finetune.training.checkpoints import Resume
 from finetune.training.evaluations import Evaluation
-from finetune.training.examples import Example, optimizer_steps
+from finetune.training.examples import Example, Schedule, lengths
 from finetune.training.meter import Meter
 from finetune.training.step_trainer import BEST_STEP, Setup, StepTrainer
 
@@ -78,14 +78,14 @@ def train(
             again, does not have the validation loss that it was chosen for.
     """
     count, rows = num_steps_and_rows(options, len(examples))
-    schedule = optimizer_steps(examples, rows, options.batch_size, options.seed)
+    schedule = Schedule(examples, rows, options.batch_size, options.seed)
     patience, clock = EarlyStopping(options.patience, setup.higher_is_better), Clock()
     checkpoint = processes.from_main(lambda: state.last_checkpoint(run_state))
     resumed_at = state.step_of(checkpoint) if checkpoint else 0
     if resumed_at:
         log.info(f"resumes from step {resumed_at} of {count}")
     is_over = checkpoint is not None and _stopped(checkpoint, patience)
-    steps = schedule[:resumed_at] if is_over else schedule
+    steps = schedule.until(resumed_at) if is_over else schedule
     trainer = StepTrainer(
         setup,
         examples,
@@ -103,7 +103,7 @@ def train(
         ],
         args=_arguments(options, run_options, count, len(steps), run_state, setup.dtype),
         train_dataset=steps,  # in one long epoch, which the Trainer does not shuffle
-        eval_dataset=list(validation),
+        eval_dataset=validation,
     )
     trainer.remove_callback(PrinterCallback)  # the progress bar shows the losses
     with (
@@ -119,8 +119,9 @@ def train(
     done = evaluations.of_history(history)
     best = evaluations.best(done, setup.higher_is_better)
     _check_loss(trainer, best)
-    tokens = sum(len(examples[row]["input_ids"]) for step in schedule[:last] for row in step.rows)
-    rows_seen = sum(len(step.rows) for step in schedule[:last])
+    # Also of the steps before it was resumed: what is counted is of all rows that were learned.
+    tokens = sum(sum(lengths(examples, step.rows)) for step in schedule.until(last))
+    rows_seen = min(rows, last * options.batch_size)
     return TrainingResult(
         metrics={
             "rows": len(examples),

@@ -101,7 +101,7 @@ def test_rupees_are_a_config_alone(repository, load, tiny_model):
 
     base = load(tiny_model)
     encoder = PromptEncoder(base.tokenizer, options.prompt, base.context)
-    example = encode(rows["test"], encoder).examples[1]
+    example = encode(rows["test"], encoder)[1]
     learned = [label for label in example["labels"] if label != IGNORE_INDEX]
     assert base.tokenizer.decode(learned[:-1]) == "80"
 
@@ -166,7 +166,7 @@ def test_a_head_and_a_loss_learn_units_up_to_the_maximum(load, tiny_model):
     base = load(tiny_model)
     asked = prompt(currency="INR", unit=100, maximum=50)
     encoder = PromptEncoder(base.tokenizer, asked, base.context)
-    (example,) = encode_numbers([row(7_960.5)], encoder).examples
+    (example,) = encode_numbers([row(7_960.5)], encoder)
     assert example["labels"][-1] == 7960  # hundredths of a unit
     train = PriceTrain.model_construct(number_loss=2.0, number_loss_form="auto")
     token_loss = loss(encoder, train).of_targets

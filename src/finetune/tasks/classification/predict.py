@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from finetune.core.errors import DataError
+from finetune.core.rows_file import statistic
 from finetune.core.text import contains_words, words
 from finetune.inference.choices import Distribution
 from finetune.inference.predict import Prediction, Request
@@ -34,7 +35,7 @@ def answers(request: Request[Row, LabelEval]) -> list[Prediction]:
         request.what,
     )
     # Where there is no prediction, the frequencies of labels in train stand in, and are counted.
-    counts = Counter(row.label for row in request.train)
+    counts = statistic(request.train, label_counts)
     frequencies = np.array([counts[label] / counts.total() for label in labels])
     lengths = tree.lengths if request.eval.length_correction else [1] * len(labels)
     return [
@@ -43,23 +44,28 @@ def answers(request: Request[Row, LabelEval]) -> list[Prediction]:
     ]
 
 
+def label_counts(rows: Sequence[Row]) -> Counter[str]:
+    """How many rows have each label."""
+    return Counter(row.label for row in rows)
+
+
 def label_set(rows: Sequence[Row], train: Sequence[Row], labels: list[str] | None) -> list[str]:
     """The labels that a model chooses from: the given ones, or those of train in their order.
 
     Raises:
         DataError: train or the rows to predict hold another one, or there are fewer than two.
     """
-    known = labels or sorted({row.label for row in train})
+    known = labels or sorted(statistic(train, label_counts))
     for where, checked in (("the rows to predict", rows), ("train", train)):
+        if statistic(checked, label_counts).keys() <= set(known):
+            continue
         unknown = [row for row in checked if row.label not in known]
-        if unknown:
-            first = unknown[0]
-            listed = "lacks" if labels else "is null, and train lacks"
-            raise DataError(
-                f"eval.labels: {listed} {first.label!r}, the label of row {first.id} in {where} "
-                f"({len(unknown)} of {len(checked)} have one that is unknown); list all labels in "
-                "the task's config, or mend the data"
-            )
+        listed = "lacks" if labels else "is null, and train lacks"
+        raise DataError(
+            f"eval.labels: {listed} {unknown[0].label!r}, the label of row {unknown[0].id} in "
+            f"{where} ({len(unknown)} of {len(checked)} have one that is unknown); list all labels "
+            "in the task's config, or mend the data"
+        )
     if len(known) < 2:
         raise DataError(f"eval.labels: is null, and train has no label but {known[0]!r}")
     return known
@@ -113,7 +119,7 @@ def from_texts(request: TextRequest[Row, LabelEval]) -> list[Prediction]:
     """
     labels = label_set(request.rows, request.train, request.eval.labels)
     # Where no label is answered, the most frequent one of train stands in, and is counted.
-    ((frequent, _),) = Counter(row.label for row in request.train).most_common(1)
+    ((frequent, _),) = statistic(request.train, label_counts).most_common(1)
     predictions: list[Prediction] = []
     for row, answer in zip(request.rows, request.greedy(), strict=True):
         label = label_in(answer.text, labels)

@@ -8,9 +8,11 @@ number, of 1299 or of 1,299: such rows are flagged (`continues`).
 import functools
 import math
 import statistics
+from collections.abc import Sequence
 
 import numpy as np
 
+from finetune.core.rows_file import statistic
 from finetune.core.text import amount_in
 from finetune.inference import distributions
 from finetune.inference.choices import Distribution
@@ -30,11 +32,16 @@ CONTINUES = 0.5
 def answers(request: Request[Row, PriceEval]) -> list[Prediction]:
     """The point estimate that `eval.estimate` names, and how good the distribution is."""
     predicted = predicted_distributions(request)
-    constant = statistics.median(row.price for row in request.train)
+    constant = statistic(request.train, median_price)
     return [
         _answer(row, distribution, constant, request.eval, answer_to(request.encoder.prompt))
         for row, distribution in zip(request.rows, predicted, strict=True)
     ]
+
+
+def median_price(rows: Sequence[Row]) -> float:
+    """The best constant by absolute error."""
+    return statistics.median(row.price for row in rows)
 
 
 def predicted_distributions(request: Request[Row, PriceEval]) -> list[Distribution]:
@@ -145,7 +152,7 @@ def from_texts(request: TextRequest[Row, PriceEval]) -> list[Prediction]:
 
     Columns that rest on one are left out, and so are the scores that need them.
     """
-    constant = statistics.median(row.price for row in request.train)
+    constant = statistic(request.train, median_price)
     unit, marks = answer_to(request.prompt).unit, marks_of(request.prompt)
     predictions: list[Prediction] = []
     for row, answer in zip(request.rows, request.greedy(), strict=True):
