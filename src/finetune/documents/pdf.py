@@ -18,8 +18,9 @@ from finetune.documents.blocks import Block, Parsed
 # How many times as large as the text a heading is at least.
 HEADING_SIZE = 1.12
 HEADING_WORDS = 16
-# Lines on so many pages are headers or footers, numbers apart.
-REPEATED_PAGES = 3
+# Headers and footers are among so many lines at either end of a page, and on so many pages, or on
+# half of them where that is more; numbers in them may differ.
+END_LINES, REPEATED_PAGES = 2, 3
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi", re.IGNORECASE)
 _ITEM = re.compile(r"(?:[•▪◦‣·*-]|\d+[.)])\s+")
 
@@ -71,15 +72,19 @@ def _lines(path: Path, parsed: Parsed) -> Iterator[Line]:
 
 
 def _without_repeated(lines: Sequence[Line]) -> list[Line]:
-    """The lines without those that stand on most pages, and without page numbers."""
-    pages = {line.page for line in lines}
-    on = Counter(key for key, _ in {(_repeated(line), line.page) for line in lines})
+    """The lines without headers and footers: those at an end of most pages, and page numbers."""
+    pages: dict[int, list[Line]] = {}
+    for line in lines:
+        pages.setdefault(line.page, []).append(line)
+    ends = {id(n) for page in pages.values() for n in (*page[:END_LINES], *page[-END_LINES:])}
+    on = Counter(key for key, _ in {(_repeated(n), n.page) for n in lines if id(n) in ends})
     least = max(REPEATED_PAGES, len(pages) / 2)
-    return [
-        line
-        for line in lines
-        if on[_repeated(line)] < least and not (line.text.isdecimal() and len(pages) > 1)
-    ]
+
+    def is_kept(line: Line) -> bool:
+        is_number = line.text.isdecimal() and len(pages) > 1
+        return id(line) not in ends or not (is_number or on[_repeated(line)] >= least)
+
+    return [line for line in lines if is_kept(line)]
 
 
 def _repeated(line: Line) -> str:

@@ -82,7 +82,9 @@ def _level(line: str) -> int:
         return 1 + numbered[1].count(".")
     if _ASKED.match(line) or not text[0].isalpha() or not text[0].isupper():
         return 0
-    return 1 if text.isupper() else 2
+    if text.isupper():
+        return 1
+    return 0 if _TERM.fullmatch(text) else 2
 
 
 def _text(lines: list[str]) -> Iterator[Block]:
