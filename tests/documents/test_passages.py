@@ -60,9 +60,7 @@ def test_a_section_is_a_heading_and_the_text_up_to_the_next():
         ("Manual", "Runs", "Interrupted runs"): (
             "A killed run resumes at its last checkpoint.\n\n- one\n- two"
         ),
-        ("Manual", "Code"): (
-            "Run this command in the repository:\n\n```\ndvc repro\n```"
-        ),
+        ("Manual", "Code"): ("Run this command in the repository:\n\n```\ndvc repro\n```"),
     }
 
 
@@ -71,8 +69,7 @@ def test_questions_of_the_document_are_answered_by_what_follows():
     assert asked == {
         "How long does it take?": "It takes some ten minutes on two cores.",
         "Is it free?": (
-            "It is, under the licence of the project.\n\n"
-            "- Checkpoint: what a run continues from"
+            "It is, under the licence of the project.\n\n- Checkpoint: what a run continues from"
         ),
     }
 

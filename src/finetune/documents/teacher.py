@@ -166,11 +166,13 @@ def quoted(quotation: str, text: str) -> str | None:
 
     Blanks, case, the kind of quotation marks and a final full stop may differ.
     """
-    words = re.findall(r"\S+", quotation.strip().strip("\"'“”‘’«»").rstrip("."))
+    plain = quotation.strip().strip("\"'“”‘’«»")
+    words = re.findall(r"\S+", plain.rstrip("."))
     if not words:
         return None
     pattern = r"\s+".join(_pattern(word) for word in words)
-    match = re.search(rf"(?<!\w){pattern}(?!\w)[.!?]?", text, re.IGNORECASE)
+    end = r"\.?" if plain.endswith(".") else ""
+    match = re.search(rf"(?<!\w){pattern}(?!\w){end}", text, re.IGNORECASE)
     return match[0].strip() if match else None
 
 

@@ -31,12 +31,12 @@ FUNCTION_WORDS = facts.OPENING | frozenset(
 # Scripts that are written without blanks: each of their characters counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W\d_{_UNSPACED}]+(?:['’][^\W\d_]+)?")
-_FENCED = re.compile(r"^\s*```\w*\n(.*?)(?:^\s*```\s*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^```\w*\n(.*?)(?:^```$|\Z)", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`([^`\n]+)`")
 # Marks of a list's items, and what stands between cells: a line's end to what follows.
-_MARK = re.compile(r"^[ \t]*(?:[-*•+]|\d+[.)])[ \t]+|[ \t]*\|[ \t]*", re.MULTILINE)
+_MARK = re.compile(r"^(?:[-*•+]|\d+[.)]) | ?\| ?", re.MULTILINE)
 # A command of a block, up to its remark.
-_COMMAND = re.compile(r"^\s*\$ (.+?)(?:\s+#.*)?$", re.MULTILINE)
+_COMMAND = re.compile(r"^\$ (.+?)(?: #.*)?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,9 @@ class _Text:
     """A text as facts are compared in it."""
 
     def __init__(self, text: str) -> None:
+        # Without indents and runs of blanks, in which patterns would search for long.
+        lines = (" ".join(line.split()) for line in text.split("\n"))
+        text = "\n".join(line for line in lines if line)
         blocks = [match[1] for match in _FENCED.finditer(text)]
         spans = _CODE.findall(_FENCED.sub("\n", text))
         commands = [command for block in blocks for command in _COMMAND.findall(block)]
