@@ -97,10 +97,8 @@ def passages(document: Document, bounds: Bounds, left_out: Counter[str]) -> list
 
 
 def _fits(passage: Passage, bounds: Bounds, left_out: Counter[str]) -> bool:
-    # What a definition says may be short: that of a key is one word sometimes.
-    least = min(bounds.min_words, 3) if passage.kind == "definition" else bounds.min_words
-    if passage.words < least:
-        left_out[f"{passage.kind}: shorter than {least} words"] += 1
+    if passage.words < bounds.min_words:
+        left_out[f"{passage.kind}: shorter than {bounds.min_words} words"] += 1
     elif passage.words > bounds.max_words:
         left_out[f"{passage.kind}: longer than {bounds.max_words} words"] += 1
     else:
