@@ -38,6 +38,7 @@ COMMANDS = (
     "publish",
     "predict",
     "init",
+    "dataset",
     "serve",
     "costs",
     "monitor",

@@ -25,6 +25,8 @@ from finetune.training.losses import CROSS_ENTROPY, Loss
 CHARACTERS, TEMPLATE = 4, 30
 # Estimates without data: those of SAMSum as counted by a public course on 1B models.
 ROWS, TOKENS, LEARNED = 10_000, 200, 0.4
+# Rows of a file whose tokens are counted; of more, so many that lie evenly in it.
+COUNTED_ROWS = 5_000
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,37 @@ def _lengths(
         return _estimated(rows, params.tasks[task], params.model)
     encoder = _encoder(prompt, tokenizer)
     return _counted(rows["train"], encoder), _counted(rows["validation"], encoder), ""
+
+
+def of_rows(
+    rows: Sequence[TaskRow], prompt: Prompt | None, model: Model
+) -> tuple[list[RowLength], str]:
+    """The tokens of rows under a prompt, nothing truncated, and how they were counted.
+
+    Without a prompt they are those of the rows' texts alone. Of many rows some are counted.
+    """
+    step = -(-len(rows) // COUNTED_ROWS)
+    counted = [row.for_prompt(prompt) if prompt else row for row in rows[::step]]
+    tokenizer = _tokenizer(model)
+    if tokenizer is None:
+        fixed = (
+            TEMPLATE + (len(prompt.instruction) + len(prompt.cue)) // CHARACTERS if prompt else 0
+        )
+        lengths = [
+            RowLength(fixed + len(r.input) // CHARACTERS, 1 + len(r.completion) // CHARACTERS)
+            for r in counted
+        ]
+        how = f"estimated, {CHARACTERS} characters a token"
+    elif prompt is not None:
+        unbounded = prompt.model_copy(update={"max_tokens": 10**6, "max_completion_tokens": 10**6})
+        lengths = _counted(counted, PromptEncoder(tokenizer, unbounded, 10**7))
+        how = f"by the tokenizer of {model.name}"
+    else:
+        inputs = tokenizer([row.input for row in counted], verbose=False)["input_ids"]
+        outputs = tokenizer([row.completion for row in counted], verbose=False)["input_ids"]
+        lengths = [RowLength(len(i), len(o)) for i, o in zip(inputs, outputs, strict=True)]
+        how = f"by the tokenizer of {model.name}, without instruction and template"
+    return lengths, how if step == 1 else f"{how}, from {len(counted):,} of {len(rows):,} rows"
 
 
 def _loss(params: Params, task: str, encoder: PromptEncoder) -> Loss:

@@ -54,6 +54,14 @@ def test_facts_are_counted_over_the_rows_that_list_some():
     ]
 
 
+def test_what_nothing_supports_is_listed_by_how_often():
+    tuned = [prediction("a", unsupported=["12", "Tom"]), prediction("b", unsupported=["12"])]
+    base = [prediction("a", unsupported=["Tom"])]
+    (table,) = REPORT.quality("t1", artifacts(*tuned, base=base)).tables
+    assert table.rows == [["in all", "1", "3"], ["12", "0", "2"], ["Tom", "1", "1"]]
+    assert REPORT.quality("t1", artifacts(prediction())).tables == []
+
+
 def test_lengths_are_counted_in_words_and_the_loss_is_explained():
     assert [series.value(ROW) for series in REPORT.series] == [4, 2]
     assert REPORT.loss(Train.model_construct()).startswith("Cross-entropy")

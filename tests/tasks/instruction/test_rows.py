@@ -35,6 +35,14 @@ def test_what_a_row_does_not_have_is_not_written(nothing):
     assert row.model_dump(exclude_unset=True) == MINIMAL
 
 
+def test_the_section_is_for_scoring_alone():
+    row = rows.clean(MINIMAL | {"section": " Say hi.\r\nThen go. "})
+    assert row.section == "Say hi.\nThen go."
+    assert row.input == "Say hi."
+    with pytest.raises(ValueError, match="^section is 3, must be text$"):
+        rows.clean(MINIMAL | {"section": 3})
+
+
 def test_facts_in_a_text_stand_one_a_line():
     assert rows.clean(MINIMAL | {"facts": "Hi\n\nthe  tent"}).facts == ("Hi", "the tent")
 

@@ -90,6 +90,59 @@ def test_facts_come_with_an_interval_and_a_gain():
     assert gain["low"] < gain["mean"] == 50 < gain["high"]
 
 
+DOMAIN = InstructionScore(stemmer=True, domain_facts=True)
+DOCUMENTED = {
+    "id": "3",
+    "instruction": "How does a run resume?",
+    "response": "By `dvc repro`, after 10 minutes.",
+    "section": "By `dvc repro`, after 10 minutes. Hydra composes it.",
+}
+
+
+def test_facts_of_the_domain_are_scored_where_that_is_asked_for():
+    rows = [DOCUMENTED, PLAIN | {"context": "The cat is called Tom."}]
+    answers = ["`dvc repro`, as Hydra and Airflow do", "It is Tom"]
+    predictions = [{"prediction": answer} for answer in answers]
+    one, other = scores.score(rows, predictions, DOMAIN)
+    assert (one["domain_accuracy"], one["has_domain_facts"]) == (50, 1)
+    assert one["missing_domain_facts"] == ["10"]
+    assert one["unsupported"] == ["Airflow"]  # the section has the others
+    assert one["unsupported_facts"] == pytest.approx(100 / 3, abs=1e-4)
+    assert (other["unsupported"], other["asserts_facts"], other["has_domain_facts"]) == ([], 1, 0)
+    metrics = summary.scores(scores.METRICS, scores.FLAGS, [one, other], 0.05)
+    assert metrics["domain_accuracy"] == 50
+    assert metrics["unsupported_facts"] == pytest.approx(100 / 6, abs=1e-4)
+    assert scores.details([one, other], BOOTSTRAP) == {
+        "rows_with_domain_facts": 1,
+        "answers_that_assert_facts": 2,
+    }
+
+
+def test_without_the_option_nothing_of_a_metric_file_changes():
+    (row,) = scores.score([DOCUMENTED], [{"prediction": "`dvc repro`"}], OPTIONS)
+    assert not {"domain_accuracy", "unsupported", "unsupported_facts"} & row.keys()
+    assert OPTIONS.model_dump() == {"max_no_answer": 0.05, "stemmer": True}
+    assert DOMAIN.model_dump()["domain_facts"] is True
+    assert InstructionScore.model_validate(DOMAIN.model_dump()) == DOMAIN
+
+
+def test_domain_scores_come_with_intervals_and_gains():
+    rows = [DOCUMENTED | {"id": str(number)} for number in range(20)]
+
+    def of(*answers: str) -> list[dict]:
+        return scores.score(rows, [{"prediction": answer} for answer in answers], DOMAIN)
+
+    before = of(*["It is Airflow"] * 20)
+    after = of(*["`dvc repro`, 10 minutes"] * 15, *["It is Hydra or Airflow"] * 5)
+    metrics = summary.summary(scores.METRICS, scores.FLAGS, after, BOOTSTRAP, {}, 0.05)
+    for key, value in {"domain_accuracy": 75, "unsupported_facts": 12.5}.items():
+        assert metrics[key] == pytest.approx(value)
+        assert metrics["interval"][key]["low"] < value < metrics["interval"][key]["high"]
+    gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, BOOTSTRAP, 0.05)
+    assert gain["domain_accuracy"]["low"] < 75 == gain["domain_accuracy"]["mean"]
+    assert gain["unsupported_facts"]["high"] < 0
+
+
 def test_every_row_has_exactly_one_prediction():
     with pytest.raises(ValueError, match="zip"):
         scored([PLAIN])

@@ -1,5 +1,6 @@
 """What the report shows of responses: how ROUGE-1 spreads, required facts, the best and worst."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,9 @@ from finetune.reporting.parts import KindQuality, KindReport, Series, Table
 from finetune.scoring import numbers
 from finetune.tasks.instruction.rows import prompt_text
 
+# Of unsupported facts, the most frequent ones are listed.
+LISTED_FACTS = 10
+
 
 def _loss(train: Train) -> str:
     return "Cross-entropy of a response's tokens, in nats per token."
@@ -27,10 +31,10 @@ def _prompt(row: Mapping[str, Any]) -> str:
 def _quality(name: str, artifacts: TaskArtifacts) -> KindQuality:
     template = Path(__file__).with_name("report.html.j2")
     html = templates.render(template, examples=_examples(artifacts), metric=artifacts.primary)
-    facts = _facts(artifacts)
+    tables = [_facts(artifacts), _unsupported(artifacts)]
     return KindQuality(
         before_groups=rows.score_histograms(name, artifacts, limits=(0, 100)),
-        tables=[facts] if facts else [],
+        tables=[table for table in tables if table],
         examples=Markup(html),
     )
 
@@ -60,6 +64,33 @@ def _facts(artifacts: TaskArtifacts) -> Table | None:
             for place, found in enumerate(("all", "some", "none"))
         ],
         "Required facts, of rows that list some",
+    )
+
+
+def _unsupported(artifacts: TaskArtifacts) -> Table | None:
+    """The facts that answers assert most and nothing supports; None where they were not looked for.
+
+    A list that names the same wrong command again and again says what the model has learned badly.
+    """
+    tuned = artifacts.predictions.get("tuned", [])
+    if not any("unsupported" in row for row in tuned):
+        return None
+    counts = {
+        name: Counter(
+            fact
+            for row in artifacts.predictions.get(name, [])
+            for fact in row.get("unsupported", [])
+        )
+        for name in ("base", "tuned")
+    }
+    listed = [fact for fact, _ in counts["tuned"].most_common(LISTED_FACTS)]
+    return Table(
+        ["unsupported", "base model", "tuned"],
+        [
+            ["in all", *(str(sum(counts[name].values())) for name in ("base", "tuned"))],
+            *([fact, *(str(counts[name][fact]) for name in ("base", "tuned"))] for fact in listed),
+        ],
+        "Facts in answers that neither prompt nor section has: the tuned model's most frequent",
     )
 
 

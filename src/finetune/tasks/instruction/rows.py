@@ -1,6 +1,7 @@
 """Instructions, a context where there is one, and responses.
 
-A row may list facts: texts that a good response contains.
+A row may list facts: texts that a good response contains; and may hold the section of a document
+that its response was taken from, for scoring alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,12 +12,13 @@ from finetune.core.text import id_field, normalized, text_field
 
 
 class Row(TaskRow):
-    """An instruction and its response; context and facts are empty where there are none."""
+    """An instruction and its response; all others are empty where there are none."""
 
     instruction: str
     response: str
     context: str = ""
     facts: tuple[str, ...] = ()
+    section: str = ""
 
     @property
     def input(self) -> str:
@@ -41,8 +43,9 @@ def clean(row: Mapping[str, Any]) -> Row:
         ValueError: a field is missing or not text.
     """
     optional: dict[str, Any] = {}
-    if context := normalized(_context(row)):
-        optional["context"] = context
+    for name in ("context", "section"):
+        if text := normalized(_optional(row, name)):
+            optional[name] = text
     if facts := tuple(dict.fromkeys(filter(None, map(_one_line, _facts(row))))):
         optional["facts"] = facts
     return Row(
@@ -55,7 +58,7 @@ def clean(row: Mapping[str, Any]) -> Row:
 
 def peculiarities(row: Mapping[str, Any]) -> Iterator[str]:
     """What cleaning will change in a raw row, and what a reader of the data should know."""
-    response, context, facts = text_field(row, "response"), _context(row), _facts(row)
+    response, context, facts = text_field(row, "response"), _optional(row, "context"), _facts(row)
     if "\r" in text_field(row, "instruction") + context:
         yield "carriage_returns_in_prompt"
     if response != response.strip():
@@ -69,13 +72,13 @@ def peculiarities(row: Mapping[str, Any]) -> Iterator[str]:
         yield "facts_not_in_response"
 
 
-def _context(row: Mapping[str, Any]) -> str:
-    """A raw row's context, empty where it has none.
+def _optional(row: Mapping[str, Any], name: str) -> str:
+    """A raw row's context or section, empty where it has none.
 
     Raises:
         ValueError: it is not text.
     """
-    return "" if row.get("context") is None else text_field(row, "context")
+    return "" if row.get(name) is None else text_field(row, name)
 
 
 def _facts(row: Mapping[str, Any]) -> list[str]:

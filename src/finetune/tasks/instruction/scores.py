@@ -1,11 +1,14 @@
-"""How responses are scored: by ROUGE, by required facts, and by how likely references are."""
+"""How responses are scored: by ROUGE, by required facts, and by how likely references are.
+
+With `score.domain_facts` also by the facts of the references, and by those that nothing supports.
+"""
 
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from finetune.core.schema import Bootstrap
-from finetune.scoring import ratios, rouge
+from finetune.scoring import domain_facts, ratios, rouge
 from finetune.scoring.metrics import (
     FLAGS as TEXT_FLAGS,
 )
@@ -43,6 +46,29 @@ METRICS = (
         meaning="of the facts that a row lists, those in the answer; mean over rows that list some",
         unit="%",
         decimals=1,
+        in_readme=True,
+    ),
+    Metric(
+        key="domain_accuracy",
+        columns=("domain_accuracy", "has_domain_facts"),
+        statistic=ratios.ratio,
+        title="domain accuracy",
+        meaning="of a reference's facts (code, names, numbers, key words) that the question does "
+        "not say, those in the answer; mean over rows with some",
+        unit="%",
+        decimals=1,
+        in_readme=True,
+    ),
+    Metric(
+        key="unsupported_facts",
+        columns=("unsupported_facts", "asserts_facts"),
+        statistic=ratios.ratio,
+        title="unsupported facts",
+        meaning="of an answer's code, names and numbers, those that neither the prompt nor the "
+        "reference's section has; mean over answers with some",
+        unit="%",
+        decimals=1,
+        higher_is_better=False,
         in_readme=True,
     ),
     LENGTH_RATIO,
@@ -84,7 +110,7 @@ def score(
     """Responses scored by ROUGE and, where any row lists facts, by how many of its own each has.
 
     `facts_found` is the percentage of a row's facts; of rows without facts (`lists_facts` is 0)
-    it is 0 and counts nothing.
+    it is 0 and counts nothing. The same goes for the columns of `options.domain_facts`.
     """
     pairs = [(p["prediction"], row["response"]) for row, p in zip(rows, predictions, strict=True)]
     list_facts = any(row.get("facts") for row in rows)
@@ -99,6 +125,8 @@ def score(
             "reference_words": len(row["response"].split()),
         }
         facts = _facts(row, prediction["prediction"]) if list_facts else {}
+        if options.domain_facts:
+            facts |= _domain_facts(row, prediction["prediction"])
         known = {"id": row["id"], "reference": row["response"]}
         scored.append({**known, **prediction, **rounded(scores), **words, **facts})
     return scored
@@ -115,6 +143,22 @@ def _facts(row: Row, answer: str) -> dict[str, Any]:
     }
 
 
+def _domain_facts(row: Row, answer: str) -> dict[str, Any]:
+    context = row.get("context") or ""
+    recall = domain_facts.recall(answer, row["response"], row["instruction"])
+    sources = (row["instruction"], context, row["response"], row.get("section") or "")
+    asserted = domain_facts.asserted(answer)
+    unsupported = domain_facts.unsupported(answer, *sources)
+    return {
+        "domain_accuracy": round(recall.percent, 4),
+        "has_domain_facts": int(bool(recall.found or recall.missing)),
+        "missing_domain_facts": recall.missing,
+        "unsupported_facts": round(100 * len(unsupported) / max(1, len(asserted)), 4),
+        "asserts_facts": int(bool(asserted)),
+        "unsupported": unsupported,
+    }
+
+
 def draw_agreement(
     pairs: Sequence[tuple[Prediction, Prediction]], options: InstructionScore
 ) -> list[float]:
@@ -123,6 +167,10 @@ def draw_agreement(
 
 
 def details(predictions: Sequence[Prediction], options: Bootstrap) -> dict[str, Any]:
-    """How many rows list facts, where any does."""
-    rows = sum(row.get("lists_facts", 0) for row in predictions)
-    return {"rows_with_facts": rows} if rows else {}
+    """How many rows list facts, where any does; likewise of domain facts."""
+    counts = {
+        "rows_with_facts": sum(row.get("lists_facts", 0) for row in predictions),
+        "rows_with_domain_facts": sum(row.get("has_domain_facts", 0) for row in predictions),
+        "answers_that_assert_facts": sum(row.get("asserts_facts", 0) for row in predictions),
+    }
+    return {name: count for name, count in counts.items() if count}

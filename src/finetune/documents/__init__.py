@@ -1,0 +1,1 @@
+"""Instruction–response pairs out of documents: readers, passages, questions, splits by document."""
