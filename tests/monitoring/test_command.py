@@ -75,7 +75,7 @@ def run(root: Path, entries: list, capsys, tail: str = "", **more: object) -> tu
     log = root / "requests.jsonl"
     log.write_text("".join(json.dumps(each) + "\n" for each in entries) + tail, encoding="utf-8")
     given = {
-        "log": log, "tasks": [], "model": None, "since": None, "url": None, "canaries": 8,
+        "log": log, "tasks": [], "model": None, "since": None, "url": None, "canaries": None,
         "style": "json",
     }  # fmt: skip
     code = command.run(root, Options(**{**given, **more}))
@@ -167,7 +167,8 @@ def test_requests_before_a_time_are_left_out(root, capsys):
         ({"tasks": ["none"]}, "no task 'none'; known: samsum, price"),
         ({"since": "noon"}, "--since: is noon, must be a time"),
         ({"since": "2027-01-01"}, "holds no request to samsum or price since 2027-01-01"),
-        ({"canaries": 0}, "--canaries: is 0"),
+        ({"canaries": 0, "url": "http://localhost:8000"}, "--canaries: is 0"),
+        ({"canaries": 8}, "--canaries: needs --url URL"),
         ({"log": Path("none")}, "none: cannot be read: No such file"),
     ],
 )
