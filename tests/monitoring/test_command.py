@@ -148,6 +148,17 @@ def test_what_cannot_be_compared_is_counted(root, capsys):
     assert counts in said
 
 
+@pytest.mark.parametrize("purpose", ["canary", "measure"])
+def test_what_is_no_users_request_is_left_out_and_counted(root, capsys, purpose):
+    entries = [entry(i) for i in range(40)]
+    entries += [entry(1, input_chars=9000, purpose=purpose)] * 30
+    code, said = run(root, entries, capsys, style="simple")
+    assert code == 0
+    assert "40 requests; " in said
+    assert "canaries and measured rows: 30" in said
+    assert json.loads(run(root, entries, capsys)[1])["checks"] == 30
+
+
 def test_of_a_few_requests_nothing_is_said(root, capsys):
     code, said = run(root, [entry(1, input_chars=5000)] * 19, capsys, style="simple")
     assert code == 0

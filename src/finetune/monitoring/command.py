@@ -141,6 +141,7 @@ def _lines(options: Options, log: Log, findings: Sequence[Finding], alpha: float
         "broken lines": log.broken,
         "lines lost by the server": log.lost,
         **({"earlier requests": log.earlier} if options.since else {}),
+        "canaries and measured rows": log.checks,
     }
     counted = "; ".join(f"{what}: {count}" for what, count in counts.items())
     lines = [f"{options.log}: {len(log.entries)} requests; {counted}"]
@@ -237,5 +238,10 @@ def _json(log: Log, findings: Sequence[Finding], alpha: float) -> str:
                 else {}
             ),
         }
-    counts = {"requests": len(log.entries), "broken": log.broken, "lost": log.lost}
+    counts = {
+        "requests": len(log.entries),
+        "broken": log.broken,
+        "lost": log.lost,
+        "checks": log.checks,
+    }
     return json.dumps({**counts, "tasks": tasks}, indent=2)
