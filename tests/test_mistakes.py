@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from pipeline_clone import QUICK, ROOT, Clone, ran
 
+from finetune.core.restore import UNDO
+
 pytestmark = pytest.mark.slow
 
 # What the stages write that may run before a mistake in data is met.
@@ -56,9 +58,12 @@ def test_a_mistake_is_one_line_and_loses_nothing(clone, tmp_path, options, said)
     moved = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
     assert [name for name in moved if not re.search("|".join(done) or "^$", name)] == []
     assert not [name for name in moved if re.search("predictions|models|reports|tuned", name)]
-    # What did run is undone as a user would: by Git, and by DVC from its cache.
-    clone.git("checkout", "--quiet", ".")
-    clone.dvc("checkout", "--quiet")
+    # What did run is undone as the last of our lines says: by Git, and by DVC from its cache.
+    assert f"`{UNDO}`" in printed
+    by_git, by_dvc = UNDO.split(" && ")
+    clone.git(*by_git.split()[1:])
+    clone.dvc(*by_dvc.split()[1:])
+    assert clone.git("status", "--porcelain") == ""
     assert clone.state() == before
 
 

@@ -132,7 +132,8 @@ def test_secrets_are_named_as_the_run_needs_them(printed, monkeypatch):
         ("ssh://git@example.com:2222/owner/name.git", "https://example.com/owner/name.git"),
         ("https://me:token@example.com:8443/name.git", "https://example.com:8443/name.git"),
         ("https://example.com/owner/name", "https://example.com/owner/name"),
-        ("/srv/name.git", "/srv/name.git"),
+        ("/srv/name.git", "URL"),
+        ("file:///srv/name.git", "URL"),
     ],
 )
 def test_a_box_clones_by_https_without_a_token(tmp_path, url, cloned):
@@ -151,6 +152,27 @@ def test_what_is_to_be_done_first_is_said(printed, here, tmp_path):
         assert "this run uses 1 of 4 GPUs: -S run.processes=4" in printed(gpus=4)
     finally:
         git(here, "reset", "--quiet", "--hard", "@{upstream}")
+
+
+def test_what_no_box_reaches_is_said_with_what_to_do(printed, here, tmp_path):
+    git(here, "remote", "set-url", "origin", str(tmp_path))
+    config, committed = here / ".dvc/config", (here / ".dvc/config").read_text()
+    try:
+        config.write_text(committed.replace("s3://bucket/folder", "/srv/store"))
+        said = printed()
+        assert f"First: git remote set-url origin URL, and git push origin HEAD: {tmp_path}" in said
+        assert "First: dvc remote modify s url URL, and commit .dvc/config: /srv/store is" in said
+        assert "REPO=URL " in said
+        config.write_text("")
+        assert "First: dvc remote add --default storage URL" in printed()
+        (here / ".dvc/config.local").write_text(committed)
+        said = printed()
+        assert "First: dvc remote add --default s URL, and commit .dvc/config: the DVC" in said
+        assert "AWS_ACCESS_KEY_ID" in said
+    finally:
+        (here / ".dvc/config.local").unlink(missing_ok=True)
+        git(here, "checkout", "--quiet", ".dvc")
+        git(here, "remote", "set-url", "origin", "git@example.com:owner/name.git")
 
 
 def test_an_unknown_preset_and_a_missing_origin_are_one_line(here, tmp_path):

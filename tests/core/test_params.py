@@ -195,7 +195,14 @@ def test_the_composed_defaults_validate(composed):
         ),
         ("lora.target_modules", [], "lora.target_modules: is [], must have at least 1 item"),
         ("tasks", {}, "tasks: is {}, must"),
-        ("lora", 5, "lora: is 5, must be a valid dictionary"),
+        ("lora", 5, "lora: is 5, must be a section: set lora.r, .alpha"),
+        ("data.limit", 50, "data.limit: is 50, must be a section: set data.limit.train, .valid"),
+        ("tasks.price.eval", 3, "tasks.price.eval: is 3, must be a section: set tasks.price.eval."),
+        (
+            "run.costs.utilization",
+            0.9,
+            "is 0.9, must be a section: set run.costs.utilization.value, .date, .source",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_with_the_key_and_what_is_allowed(changed, key, value, said):

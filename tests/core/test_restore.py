@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finetune.core.restore import outs_restored
+from finetune.core.restore import UNDO, outs_restored, undoing_told
 
 STAGES = {
     "stages": {
@@ -109,3 +109,36 @@ def test_without_a_lock_the_exception_is_what_is_seen(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match="stop"), outs_restored("train"):
         raise ValueError("stop")
+
+
+@pytest.mark.parametrize(
+    ("code", "is_changed", "is_queued", "is_told"),
+    [
+        (2, True, False, True),
+        (2, False, False, False),  # as `dvc exp run` without -S
+        (2, True, True, False),  # in a checkout of its own
+        (130, True, False, False),  # Ctrl-C: the same command resumes
+    ],
+)
+def test_an_experiment_that_fails_says_how_to_undo_it(
+    tmp_path, monkeypatch, capsys, code, is_changed, is_queued, is_told
+):
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["git", "init", "--quiet"], check=True)
+    Path("params.yaml").write_text("r: 8")
+    subprocess.run(["git", "add", "--all"], check=True)
+    identity = ["-c", "user.email=test@example.com", "-c", "user.name=Test"]
+    subprocess.run(["git", *identity, "commit", "--quiet", "-m", "A run"], check=True)
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "HEAD")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path.parent if is_queued else tmp_path))
+    Path("params.yaml").write_text("r: 64" if is_changed else "r: 8")
+    with pytest.raises(SystemExit), undoing_told():
+        sys.exit(code)
+    assert (f"back to the last commit: `{UNDO}`" in capsys.readouterr().err) == is_told
+
+
+def test_a_stage_outside_of_experiments_has_nothing_to_undo(monkeypatch, capsys):
+    monkeypatch.delenv("DVC_EXP_BASELINE_REV", raising=False)
+    with pytest.raises(SystemExit), undoing_told():
+        sys.exit(2)
+    assert capsys.readouterr().err == ""

@@ -86,6 +86,8 @@ def test_metrics_of_other_parameters_are_not_taken_for_these(root):
     (task,) = assess(root, ["lora.r=64", "~tasks.price"]).tasks
     assert (task.forms, task.metrics) == ([], {})
     assert "metrics/ are of other parameters: nothing is measured" in task.remarks
+    # The preset's own rows were never prepared: which ones are counted is said.
+    assert "hosted prices are of the 1 test rows in data/prepared/samsum" in "".join(task.remarks)
     assert len(task.offers) == 4
 
 
@@ -108,7 +110,13 @@ def test_the_page_shows_all_of_it_and_escapes_texts(root):
     html = page.html(assess(root))
     assert "an &lt;invoice&gt;" in html
     assert "<invoice>" not in html
-    for text in ("What does it cost?", "0.00926", "genai-prices", "run.costs.utilization", "<svg"):
+    for text in (
+        "What does it cost?",
+        "0.00926",
+        "genai-prices",
+        "run.costs.utilization.value",
+        "<svg",
+    ):
         assert text in html
     assert "http" not in re.sub(r"<!--.*?-->", "", html).replace("http-equiv", "")
 

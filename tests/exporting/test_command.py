@@ -1,6 +1,7 @@
 """`finetune export`: what it writes, what it refuses, and that nothing is half written."""
 
 import argparse
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,17 @@ def test_a_first_look_is_not_put_on_record(repository, capsys):
     assert read_json(OUT / records.FILE)[TASK]["forms"]["adapter_original"]["n"] == 2
     assert not records.path(TASK).exists()
     assert "adapter, on the first 2 test rows" in capsys.readouterr().out
+
+
+def test_an_export_in_the_repository_is_not_for_git(repository, tmp_path_factory):
+    subprocess.run(["git", "init", "--quiet"], cwd=repository, check=True)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "model"
+    for out in (OUT, elsewhere):
+        command.run(repository, TASK, Options("adapter", out, rows=2))
+    status = ["git", "status", "--porcelain", "--untracked-files=all", str(OUT)]
+    done = subprocess.run(status, cwd=repository, check=True, capture_output=True, text=True)
+    assert done.stdout == ""
+    assert not (elsewhere / folders.IGNORED).exists()
 
 
 def test_what_fails_leaves_nothing(repository, monkeypatch):

@@ -28,12 +28,18 @@ def test_tokens_are_estimated_on_the_safe_side():
 
 def test_what_may_cost_more_than_the_limit_is_refused():
     _, run, _ = parameters("http://localhost/v1", max_usd=1.0)
-    prices.check(run, "training", 1.0)
+    prices.check(run, "training", 1.0, ["training"])
     with pytest.raises(ParamsError, match=r"run.max_usd: is 1, and training may cost 1.01 USD"):
-        prices.check(run, "training", 1.01)
+        prices.check(run, "training", 1.01, ["training"])
     with pytest.raises(ParamsError, match=r"beside 0\.6 USD spent"):
-        prices.check(run, "base", 0.5, spent=0.6)
-    with pytest.raises(ParamsError, match=r"is not known: set run\.hosted_prices"):
-        prices.check(run, "training", None)
+        prices.check(run, "base", 0.5, prices.ANSWERS, spent=0.6)
+    # Of what the answers cost of a tuned model, whose prices are not set.
+    rates = prices.rates(run.hosted_prices, is_tuned=True)
+    with pytest.raises(
+        ParamsError,
+        match=r"run\.max_usd: is 1, and what predict costs is not known: set "
+        r"run\.hosted_prices\.tuned_input, run\.hosted_prices\.tuned_output, or run\.max_usd=null",
+    ):
+        prices.check(run, "predict", rates.cost(Usage(1, 1)), rates.names)
     _, unlimited, _ = parameters("http://localhost/v1")
-    prices.check(unlimited, "training", None)
+    prices.check(unlimited, "predict", None, rates.names)

@@ -75,7 +75,7 @@ def run(root: Path, entries: list, capsys, tail: str = "", **more: object) -> tu
     log = root / "requests.jsonl"
     log.write_text("".join(json.dumps(each) + "\n" for each in entries) + tail, encoding="utf-8")
     given = {
-        "log": log, "tasks": [], "model": None, "since": None, "url": None, "canaries": 8,
+        "log": log, "tasks": [], "model": None, "since": None, "url": None, "canaries": None,
         "style": "json",
     }  # fmt: skip
     code = command.run(root, Options(**{**given, **more}))
@@ -148,6 +148,17 @@ def test_what_cannot_be_compared_is_counted(root, capsys):
     assert counts in said
 
 
+@pytest.mark.parametrize("purpose", ["canary", "measure"])
+def test_what_is_no_users_request_is_left_out_and_counted(root, capsys, purpose):
+    entries = [entry(i) for i in range(40)]
+    entries += [entry(1, input_chars=9000, purpose=purpose)] * 30
+    code, said = run(root, entries, capsys, style="simple")
+    assert code == 0
+    assert "40 requests; " in said
+    assert "canaries and measured rows: 30" in said
+    assert json.loads(run(root, entries, capsys)[1])["checks"] == 30
+
+
 def test_of_a_few_requests_nothing_is_said(root, capsys):
     code, said = run(root, [entry(1, input_chars=5000)] * 19, capsys, style="simple")
     assert code == 0
@@ -167,7 +178,8 @@ def test_requests_before_a_time_are_left_out(root, capsys):
         ({"tasks": ["none"]}, "no task 'none'; known: samsum, price"),
         ({"since": "noon"}, "--since: is noon, must be a time"),
         ({"since": "2027-01-01"}, "holds no request to samsum or price since 2027-01-01"),
-        ({"canaries": 0}, "--canaries: is 0"),
+        ({"canaries": 0, "url": "http://localhost:8000"}, "--canaries: is 0"),
+        ({"canaries": 8}, "--canaries: needs --url URL"),
         ({"log": Path("none")}, "none: cannot be read: No such file"),
     ],
 )

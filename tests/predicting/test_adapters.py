@@ -41,7 +41,7 @@ def test_a_revision_is_fetched_without_what_runs_code(tmp_path):
     "name", ["owner/name", "owner/name@main", "name@v1", "owner/name@", "/home/me@v1"]
 )
 def test_a_revision_must_be_named(name):
-    with pytest.raises(UserError, match="must be OWNER/NAME@REVISION"):
+    with pytest.raises(UserError, match="is no folder here, and no OWNER/NAME@REVISION"):
         adapters.fetch(name)
 
 
@@ -63,6 +63,12 @@ def test_what_is_no_adapter_is_refused(tmp_path):
     (tmp_path / "model.safetensors").touch()
     model = Model(name="models/base", source="local", revision=None, watch="")
     with pytest.raises(
-        ModelError, match=r"holds no adapter_model.safetensors, which this method.tuner"
+        ModelError,
+        match=r"--adapter: owner/name@v1 holds no adapter_model.safetensors, which this "
+        r"method.tuner makes, but model.safetensors; other exports",
     ):
         adapters.check(tmp_path, "owner/name@v1", model, WEIGHTS)
+    for name in "abcdef":
+        (tmp_path / name).touch()
+    with pytest.raises(ModelError, match=r"but a, b, c, d, e and 2 more;"):
+        adapters.check(tmp_path, str(tmp_path), model, WEIGHTS)

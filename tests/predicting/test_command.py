@@ -46,8 +46,9 @@ def test_answers_are_written_or_printed(repository, capsys, monkeypatch):
     assert [set(row) for row in written] == [{"id", "prediction"}] * 2
     capsys.readouterr()
     monkeypatch.setattr(adapters, "fetch", lambda _: paths.adapter(TASK))
-    command.run(repository, TASK, Path("new.csv"), "owner/name@v1", None)
-    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == written
+    for adapter in ("owner/name@v1", str(paths.adapter(TASK))):
+        command.run(repository, TASK, Path("new.csv"), adapter, None)
+        assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == written
 
 
 def test_what_is_amiss_is_counted(repository, capsys):

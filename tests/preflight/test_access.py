@@ -69,9 +69,12 @@ def test_a_hosted_model_needs_a_key_and_should_have_a_limit(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
     limited = hosted.model_copy(update={"run": hosted.run.model_copy(update={"max_usd": 5.0})})
     found = list(access.of_provider(limited))
-    assert [each.state for each in found] == ["ok", "ok", "warning"]
-    assert "3 of 5 prices are not known" in found[-1].what
-    assert found[-1].todo.startswith("set run.hosted_prices.training, run.hosted_prices.tuned_inp")
+    assert [each.state for each in found] == ["ok", "ok", "fail"]  # as the run would end
+    assert str(found[-1]) == (
+        "fail    run.max_usd: is 5, and what this run costs is not known: set "
+        "run.hosted_prices.training, run.hosted_prices.tuned_input, "
+        "run.hosted_prices.tuned_output, or run.max_usd=null"
+    )
     assert not any("sk-secret" in str(each) for each in found)
     # Asked as it is, it needs the prices of answers alone, which conf/model/hosted.yaml has.
     plain = limited.method.model_copy(update={"tuner": "lora"})

@@ -182,6 +182,34 @@ def test_a_stream_that_cannot_begin_has_a_status_of_its_own(start):
     assert server.post(CHAT, chat(stream=True, model="none")).status_code == 404
 
 
+# What OpenAI's API declares nullable, as its client of version 3.54 has it.
+NULLABLE = [
+    "audio", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens",
+    "metadata", "modalities", "moderation", "n", "prediction", "presence_penalty",
+    "prompt_cache_key", "prompt_cache_retention", "reasoning_effort", "safety_identifier", "seed",
+    "service_tier", "stop", "store", "stream", "stream_options", "temperature", "top_logprobs",
+    "top_p", "verbosity",
+]  # fmt: skip
+
+
+def test_a_field_that_is_null_is_taken_as_absent(server, loaded):
+    nulls = dict.fromkeys(NULLABLE)
+    assert content(server.post(CHAT, chat(**nulls))) == content(server.post(CHAT, chat()))
+    body = {"model": "samsum", "prompt": "Anna", "suffix": None, "echo": None, "best_of": None}
+    assert server.post(TEXTS, {**body, **nulls}).status_code == 200
+    # An earlier answer, as a client gives it back.
+    earlier = {"role": "assistant", "content": "b"}
+    question = {"role": "user", "content": "a"}
+    given = earlier | dict.fromkeys(["refusal", "annotations", "audio", "tool_calls"])
+    plain, whole = (
+        server.post(CHAT, chat(messages=[question, each, question], max_tokens=4)).json()["usage"]
+        for each in (earlier, given)
+    )
+    assert plain == whole
+    missing = server.post(CHAT, chat(model=None))
+    assert (missing.status_code, missing.json()["error"]["param"]) == (400, "model")
+
+
 def test_the_instruction_may_stand_in_the_message_or_not(server, loaded):
     instruction = loaded["samsum"].options.prompt.instruction
     plain, whole = (

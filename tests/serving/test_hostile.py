@@ -163,6 +163,13 @@ def test_paths_and_methods_that_there_are_not(server, method, path, status):
     error_of(answer)
 
 
+@pytest.mark.parametrize("path", ["/price", "/summarize", CHAT, TEXTS])
+def test_who_asks_by_another_method_is_told_by_which(server, path):
+    answer = server.client.get(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert "is asked by POST" in error_of(answer)
+
+
 def test_paths_of_clients_make_no_metrics(server):
     for number in range(3):
         server.client.get(f"/made-up-{number}")

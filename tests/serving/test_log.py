@@ -4,13 +4,15 @@ import json
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from finetune.core.errors import UserError
-from finetune.serving import log
+from finetune.serving import log, purpose
 from finetune.serving.log import RequestLog
+from finetune.serving.measure import Target
 
 CHAT, TEXTS = "/v1/chat/completions", "/v1/completions"
 SECRET = "Zwiebelkuchen"
@@ -80,6 +82,28 @@ def test_texts_are_logged_where_they_are_asked_for(logged):
     (typed,) = logged(("/summarize", {"text": SECRET}), with_text=True)
     assert typed["input"] == SECRET
     assert isinstance(typed["output"], str)
+
+
+def test_what_is_no_users_request_says_so(start, tmp_path, settings, loaded):
+    file = tmp_path / "requests.jsonl"
+    written = RequestLog(file)
+    server = start(request_log=written)
+    for why in (purpose.CANARY, purpose.MEASURE, SECRET):
+        server.post("/summarize", {"text": "Anna: Hi"}, headers={purpose.HEADER: why})
+    endpoint = loaded["samsum"].endpoint
+    target = Target(
+        f"http://127.0.0.1:{server.port}", "samsum", settings.tasks["samsum"], endpoint, True
+    )
+    row = endpoint.row("Anna: Hi", target.options.prompt)
+    for each in (target, replace(target, endpoint=None, purpose=purpose.CANARY)):
+        each.predictions([row], [row])
+    until = time.monotonic() + 5
+    while len(lines(file)) < 5 and time.monotonic() < until:
+        time.sleep(0.01)
+    written.close()
+    logged = [line.get("purpose") for line in lines(file)]
+    assert logged == ["canary", "measure", None, "measure", "canary"]
+    assert SECRET not in file.read_text()
 
 
 def test_what_a_model_refuses_is_logged_and_what_reaches_none_is_not(logged):

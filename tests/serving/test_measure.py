@@ -106,7 +106,7 @@ def test_prices_are_measured_by_their_endpoint(ran, server, monkeypatch):
     estimates = iter([60.0] * 6 + [61.0, None])
     asked = measure._json
 
-    def answering(url, body=None):
+    def answering(url, body=None, *why):
         answer = asked(url, body)
         return {**answer, "estimate": next(estimates)} if body else answer
 
@@ -125,7 +125,7 @@ def test_prices_are_read_from_chats(ran, server, monkeypatch):
     root = ran()
     asked = measure._json
 
-    def writing(url, body=None):
+    def writing(url, body=None, *why):
         answer = asked(url, body)
         if body:
             answer["choices"][0]["message"]["content"] = "60 dollars"
@@ -140,7 +140,7 @@ def test_rows_that_a_server_refuses_are_counted(ran, server, monkeypatch):
     root = ran()
     asked = measure._json
 
-    def refusing(address, body=None):
+    def refusing(address, body=None, *why):
         if body and "at 3." in str(body):
             raise measure.Refused("the prompt does not fit")
         return asked(address, body)

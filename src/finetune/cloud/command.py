@@ -4,6 +4,7 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -21,6 +22,8 @@ STORAGE_SECRETS = {
     "s3": ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
     "azure": ("AZURE_STORAGE_CONNECTION_STRING",),
 }
+# Stands in the commands for a Git remote that there is not yet.
+NO_URL = "URL"
 # As Git writes an address by SSH: user@host:path.
 SCP_LIKE = re.compile(r"(?:[\w.-]+@)?([\w.-]+):(?!//)(.+)")
 
@@ -88,6 +91,8 @@ def _name(experiment: str, overrides: Sequence[str]) -> str:
 def _repo(root: Path) -> str:
     """Where a box clones from: by https where origin is by SSH, and without a name or a token.
 
+    `NO_URL` where origin is a folder of this machine.
+
     Raises:
         UserError: there is no origin.
     """
@@ -102,7 +107,7 @@ def _repo(root: Path) -> str:
         return f"https://{by_ssh[1]}/{by_ssh[2].lstrip('/')}"
     parts = urlsplit(url)
     if not parts.hostname:
-        return url
+        return NO_URL
     scheme = "https" if parts.scheme == "ssh" else parts.scheme
     port = f":{parts.port}" if parts.port and parts.scheme != "ssh" else ""
     return urlunsplit((scheme, f"{parts.hostname}{port}", parts.path, "", ""))
@@ -115,17 +120,47 @@ def _secrets(root: Path, settings: Params) -> tuple[str, ...]:
         names.append("HF_TOKEN")
     if settings.model.api is not None:
         names.append(settings.model.api.key_variable)
-    names += STORAGE_SECRETS.get(urlsplit(_storage(root)).scheme, ())
+    here, committed = _storage(root)
+    names += STORAGE_SECRETS.get(urlsplit(committed.url or here.url).scheme, ())
     return tuple(dict.fromkeys(names))
 
 
-def _storage(root: Path) -> str:
-    """The URL of DVC's default remote, as it is committed; empty without one."""
+@dataclass(frozen=True)
+class Storage:
+    """DVC's default remote; both are empty where there is none."""
+
+    name: str
+    url: str
+
+
+def _storage(root: Path) -> tuple[Storage, Storage]:
+    """As this machine has it, and as .dvc/config has it, which a box clones."""
     from dvc.config import Config
 
-    config = Config(str((root / ".dvc").resolve()), validate=False).load_one("repo")
-    name = config.get("core", {}).get("remote", "")
-    return str(config.get("remote", {}).get(name, {}).get("url", ""))
+    config = Config(str((root / ".dvc").resolve()), validate=False)
+    found = []
+    for level in (config.read(), config.load_one("repo")):
+        name = level.get("core", {}).get("remote", "")
+        url = level.get("remote", {}).get(name, {}).get("url", "")
+        found.append(Storage(str(name), str(url)))
+    return found[0], found[1]
+
+
+def _of_storage(here: Storage, committed: Storage) -> str:
+    """What is to be done for a box to reach the storage; empty if nothing is."""
+    if not committed.url and here.url:
+        return (
+            f"dvc remote add --default {here.name} URL, and commit .dvc/config: the DVC remote "
+            f"{here.name} stands in this machine's configuration alone, which no box gets"
+        )
+    if not committed.url:
+        return "dvc remote add --default storage URL, and commit .dvc/config"
+    if urlsplit(committed.url).scheme in ("", "file"):
+        return (
+            f"dvc remote modify {committed.name} url URL, and commit .dvc/config: "
+            f"{committed.url} is a folder of this machine, which no box reaches"
+        )
+    return ""
 
 
 def _first(root: Path, launch: Launch, processes: int) -> list[str]:
@@ -138,15 +173,16 @@ def _first(root: Path, launch: Launch, processes: int) -> list[str]:
         )
     if git(root, "status", "--porcelain", "--untracked-files=no"):
         todo.append("commit what is changed here: a box sees commits alone")
-    if not git(root, "branch", "--remotes", "--list", "origin/*", "--contains", launch.commit):
+    if launch.repo == NO_URL:
+        todo.append(
+            f"git remote set-url origin {NO_URL}, and git push origin HEAD: "
+            f"{git(root, 'remote', 'get-url', 'origin')} is a folder of this machine, which no box "
+            "reaches"
+        )
+    elif not git(root, "branch", "--remotes", "--list", "origin/*", "--contains", launch.commit):
         todo.append("git push origin HEAD, for a box to find this commit there")
-    if not urlsplit(launch.repo).hostname:
-        todo.append(f"a Git remote that a box can reach: {launch.repo} is a folder of this machine")
-    storage = _storage(root)
-    if not storage:
-        todo.append("dvc remote add --default storage URL, and commit .dvc/config")
-    elif urlsplit(storage).scheme in ("", "file"):
-        todo.append(f"a DVC remote that a box can reach: {storage} is a folder of this machine")
+    if storage := _of_storage(*_storage(root)):
+        todo.append(storage)
     if launch.gpu not in GPUS:
         todo.append(f"see what your provider calls {launch.gpu}: the commands say {launch.gpu}")
     todo.append(f"export {' '.join(f'{name}=…' for name in launch.secrets)}")

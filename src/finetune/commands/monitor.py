@@ -29,7 +29,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         "predictions; the key comes from FINETUNE_API_KEY",
     )
     command.add_argument(
-        "--canaries", metavar="K", type=int, default=8, help="so many rows a task (default: 8)"
+        "--canaries", metavar="K", type=int, help="of --url: so many rows a task (default: 8)"
     )
     common.add_style(command)
 

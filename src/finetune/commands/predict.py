@@ -11,8 +11,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--adapter",
-        metavar="OWNER/NAME@REVISION",
-        help="one that was published on the hub (default: the task's own)",
+        metavar="ADAPTER",
+        help="a folder, or OWNER/NAME@REVISION on the hub (default: the task's own)",
     )
     command.add_argument(
         "--out", metavar="OUT", type=Path, help="the new JSON lines file (default: print them)"

@@ -14,6 +14,7 @@ import yaml
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from finetune.core import kinds
@@ -213,15 +214,21 @@ def _what(key: str, where: str, detail: ErrorDetails, values: Any) -> str:
         case "extra_forbidden" if message := renamed(key):
             return message
         case "extra_forbidden":
-            return f"is not a parameter; known here: {', '.join(_siblings(where, values))}"
+            return f"is not a parameter; known here: {', '.join(_section(where, values))}"
+        case "model_type":
+            fields = _section(f"{where}.", values)
+            # Those that there must be, such as the value of an assumption, before its source.
+            first, *others = sorted(fields, key=lambda name: not fields[name].is_required())
+            keys = ", ".join([f"{key}.{first}", *(f".{name}" for name in others)])
+            return f"is {detail['input']!r:.60}, must be a section: set {keys}"
         case _:
             # "Input should be a valid integer", "String should match pattern …"
             message = detail["msg"].partition(" should ")[2] or detail["msg"]
             return f"is {detail['input']!r}, must {message}"
 
 
-def _siblings(key: str, values: Any) -> list[str]:
-    """The names that the section of an unknown key does know."""
+def _section(key: str, values: Any) -> dict[str, FieldInfo]:
+    """What the section in which a key stands does know, by name."""
     model: Any = Params
     for part in key.split(".")[:-1]:
         values = values.get(part) if isinstance(values, dict) else None
@@ -233,7 +240,7 @@ def _siblings(key: str, values: Any) -> list[str]:
             annotation = model.model_fields[part].annotation
             members = [annotation, *getattr(annotation, "__args__", ())]
             model = next(m for m in members if isinstance(m, type) and issubclass(m, Section))
-    return list(model.model_fields)
+    return dict(model.model_fields)
 
 
 class UndeclaredParameter(AttributeError):

@@ -8,6 +8,7 @@ last commit where they are Git's: whatever is not as dvc.lock has it.
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from typing import Any
 
 import yaml
 
-from finetune.core.errors import squeezed
+from finetune.core.errors import EXIT_CODE, squeezed
 from finetune.core.files import replaced_file, replaced_folder
+
+# What a run leaves in Git's files, of which `dvc checkout` then knows the outs.
+UNDO = "git checkout params.yaml dvc.lock metrics && dvc checkout"
 
 
 @contextlib.contextmanager
@@ -47,6 +51,36 @@ def _restore_or_tell(stage: str) -> None:
             "and `git checkout metrics` may have it, or `dvc pull`",
             file=sys.stderr,
         )
+
+
+@contextlib.contextmanager
+def undoing_told() -> Iterator[None]:
+    """Where a stage of `dvc exp run` ends by a mistake, tell how to undo the experiment.
+
+    DVC leaves the experiment's params.yaml in place, which `dvc repro` and our commands then take.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        if end.code == EXIT_CODE and _is_experiment_here():
+            print(
+                "finetune: the experiment's parameters, and what its stages wrote so far, stay "
+                f"here; back to the last commit: `{UNDO}`",
+                file=sys.stderr,
+            )
+        raise
+
+
+def _is_experiment_here() -> bool:
+    """Whether this is an experiment in the workspace that has changed its parameters.
+
+    Those of DVC's queue run in checkouts of their own.
+    """
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV")
+    if not baseline or Path(os.environ.get("DVC_ROOT", ".")).resolve() != Path.cwd():
+        return False
+    command = ["git", "diff", "--quiet", baseline, "--", "params.yaml"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 1
 
 
 def _restore(stage: str) -> list[str]:

@@ -178,6 +178,11 @@ def _task(
         remarks.append(f"{paths.prepared(task)}: no test rows, so that requests have no size")
     else:
         offered = offers.listed(assumptions, request)
+        if not is_measured:
+            remarks.append(
+                f"the rows of these parameters: hosted prices are of the {request.rows:,} test "
+                f"rows in {paths.prepared(task)}, which the run in params.yaml prepared"
+            )
         if settings.model.is_hosted:
             here = sources.workspace(root)
             offered = [*offers.of_run(here, "params.yaml", task, request), *offered]

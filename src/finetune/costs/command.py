@@ -33,7 +33,8 @@ def run(
 def _texts(of: Assessment, style: str) -> list[str]:
     texts = []
     for task in of.tasks:
-        texts += [task.task, " ".join(shown.sentences(task, of.settings.bootstrap.confidence))]
+        said = [*shown.sentences(task, of.settings.bootstrap.confidence), shown.requested(task)]
+        texts += [task.task, " ".join(filter(None, said))]
         for table in (shown.answers(task), shown.break_even(task)):
             if table.rows and len(table.head) > 1:
                 texts.append(_printed(table, style))

@@ -36,10 +36,14 @@ class Offer:
 
 @dataclass(frozen=True)
 class Request:
-    """The mean request of a task: tokens as a hosted model may count them, estimated of bytes."""
+    """The mean request of a task: tokens as a hosted model may count them, estimated of bytes.
+
+    rows: how many it is the mean of.
+    """
 
     input: float
     output: float
+    rows: int = 1
 
     def usd(self, prices: Rates) -> float | None:
         """What it costs."""
@@ -55,7 +59,8 @@ def request(rows: Sequence[TaskRow], prompt: Prompt, bytes_per_token: float) -> 
     read = sum(len(message["content"].encode()) for message in messages) / bytes_per_token
     written = sum(len(row.completion.encode()) for row in asked) / bytes_per_token
     count = len(rows)
-    return Request((read + TOKENS_PER_MESSAGE * len(messages)) / count, max(1.0, written / count))
+    tokens = (read + TOKENS_PER_MESSAGE * len(messages)) / count
+    return Request(tokens, max(1.0, written / count), count)
 
 
 def version() -> str:

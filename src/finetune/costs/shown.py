@@ -2,6 +2,7 @@
 
 import math
 
+from finetune.core import paths
 from finetune.core.schema import Origin
 from finetune.costs.assessment import Assessment, BreakEven, TaskCosts
 from finetune.costs.forms import TUNED, Form, Metrics
@@ -195,7 +196,7 @@ def assumptions(of: Assessment) -> Table:
             costs.usd_per_hour,
         ),
         *(
-            _assumed(name, f"run.costs.{key}", getattr(costs, key).value, getattr(costs, key))
+            _assumed(name, f"run.costs.{key}.value", getattr(costs, key).value, getattr(costs, key))
             for key, name in ASSUMED.items()
         ),
         ["list prices", "run.costs.hosted", ", ".join(costs.hosted.models), costs.hosted.date,
@@ -214,9 +215,10 @@ def requested(of: TaskCosts) -> str:
     if of.request is None:
         return ""
     return (
-        f"A request is the mean test row: about {numbers.number(of.request.input, 0)} tokens to "
-        f"read and {numbers.number(of.request.output, 0)} to write as hosted models count "
-        "(estimated of bytes; references for answers)."
+        f"A request is the mean of the {of.request.rows:,} test rows in {paths.prepared(of.task)}: "
+        f"about {numbers.number(of.request.input, 0)} tokens to read and "
+        f"{numbers.number(of.request.output, 0)} to write as hosted models count (estimated of "
+        "bytes; references for answers)."
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finetune.core import params, paths
 from finetune.core.errors import UserError
-from finetune.core.files import replaced_folder, short_hash, write_json
+from finetune.core.files import replaced_folder, short_hash, write_json, write_text
 from finetune.exporting import adapter, folders, forms, measuring, merged
 from finetune.exporting.forms import Form
 from finetune.exporting.measuring import Measured, Rows
@@ -60,6 +60,8 @@ def run(root: Path, task: str, options: Options) -> int:
             other = _of_other_base(form, source, folder, shell, given)
             new[other.name] = _entry(source, tuned, other, into=OTHER_BASE[source.into])
         write_json(folder / records.FILE, records.as_metrics(task, new))
+        if options.out.resolve().is_relative_to(root.resolve()):
+            write_text(folder / folders.IGNORED, folders.IGNORES_ALL)
     # A few rows are a first look: what is on record is of all.
     on_record = new if options.rows else records.add(root, task, new)
     kind = settings.tasks[task]

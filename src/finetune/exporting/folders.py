@@ -13,6 +13,9 @@ from finetune.core.schema import Model
 
 CONFIG = "config.json"
 WEIGHTS = (".safetensors", ".gguf")
+# In an export below the repository: weights are not for Git, and can be had again.
+IGNORED = ".gitignore"
+IGNORES_ALL = "# Written by finetune export; remove this file to commit what is here.\n*\n"
 
 
 def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

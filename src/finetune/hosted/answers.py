@@ -165,7 +165,7 @@ class Asker:
         )
         cost = self.rates.cost(estimate)
         spent = self.rates.cost(self.store.usage) or 0.0
-        prices.check(self.run, what, cost, spent)
+        prices.check(self.run, what, cost, self.rates.names, spent)
 
     def _fetch(self, missing: dict[str, Json], what: str) -> None:
         """Ask for what is missing; where this ends by an error, what was sent is waited for."""

@@ -10,6 +10,8 @@ from finetune.core.schema import Prices, Run
 # the side of more tokens. A message takes a few beside its text.
 BYTES_PER_TOKEN, TOKENS_PER_MESSAGE = 3, 6
 MILLION = 1_000_000
+# Names in `run.hosted_prices` of what a model's answers, those of a tuned one and a job cost.
+ANSWERS, TUNED_ANSWERS, TRAINING = ("input", "output"), ("tuned_input", "tuned_output"), "training"
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,14 @@ class Usage:
 
 @dataclass(frozen=True)
 class Rates:
-    """USD for a million tokens read and written; None where a price is not known."""
+    """USD for a million tokens read and written; None where a price is not known.
+
+    names: those of both in `run.hosted_prices`.
+    """
 
     input: float | None
     output: float | None
+    names: tuple[str, str] = ANSWERS
 
     def cost(self, usage: Usage) -> float | None:
         """What tokens cost in USD."""
@@ -40,7 +46,7 @@ class Rates:
 def rates(prices: Prices, is_tuned: bool) -> Rates:
     """The prices of answers, of the model as it is or of a tuned one."""
     if is_tuned:
-        return Rates(prices.tuned_input, prices.tuned_output)
+        return Rates(prices.tuned_input, prices.tuned_output, TUNED_ANSWERS)
     return Rates(prices.input, prices.output)
 
 
@@ -57,8 +63,26 @@ def training_cost(tokens: int, prices: Prices) -> float | None:
     return None if prices.training is None else tokens * prices.training / MILLION
 
 
-def check(run: Run, what: str, usd: float | None, spent: float = 0.0) -> None:
+def not_known(run: Run, what: str, names: Sequence[str]) -> str:
+    """Why `run.max_usd` cannot be held: the prices among `names` that are not known.
+
+    Empty where they are, or where there is no limit.
+    """
+    keys = [
+        f"run.hosted_prices.{name}" for name in names if getattr(run.hosted_prices, name) is None
+    ]
+    if run.max_usd is None or not keys:
+        return ""
+    return (
+        f"run.max_usd: is {run.max_usd:g}, and what {what} costs is not known: set "
+        f"{', '.join(keys)}, or run.max_usd=null"
+    )
+
+
+def check(run: Run, what: str, usd: float | None, names: Sequence[str], spent: float = 0.0) -> None:
     """See that an estimated cost is within `run.max_usd`, beside what was `spent` already.
+
+    `names` are those of the prices by which it was estimated; None is not known.
 
     Raises:
         ParamsError: it is not, or nobody knows.
@@ -66,10 +90,7 @@ def check(run: Run, what: str, usd: float | None, spent: float = 0.0) -> None:
     if run.max_usd is None:
         return
     if usd is None:
-        raise ParamsError(
-            f"run.max_usd: is {run.max_usd:g}, and what {what} costs is not known: set "
-            "run.hosted_prices, or run.max_usd=null"
-        )
+        raise ParamsError(not_known(run, what, names))
     if spent + usd > run.max_usd:
         beside = f" beside {spent:.4g} USD spent" if spent else ""
         raise ParamsError(

@@ -130,7 +130,7 @@ def _check_cost(file: TrainingFile, options: Train, run: Run, task: str) -> None
     cost = prices.training_cost(tokens, run.hosted_prices)
     said = "at an unknown price (run.hosted_prices)" if cost is None else f"about {cost:.2f} USD"
     log.info(f"train {task}: {file.rows} rows, about {tokens:,} tokens to train, {said}")
-    prices.check(run, f"training {task}", cost)
+    prices.check(run, f"training {task}", cost, [prices.TRAINING])
 
 
 def _order(

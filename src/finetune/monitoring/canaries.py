@@ -6,6 +6,7 @@ from finetune.core.errors import UserError
 from finetune.core.schema import Task
 from finetune.monitoring.reference import Reference
 from finetune.scoring.metrics import Prediction
+from finetune.serving import purpose
 from finetune.serving.measure import Target
 from finetune.tasks import registry
 
@@ -30,7 +31,9 @@ def differing(
         raise UserError(f"{model}: has no endpoint of its own, and a chat gives no distribution")
     places = range(len(reference.test))
     chosen = sorted(random.Random(seed).sample(places, min(count, len(places))))
-    target = Target(url.rstrip("/"), model, options, endpoint, takes_truncate=True)
+    target = Target(
+        url.rstrip("/"), model, options, endpoint, takes_truncate=True, purpose=purpose.CANARY
+    )
     answers = target.predictions([reference.test[place] for place in chosen], reference.train)
     known = [reference.predictions[place] for place in chosen]
     return [

@@ -19,18 +19,23 @@ from finetune.scoring import numbers
 
 # Of fewer requests nothing is said: only the coarsest drift would show.
 LEAST = 20
+# Test rows of a task that a server is asked, unless --canaries says how many.
+CANARIES = 8
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line; `model` is the name of the served model, None for that of each task."""
+    """The command line; `model` is the name of the served model, None for that of each task.
+
+    canaries: rows of a task to ask of `url`, None for the default.
+    """
 
     log: Path
     tasks: Sequence[str]
     model: str | None
     since: str | None
     url: str | None
-    canaries: int
+    canaries: int | None
     style: str
 
 
@@ -53,7 +58,12 @@ class Finding:
 
 
 def run(root: Path, options: Options) -> int:
-    """Print what was compared; 1 if something drifted, or a canary was answered otherwise."""
+    """Print what was compared; 1 if something drifted, or a canary was answered otherwise.
+
+    Raises:
+        UserError: an option, the log or what it is compared with cannot be used.
+    """
+    _check(options)
     settings = params.read(root / "params.yaml")
     log = reading.read(options.log, options.since)
     findings = _findings(root, settings, log, options)
@@ -62,6 +72,15 @@ def run(root: Path, options: Options) -> int:
         _lines(options, log, findings, alpha)
     ))  # fmt: skip
     return int(any(_is_bad(finding, alpha) for finding in findings))
+
+
+def _check(options: Options) -> None:
+    if options.canaries is None:
+        return
+    if options.url is None:
+        raise UserError("--canaries: needs --url URL, the running server that is asked the rows")
+    if options.canaries < 1:
+        raise UserError(f"--canaries: is {options.canaries}, must be at least 1")
 
 
 def _is_bad(of: Finding, alpha: float) -> bool:
@@ -86,8 +105,6 @@ def _findings(root: Path, settings: Params, log: Log, options: Options) -> list[
             f"{options.log}: holds no request to {' or '.join(settings.tasks)}{since} "
             f"({log.broken} broken lines); `finetune serve --log FILE` writes them"
         )
-    if options.canaries < 1:
-        raise UserError(f"--canaries: is {options.canaries}, must be at least 1")
     of_tasks = {task: reference.read(root, settings, task) for task in tasks}
     requests = {task: reading.of_task(log.entries, task, options.model or task) for task in tasks}
     given = {
@@ -113,8 +130,8 @@ def _canaries(settings: Params, task: str, of_task: Reference, options: Options)
     if options.url is None:
         return None
     differing, asked = canaries.differing(
-        options.url, options.model or task, settings.tasks[task], of_task, options.canaries,
-        settings.bootstrap.seed,
+        options.url, options.model or task, settings.tasks[task], of_task,
+        CANARIES if options.canaries is None else options.canaries, settings.bootstrap.seed,
     )  # fmt: skip
     return Canaries(asked, differing)
 
@@ -124,6 +141,7 @@ def _lines(options: Options, log: Log, findings: Sequence[Finding], alpha: float
         "broken lines": log.broken,
         "lines lost by the server": log.lost,
         **({"earlier requests": log.earlier} if options.since else {}),
+        "canaries and measured rows": log.checks,
     }
     counted = "; ".join(f"{what}: {count}" for what, count in counts.items())
     lines = [f"{options.log}: {len(log.entries)} requests; {counted}"]
@@ -220,5 +238,10 @@ def _json(log: Log, findings: Sequence[Finding], alpha: float) -> str:
                 else {}
             ),
         }
-    counts = {"requests": len(log.entries), "broken": log.broken, "lost": log.lost}
+    counts = {
+        "requests": len(log.entries),
+        "broken": log.broken,
+        "lost": log.lost,
+        "checks": log.checks,
+    }
     return json.dumps({**counts, "tasks": tasks}, indent=2)

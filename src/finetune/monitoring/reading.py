@@ -22,13 +22,15 @@ class Log:
     """The parsed lines of a log, and how many could not be used.
 
     entries: one for each request; broken: lines that are no entry; lost: lines that the server
-    could not write, as it counted them; earlier: requests before the time asked for.
+    could not write, as it counted them; earlier: requests before the time asked for; checks:
+    canaries and rows of `finetune serve --measure`, which are no user's.
     """
 
     entries: list[Entry] = field(default_factory=list)
     broken: int = 0
     lost: int = 0
     earlier: int = 0
+    checks: int = 0
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ def _add(log: Log, line: str, start: datetime | None) -> None:
         log.broken += 1
     elif start is not None and time < start:
         log.earlier += 1
+    elif "purpose" in entry:
+        log.checks += 1
     else:
         log.entries.append(entry)
 

@@ -1,4 +1,4 @@
-"""An adapter or a model that was published on the hub, by repository and revision."""
+"""An adapter or a model in a folder, or published on the hub, by repository and revision."""
 
 import re
 from pathlib import Path
@@ -13,6 +13,13 @@ NAMED = re.compile(r"([\w.-]+/[\w.-]+)@([\w./-]+)", re.ASCII)
 FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 CONFIG = "adapter_config.json"
 BRANCH = "main"
+MOST_NAMES = 5
+
+
+def folder(name: str) -> Path:
+    """A folder as it is here; of OWNER/NAME@REVISION that in the hub's cache, see `fetch`."""
+    here = Path(name)
+    return here if here.is_dir() else fetch(name)
 
 
 def fetch(name: str) -> Path:
@@ -25,8 +32,8 @@ def fetch(name: str) -> Path:
     match = NAMED.fullmatch(name)
     if not match or match[2] == BRANCH:
         raise UserError(
-            f"--adapter: {name!r} must be OWNER/NAME@REVISION, with a commit or a tag: what stands "
-            "on a branch changes"
+            f"--adapter: {name!r} is no folder here, and no OWNER/NAME@REVISION with a commit or a "
+            "tag: what stands on a branch changes"
         )
     from huggingface_hub import snapshot_download
 
@@ -39,15 +46,15 @@ def fetch(name: str) -> Path:
 
 
 def check(folder: Path, name: str, model: Model, weights: str) -> None:
-    """Check that what was fetched has the method's file of weights, and params.yaml's base.
+    """Check that a folder has the method's file of weights, and is of params.yaml's base.
 
     Raises:
         ModelError: it is not.
     """
     if not (folder / weights).is_file():
         raise ModelError(
-            f"--adapter: {name} holds no {weights}, which this method.tuner makes; other exports "
-            "than adapters are for other programs"
+            f"--adapter: {name} holds no {weights}, which this method.tuner makes, but "
+            f"{_listed(folder)}; other exports than adapters are for other programs"
         )
     if not (folder / CONFIG).is_file() or model.source != "hub":
         return
@@ -59,3 +66,10 @@ def check(folder: Path, name: str, model: Model, weights: str) -> None:
         raise ModelError(
             f"--adapter: {name} is of {of} at {revision}, and model.revision is {model.revision}"
         )
+
+
+def _listed(folder: Path) -> str:
+    """What is in a folder, in a few words."""
+    names = sorted(file.name for file in folder.iterdir())
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more or "nothing"

@@ -21,7 +21,8 @@ from finetune.tasks import registry
 def run(root: Path, task: str, file: Path, adapter: str | None, out: Path | None) -> int:
     """Answer the rows of a file, and write or print `id` and `prediction` of each.
 
-    `adapter` is OWNER/NAME@REVISION on the hub; None is what the task was trained to here.
+    `adapter` is a folder, or OWNER/NAME@REVISION on the hub; None is what the task was trained to
+    here.
 
     Raises:
         UserError: there is no such task, file or model, or a row of the file is no good.
@@ -44,7 +45,7 @@ def run(root: Path, task: str, file: Path, adapter: str | None, out: Path | None
     rows = unlabelled.rows(file, kind, options.fields, options.source.files, train[0])
     folder = root / paths.adapter(task)
     if adapter:
-        folder = adapters.fetch(adapter)
+        folder = adapters.folder(adapter)
         adapters.check(folder, adapter, settings.model, methods.of(settings.method).WEIGHTS)
     engine = engines.of(settings.run, settings.model, settings.method, folder)
     tuned = methods.load(settings.model, settings.method, folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from finetune.core import hub
 from finetune.core.schema import Params
+from finetune.hosted import prices
 from finetune.preflight.finding import Finding, fail, ok, warning
 
 
@@ -68,13 +69,8 @@ def of_provider(params: Params) -> Iterator[Finding]:
         return
     yield ok(f"a stage may spend {params.run.max_usd:g} USD")
     # Or the stage after a job that is paid would refuse to ask the model that it made.
-    names = ["input", "output"]
-    names += ["training", "tuned_input", "tuned_output"] if params.method.is_hosted else []
-    missing = [name for name in names if getattr(params.run.hosted_prices, name) is None]
-    if missing:
-        keys = ", ".join(f"run.hosted_prices.{name}" for name in missing)
-        yield warning(
-            f"run.max_usd is set, and {len(missing)} of {len(names)} prices are not known: stages "
-            "that need one are refused",
-            f"set {keys}, or run.max_usd=null",
-        )
+    names = list(prices.ANSWERS)
+    names += [prices.TRAINING, *prices.TUNED_ANSWERS] if params.method.is_hosted else []
+    if refusal := prices.not_known(params.run, "this run", names):
+        what, _, todo = refusal.rpartition(": ")
+        yield fail(what, todo)

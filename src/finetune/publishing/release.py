@@ -86,7 +86,8 @@ def of(
     folder = export or paths.adapter(task)
     there = sorted(folder.iterdir())
     files = tuple(file for file in there if file.is_file() and file.suffix in SUFFIXES)
-    left_out = tuple(file.name for file in there if file not in files)
+    others = [file.name for file in there if file not in files]
+    left_out = tuple(name for name in others if name != folders.IGNORED)
     model = settings.model
     release = Release(
         root, task, settings, folder, files, left_out, metrics, entries, origin,

@@ -262,8 +262,12 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    known = {404: "no such path; see GET /v1/models", 405: "not with this method"}
+    headers = error.headers or {}
+    known = {
+        404: "no such path; see GET /v1/models",
+        405: f"this path is asked by {headers.get('Allow', 'another method')}; see /openapi.json",
+    }
     said = known.get(error.status_code, str(error.detail))
     answer = await _api_error(request, ApiError(error.status_code, said))
-    answer.headers.update(error.headers or {})
+    answer.headers.update(headers)
     return answer

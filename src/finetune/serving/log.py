@@ -21,6 +21,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finetune.core.errors import UserError
+from finetune.serving import purpose
 from finetune.serving.decoding import Completion
 from finetune.serving.models import Served
 
@@ -156,7 +157,7 @@ class Logged:
             return
         notes: dict[str, Any] = {}
         scope[NOTES] = notes
-        entry: dict[str, Any] = {"time": now(), "path": scope["path"]}
+        entry: dict[str, Any] = {"time": now(), "path": scope["path"], **_purpose(scope)}
         started = time.monotonic()
 
         async def watched(message: Message) -> None:
@@ -179,6 +180,12 @@ class Logged:
             for key in ("input", "output"):
                 entry.pop(key, None)
         return entry
+
+
+def _purpose(scope: Scope) -> dict[str, str]:
+    """What a request is for, if it is no user's."""
+    sent = dict(scope["headers"]).get(purpose.HEADER.lower().encode(), b"").decode("latin-1")
+    return {"purpose": sent} if sent in purpose.KNOWN else {}
 
 
 def of_input(request: Request, served: Served, text: Callable[[], str]) -> None:

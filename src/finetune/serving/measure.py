@@ -24,6 +24,7 @@ from finetune.forms import entries, records
 from finetune.forms.entries import Entry, Predicted
 from finetune.inference.written import Decoding, TextRequest, Written
 from finetune.scoring.metrics import Prediction
+from finetune.serving.purpose import HEADER, MEASURE
 from finetune.serving.typed import Endpoint
 from finetune.tasks import registry
 
@@ -46,7 +47,8 @@ class Refused(UserError):
 class Target:
     """A server, and a task's model there; without an endpoint it is asked by chats.
 
-    takes_truncate: whether a chat may say that a prompt may be truncated, as `predict` does.
+    takes_truncate: whether a chat may say that a prompt may be truncated, as `predict` does;
+    purpose: what the server's log has of the requests.
     """
 
     url: str
@@ -54,6 +56,7 @@ class Target:
     options: Task
     endpoint: Endpoint | None
     takes_truncate: bool
+    purpose: str = MEASURE
 
     def predictions(self, rows: Sequence[TaskRow], train: Sequence[TaskRow]) -> list[Prediction]:
         """The answers as `predict` would write them, but for what needs likelihoods.
@@ -77,7 +80,7 @@ class Target:
     def _typed(self, row: TaskRow) -> dict[str, Any]:
         assert self.endpoint is not None
         body = {"model": self.model, self.endpoint.input: row.input, "truncate": True}
-        return _json(f"{self.url}{self.endpoint.path}", body)
+        return _json(f"{self.url}{self.endpoint.path}", body, self.purpose)
 
     def _answered(self, row: TaskRow, answer: dict[str, Any]) -> Prediction:
         assert self.endpoint is not None
@@ -113,7 +116,7 @@ class Target:
             **({"truncate": True} if self.takes_truncate else {}),
         }
         try:
-            answer = _json(f"{self.url}/v1/chat/completions", body)
+            answer = _json(f"{self.url}/v1/chat/completions", body, self.purpose)
         except Refused:  # its prompt does not fit, say: counted
             return Written("", refused=True)
         (choice,) = answer["choices"]
@@ -190,14 +193,14 @@ def _at_once(ask: Callable[[TaskRow], Answer], rows: Sequence[TaskRow]) -> list[
         pool.shutdown(cancel_futures=True)
 
 
-def _json(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+def _json(url: str, body: dict[str, Any] | None = None, why: str = MEASURE) -> dict[str, Any]:
     """The JSON that a server answers; while it is full it is asked again, when it says.
 
     Raises:
         Refused: it does not take the request.
         UserError: it does not answer.
     """
-    headers = {"Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json", HEADER: why}
     if key := os.environ.get(KEY):
         headers["Authorization"] = f"Bearer {key}"
     data = None if body is None else json.dumps(body).encode()

@@ -1,6 +1,7 @@
 """Requests and answers in the shapes of the OpenAI API.
 
 A parameter that would change the answer and that this server does not have is refused, not ignored.
+One that is null asks for nothing: OpenAI's API lets most of them be, and clients send them so.
 """
 
 import secrets
@@ -8,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from finetune.serving.decoding import Completion
 
@@ -19,23 +20,32 @@ Tokens = Annotated[int, Field(ge=1)]
 MAX_MESSAGES = 64
 
 
-class StreamOptions(BaseModel):
-    """What a stream has beside its text."""
+class Asked(BaseModel):
+    """An object of a request; of its fields those that are null are taken as absent."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value is not None}
+
+
+class StreamOptions(Asked):
+    """What a stream has beside its text."""
 
     include_usage: bool = False
 
 
-class Sampling(BaseModel):
+class Sampling(Asked):
     """How a text is continued: greedily, unless `temperature` is above 0.
 
     `top_p`, `n` and penalties are taken at the values at which they do nothing; `user`, `metadata`
     and `store` change no answer. `truncate` is ours: the end of a text that does not fit may be
     left out.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: str
     max_tokens: Tokens | None = None
@@ -70,19 +80,15 @@ class Sampling(BaseModel):
         return self.stream_options is not None and self.stream_options.include_usage
 
 
-class Part(BaseModel):
+class Part(Asked):
     """A part of a message: text alone."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     type: Literal["text"]
     text: str
 
 
-class Message(BaseModel):
+class Message(Asked):
     """A message of a chat."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     role: Literal["system", "developer", "user", "assistant"]
     content: str | Annotated[list[Part], Field(min_length=1, max_length=16)]
