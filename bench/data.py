@@ -15,6 +15,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def main() -> None:
                 run = _measured(stage, folder)
                 table.append(_table_row(stage, count, run))
                 print(json.dumps({"rows": count, "stage": stage, **run}), file=sys.stderr)
-    headers = ["rows", "stage", "seconds", "rows/s", "peak GB", "with its processes"]
+    headers = ["rows", "stage", "seconds", "CPU seconds", "rows/s", "peak GB", "with its processes"]
     print(tabulate(table, headers, tablefmt="github", floatfmt=".2f", intfmt=","))
 
 
@@ -63,8 +64,8 @@ def _table_row(stage: str, count: int, run: Run) -> list[Any]:
     if "failed" in run:
         return [count, stage, run["failed"]]
     seconds = run["seconds"]
-    return [count, stage, f"{seconds:.1f}", f"{count / seconds:,.0f}", run["peak"] / 1e9,
-            run["tree"] / 1e9]  # fmt: skip
+    times = [f"{seconds:.1f}", f"{run['cpu']:.1f}", f"{count / seconds:,.0f}"]
+    return [count, stage, *times, run["peak"] / 1e9, run["tree"] / 1e9]
 
 
 def _configure(folder: Path, count: int, source: str, overrides: Sequence[str]) -> None:
@@ -167,7 +168,9 @@ def _run(stage: str) -> None:
     module = importlib.import_module(f"finetune.stages.{stage}")
     module.run(params.for_stage(stage, "price"), "price")
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "peak": _peak()}))
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(each.ru_utime + each.ru_stime for each in used)
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": _peak()}))
 
 
 def _peak() -> int:

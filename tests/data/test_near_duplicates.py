@@ -1,13 +1,22 @@
 import random
 
+import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy.cluster.hierarchy import DisjointSet
+from scipy.stats import binom
 
 from finetune.core.schema import NearDuplicates
 from finetune.data import near_duplicates
 from finetune.data.minhash import Signatures, signatures
-from finetune.data.near_duplicates import Index, NearDuplicateRows, clusters
+from finetune.data.near_duplicates import (
+    Index,
+    NearDuplicateRows,
+    clusters,
+    fewest_agreements,
+    last_bits,
+    shared_buckets,
+)
 from finetune.data.words import jaccard, shingles
 from finetune.tasks.summarization.rows import Row
 
@@ -20,8 +29,8 @@ def signed(texts: list[str]) -> Signatures:
 
 
 def search(splits: dict[str, list[Row]]) -> NearDuplicateRows:
-    signed_splits = {name: signed([row.input for row in rows]) for name, rows in splits.items()}
-    return near_duplicates.find(splits, signed_splits, OPTIONS, "samsum")
+    texts = [row.input for name in near_duplicates.YIELDS_TO for row in splits[name]]
+    return near_duplicates.find(splits, signed(texts), OPTIONS, "samsum")
 
 
 def row(row_id: str, text: str) -> Row:
@@ -108,6 +117,60 @@ def test_of_near_duplicates_train_keeps_none_that_others_have_and_one_of_its_own
     }
     assert pairs[0]["similarity"] == pytest.approx(55 / 61, abs=1e-4)
     assert pairs[0]["near_input"] == other[: near_duplicates.SHOWN_CHARACTERS]
+
+
+def test_rows_of_a_template_are_compared_with_those_of_it_that_stay_alone(monkeypatch):
+    compared = []
+    monkeypatch.setattr(
+        near_duplicates, "jaccard", lambda *two: compared.append(two) or jaccard(*two)
+    )
+    template = text(1)
+    rows = [row(f"{n}", f"{template} product{n}") for n in range(300)]
+    found = search({"train": rows, "validation": [], "test": []})
+    assert found.within_split["train"] == set(range(1, 300))
+    assert len(compared) == 299
+    # Where all stay, each is compared with all before it.
+    found = search({"train": [], "validation": [], "test": rows[:30]})
+    assert found.clusters["test"] == [list(range(30))]
+    assert len(compared) == 299 + 30 * 29 / 2
+    assert len(found.pairs) == sum(min(n, near_duplicates.LISTED_PAIRS) for n in range(30))
+
+
+def test_a_text_that_shares_no_band_is_not_looked_at():
+    texts = [text(seed) for seed in range(50)]
+    index = Index(pytest.fail, signed(texts), OPTIONS)  # as soon as it asks for a text
+    assert not index.shares_band.any()
+    for i in range(50):
+        assert index.pairs(i) == []
+        index.insert(i)
+
+
+def test_buckets_are_of_texts_that_share_a_hash():
+    bands = np.array([[7, 1], [8, 2], [7, 2], [9, 3], [7, 3]], np.uint64)
+    is_blank = np.array([False, False, False, False, True])
+    buckets, sizes = shared_buckets(Signatures(bands, np.zeros((5, 2), np.uint8), is_blank))
+    assert buckets.tolist() == [[0, -1], [-1, 1], [0, 1], [-1, -1], [-1, -1]]
+    assert sizes.tolist() == [2, 2]
+    none = Signatures(bands[:0], np.zeros((0, 2), np.uint8), is_blank[:0])
+    assert shared_buckets(none)[1].tolist() == []
+
+
+@pytest.mark.parametrize(("threshold", "permutations"), [(0.8, 128), (0.3, 128), (0.95, 1024)])
+def test_what_is_not_compared_is_almost_surely_below_the_threshold(threshold, permutations):
+    fewest = fewest_agreements(threshold, permutations)
+    assert 0 < binom.cdf(fewest - 1, permutations, threshold) < near_duplicates.SKIPPED
+    assert binom.cdf(fewest, permutations, threshold) >= near_duplicates.SKIPPED
+
+
+def test_equal_texts_agree_in_all_values():
+    assert fewest_agreements(1.0, 128) == 128
+
+
+@pytest.mark.parametrize("count", [16, 64, 100, 128])
+def test_last_bits_of_equal_values_are_equal(count):
+    values = np.random.default_rng(0).integers(0, 256, (2, count), np.uint8)
+    differing = np.bitwise_count(np.bitwise_xor(*last_bits(values))).sum()
+    assert differing == ((values[0] ^ values[1]) & 1).sum() > 0
 
 
 def test_texts_without_words_are_near_nothing():

@@ -132,6 +132,67 @@ def test_a_byte_that_is_not_utf_8_is_found_deep_in_a_file(read):
     )
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.json"])
+@pytest.mark.parametrize("before", [0, 3])
+def test_bytes_are_counted_from_the_beginning_of_the_file(read, monkeypatch, name, before):
+    monkeypatch.setattr(readers, "BLOCK", 16)  # the character begins in one block
+    mark = b"\xef\xbb\xbf"[:before]
+    told = message(read, name, mark + b'["' + b"x" * (13 - before) + b'\xe2\x82"]\n')
+    assert "byte 15: not UTF-8" in told
+
+
+def test_rows_are_read_as_they_are_asked_for(tmp_path):
+    broken = {"a.jsonl": b'{"id": 1}\n{"id": "\xe9"}\n', "a.csv": b'id\n1\n"2\n',
+              "a.json": b'[{"id": 1}, 7 8]'}  # fmt: skip
+    for name, content in broken.items():
+        (tmp_path / name).write_bytes(content)
+    # Text is decoded block by block: what is wrong there with a file shows at once.
+    rows = readers.read(tmp_path / "a.csv")
+    assert next(rows) == ("line 2", {"id": "1"})
+    with pytest.raises(DataError, match=r"line 3: no CSV"):
+        list(rows)
+    rows = readers.read(tmp_path / "a.jsonl")
+    assert next(rows) == ("line 1", {"id": 1})
+    with pytest.raises(DataError, match=r"byte 18: not UTF-8"):
+        list(rows)
+    rows = readers.read(tmp_path / "a.json")
+    assert next(rows) == ("row 1", {"id": 1})
+    assert next(rows) == ("row 2", "is 7, no object")
+    with pytest.raises(DataError, match=r"line 1: no JSON \(Expecting ',' delimiter\)"):
+        list(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[1, 2", "Expecting ',' delimiter"),
+        ("[1,\n]", "line 2: no JSON (Expecting value)"),
+        ("[1] 2", "Extra data"),
+        ("[,1]", "Expecting value"),
+        ("[1,,2]", "Expecting value"),
+        ("7", "holds int, must be an array of objects"),
+        ("x", "line 1: no JSON (Expecting value)"),
+    ],
+)
+def test_what_is_no_array_is_told_as_by_a_parser_of_the_whole(read, content, said):
+    assert said in message(read, "a.json", content)
+
+
+def test_an_array_may_have_blanks_anywhere(read):
+    assert [row for _, row in read("a.json", ' \n[ {"id": 1} ,\t{"id": 2}\r\n] \n')] == [
+        {"id": 1}, {"id": 2}
+    ]  # fmt: skip
+
+
+def test_parquet_is_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "PARQUET_ROWS", 3)
+    rows = [{"id": n, "tags": ["a", None], "more": {"x": n / 2}} for n in range(10)]
+    pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet", row_group_size=4)
+    assert list(readers.read(tmp_path / "a.parquet")) == [
+        (f"row {n}", row) for n, row in enumerate(rows, start=1)
+    ]
+
+
 def test_a_missing_file_is_told_with_where_its_name_stands(tmp_path):
     with pytest.raises(DataError, match=r"nope\.json: no such file; .*\(source\.files\)"):
         list(readers.read(tmp_path / "nope.json"))

@@ -7,6 +7,7 @@ import pytest
 
 from finetune.core import hub
 from finetune.core.errors import DataError
+from finetune.core.files import read_jsonl
 from finetune.core.schema import Embedded, TaskSource
 from finetune.data import sources
 from finetune.tasks.price import rows as price
@@ -128,6 +129,21 @@ def test_files_come_in_our_field_names(root):
             }
         ],
     }
+
+
+def test_rows_are_read_when_they_are_asked_for(root):
+    fetched = sources.fetch("files", str(root), EMBEDDED, source(), SummaryTask.fields)
+    (root / "chats/train.jsonl").write_text('{"key": "later", "talk": "A: Yes.", "gist": "x"}')
+    assert [row["id"] for row in fetched.splits["train"]] == ["later"]
+
+
+def test_raw_rows_are_written_as_prepare_reads_them(root, tmp_path):
+    fetched = sources.fetch("files", str(root), EMBEDDED, source(), SummaryTask.fields)
+    written = sources.write(fetched.splits, tmp_path)
+    assert {name: file.name for name, file in written.items()} == {
+        "train": "train.jsonl", "test": "test.jsonl"
+    }  # fmt: skip
+    assert [row["place"] for row in read_jsonl(written["train"])] == ["line 1", "line 2", "line 3"]
 
 
 def test_fields_may_stand_elsewhere_in_a_split(root):

@@ -34,6 +34,7 @@ def bar(
         desc=what,
         unit=unit,
         total=total,
+        unit_scale=unit == "B",
         mininterval=0.1 if is_terminal else LOG_INTERVAL,
         maxinterval=10.0 if is_terminal else LOG_INTERVAL,
         disable=not processes.is_main(),

@@ -36,17 +36,13 @@ class Signatures:
     is_blank: np.ndarray
 
     @classmethod
-    def joined(cls, parts: Sequence[Self]) -> Self:
-        """The signatures of several batches, one after the other."""
+    def joined(cls, parts: Sequence["tuple[Signatures, np.ndarray | slice]"]) -> Self:
+        """Those of some texts of several batches, one batch after the other."""
         return cls(
-            np.concatenate([part.bands for part in parts]),
-            np.concatenate([part.sketch for part in parts]),
-            np.concatenate([part.is_blank for part in parts]),
+            np.concatenate([each.bands[numbers] for each, numbers in parts]),
+            np.concatenate([each.sketch[numbers] for each, numbers in parts]),
+            np.concatenate([each.is_blank[numbers] for each, numbers in parts]),
         )
-
-    def __getitem__(self, numbers: np.ndarray) -> "Signatures":
-        """Those of some of the texts."""
-        return Signatures(self.bands[numbers], self.sketch[numbers], self.is_blank[numbers])
 
 
 def signatures(

@@ -52,8 +52,12 @@ class Index:
     ) -> None:
         """An empty index for the texts that have these signatures."""
         self._threshold = options.threshold or 1.0
-        self._agreements = fewest_agreements(self._threshold, options.permutations)
+        self._fewest = fewest_agreements(self._threshold, options.permutations)
+        # Values that differ have the same last bit half of the time.
+        bits_agree = (1 + self._threshold) / 2
+        self._most_bits = options.permutations - fewest_agreements(bits_agree, options.permutations)
         self._sketch = signatures.sketch
+        self._bits = last_bits(signatures.sketch)
         self._buckets, sizes = shared_buckets(signatures)
         # What a bucket holds stands in `slots` from its start on; the first `filled` are inserted.
         self._starts = np.cumsum(sizes) - sizes
@@ -97,8 +101,18 @@ class Index:
         if not inserted:
             return []
         candidates = np.concatenate(inserted)
-        agreements = np.count_nonzero(self._sketch[candidates] == self._sketch[index], axis=1)
-        return np.unique(candidates[agreements >= self._agreements]).tolist()
+        # Most leave by the last bits of their values, which are soon looked at.
+        differing = np.bitwise_count(self._bits.take(candidates, axis=0) ^ self._bits[index])
+        candidates = candidates[differing.sum(axis=1) <= self._most_bits]
+        agreeing = self._sketch.take(candidates, axis=0) == self._sketch[index]
+        is_near = np.count_nonzero(agreeing, axis=1) >= self._fewest
+        return sorted(set(candidates[is_near].tolist()))
+
+
+def last_bits(values: np.ndarray) -> np.ndarray:
+    """The last bit of each value, packed into uint64; zeros at the end of a row."""
+    bits = np.packbits(values & 1, axis=1)
+    return np.pad(bits, ((0, 0), (0, -bits.shape[1] % 8))).view(np.uint64)
 
 
 def shared_buckets(signatures: Signatures) -> tuple[np.ndarray, np.ndarray]:
@@ -184,15 +198,15 @@ class NearDuplicateRows:
 
 def find(
     rows: Mapping[str, Sequence[TaskRow]],
-    signatures: Mapping[str, Signatures],
+    signatures: Signatures,
     options: NearDuplicates,
     task: str,
 ) -> NearDuplicateRows:
     """The near-duplicates within train, validation and test, and between them.
 
-    `signatures` are of the inputs of a split's rows. A row of train is compared with those of
-    validation and test, and with the rows of train before it that stay: of many that are alike the
-    first one does.
+    `signatures` are of the inputs of all rows, one split of `YIELDS_TO` after the other. A row of
+    train is compared with those of validation and test, and with the rows of train before it that
+    stay: of many that are alike the first one does.
     """
     from scipy.cluster.hierarchy import DisjointSet
 
@@ -209,7 +223,8 @@ def find(
         split, place = placed(number)
         return rows[split][place].input
 
-    index = Index(text, Signatures.joined([signatures[name] for name in YIELDS_TO]), options)
+    index = Index(text, signatures, options)
+    del signatures  # a third of it is needed no more, which of a million rows is much memory
     for name, others in YIELDS_TO.items():
         found.cross_split[name] = {other: set() for other in others}
         found.within_split[name] = set()

@@ -22,7 +22,7 @@ from finetune.core.schema import ALL, Curate, NearDuplicates, Prompt, Sizes
 from finetune.data import cleaning, near_duplicates, splitting, workers
 from finetune.data.batches import RowWork, batches
 from finetune.data.minhash import Signatures
-from finetune.data.near_duplicates import NearDuplicateRows
+from finetune.data.near_duplicates import YIELDS_TO, NearDuplicateRows
 from finetune.data.split import COLUMNS, HASH, Rows, Split, StoredRows
 from finetune.tasks import registry
 
@@ -104,8 +104,8 @@ def prepare(source: Source, rules: Rules, folder: Path, processes: int = 1) -> P
         return Prepared(splits, NearDuplicateRows(), {})
     # Before exact copies leave, so that the list of pairs has them too.
     searched = {name: splits[name].rows for name in paths.SPLITS}
-    signatures = {name: splits[name].own_signatures() for name in paths.SPLITS}
-    near = near_duplicates.find(searched, signatures, rules.near_duplicates, source.task)
+    options = rules.near_duplicates
+    near = near_duplicates.find(searched, _taken_signatures(splits), options, source.task)
     cleaning.remove_leakage(splits)
     cleaning.remove_near_duplicates(splits, searched, near)
     return Prepared(splits, near, searched)
@@ -166,8 +166,21 @@ def _clean_split(
         np.arange(len(every_column)),
         dict(counts),
         bad,
-        Signatures.joined(signatures) if signatures else None,
+        signatures=Signatures.joined([(each, slice(None)) for each in signatures])
+        if signatures
+        else None,
     )
+
+
+def _taken_signatures(splits: Mapping[str, Split]) -> Signatures:
+    """The signatures of all rows, as `near_duplicates.find` takes them; the splits lose theirs."""
+    of_splits = [splits[name] for name in YIELDS_TO]
+    joined = Signatures.joined(
+        [(each.signatures, each.numbers) for each in of_splits if each.signatures is not None]
+    )
+    for split in splits.values():
+        split.signatures = None
+    return joined
 
 
 def _make(source: Source) -> Callable[[dict[str, Any]], TaskRow]:

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from finetune.core.errors import DataError
+from finetune.core.progress import bar, progress
 
 Placed = tuple[str, dict[str, Any] | str]
 # Rows of Parquet that are read at once.
 PARQUET_ROWS = 1024
-# Bytes that are searched for one that is not UTF-8 at once.
+# Bytes of a file that are read at once.
 BLOCK = 2**20
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
@@ -76,6 +77,28 @@ def _first_undecodable(path: Path) -> int:
             size += len(block)
 
 
+class _Shown(io.FileIO):
+    """A file that shows how much of it has been read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._bar = bar(None, f"read {path.name}", "B", path.stat().st_size)
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        count = super().readinto(buffer)
+        self._bar.update(count or 0)
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._bar.close()
+        super().close()
+
+
+def _shown(path: Path) -> io.BufferedReader:
+    return io.BufferedReader(_Shown(path), BLOCK)
+
+
 def _json(path: Path) -> Iterator[Placed]:
     text = path.read_bytes().decode("utf-8-sig")
     try:
@@ -125,7 +148,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 def _jsonl(path: Path) -> Iterator[Placed]:
     # As bytes: in text mode U+2028 and the like would end a line, in JSON lines they do not.
-    with path.open("rb") as file:
+    with _shown(path) as file:
         for number, encoded in enumerate(file, start=1):
             line = encoded.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n")
             if not line.strip():
@@ -144,7 +167,7 @@ def _jsonl(path: Path) -> Iterator[Placed]:
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Placed]:
     # Descriptions may be longer than the 128 KiB that the csv module takes for a mistake.
     csv.field_size_limit(16 * 2**20)
-    with path.open(encoding="utf-8-sig", newline="") as text:
+    with io.TextIOWrapper(_shown(path), encoding="utf-8-sig", newline="") as text:
         yield from _cells(path, text, delimiter)
 
 
@@ -178,7 +201,9 @@ def _parquet(path: Path) -> Iterator[Placed]:
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             batches = (batch.to_pylist() for batch in file.iter_batches(PARQUET_ROWS))
-            for number, row in enumerate(itertools.chain.from_iterable(batches), start=1):
+            rows = itertools.chain.from_iterable(batches)
+            shown = progress(rows, f"read {path.name}", "row", file.metadata.num_rows)
+            for number, row in enumerate(shown, start=1):
                 yield f"row {number}", row
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
         # A damaged page is an OSError; a date beyond Python's is one of the others.

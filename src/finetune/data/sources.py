@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from finetune.core import hub
 from finetune.core.errors import DataError
 from finetune.core.files import sha256, write_jsonl
+from finetune.core.progress import progress
 from finetune.core.schema import Embedded, Files, Guesses, Hub, RowFields, SplitName, TaskSource
 from finetune.core.text import id_field
 from finetune.data import fields, readers
@@ -83,7 +84,8 @@ def _embedded(options: Embedded, source: TaskSource) -> Fetched:
     stream = _generator(source.embedded)(random.Random(f"{source.embedded}-{seed}"))
 
     def drawn(split: str) -> Iterator[dict[str, Any]]:
-        rows = itertools.islice(stream, getattr(options.rows, split))
+        count = getattr(options.rows, split)
+        rows = progress(itertools.islice(stream, count), f"generate {split}", "row", count)
         for number, row in enumerate(rows, start=1):
             yield {"place": f"row {number}", "id": f"{split}-{number}", **row}
 
@@ -189,7 +191,8 @@ def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
                 f"{options.repo}: {name} has no column {', '.join(map(repr, absent))}; it has "
                 f"{', '.join(columns)} (source.hub.fields in the task's config)"
             )
-        rows = ((f"row {number}", row) for number, row in enumerate(loaded[name], start=1))
+        read = progress(loaded[name], f"read {name}", "row")
+        rows = ((f"row {number}", row) for number, row in enumerate(read, start=1))
         splits[split] = _raw_rows(split, rows, mapping, row_fields)
     origin = {
         "source": "hub",

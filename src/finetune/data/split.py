@@ -105,11 +105,6 @@ class Split:
         values: np.ndarray = self.columns[name][self.numbers]
         return values
 
-    def own_signatures(self) -> Signatures:
-        """The signatures of the rows in the split."""
-        assert self.signatures is not None, "near-duplicates are not looked for"
-        return self.signatures[self.numbers]
-
     def keep(self, mask: np.ndarray) -> int:
         """Keep the rows for which `mask` is true; the number of others."""
         before = len(self)

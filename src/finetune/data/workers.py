@@ -9,7 +9,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Protocol, TypeVar
+
+from finetune.core.errors import UserError
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -28,7 +31,11 @@ class Mapped(Protocol):
     def __call__(
         self, work: Callable[[Batch], Result], batches: Iterable[Batch]
     ) -> Iterator[Result]:
-        """What `work` gives for each batch."""
+        """What `work` gives for each batch.
+
+        Raises:
+            UserError: a process was killed.
+        """
 
 
 def count(workers: int | str) -> int:
@@ -56,12 +63,18 @@ def opened(workers: int) -> Iterator[Mapped]:
                 pool = _pool(workers)
                 held.callback(pool.shutdown, cancel_futures=True)
             waiting: deque[Future[Result]] = deque()
-            for batch in itertools.chain(first, batches):
-                waiting.append(pool.submit(work, batch))
-                if len(waiting) > AHEAD * workers:
+            try:
+                for batch in itertools.chain(first, batches):
+                    waiting.append(pool.submit(work, batch))
+                    if len(waiting) > AHEAD * workers:
+                        yield waiting.popleft().result()
+                while waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            except BrokenProcessPool:
+                raise UserError(
+                    "a process that cleans rows was killed; if memory ran out, set run.workers "
+                    "lower"
+                ) from None
 
         yield mapped
 

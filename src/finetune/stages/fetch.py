@@ -3,7 +3,6 @@
 from finetune.core import entry, paths
 from finetune.core.files import replaced_folder, sha256, write_json, write_jsonl
 from finetune.core.params import StageParams
-from finetune.core.progress import progress
 from finetune.data import sources
 from finetune.tasks import registry
 
@@ -21,7 +20,7 @@ def run(params: StageParams, task: str) -> None:
         written = {}
         for split, rows in fetched.splits.items():
             file = folder / f"{split}.jsonl"
-            count = write_jsonl(file, progress(rows, f"fetch {task} {split}", "row"))
+            count = write_jsonl(file, rows)
             written[split] = {"rows": count, "sha256": sha256(file)}
         for name, guesses in fetched.guesses.items():
             write_jsonl(folder / paths.guesses(task).name / f"{name}.jsonl", guesses)

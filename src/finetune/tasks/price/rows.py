@@ -52,8 +52,9 @@ class Row(TaskRow):
     price: float
     category: str | None
 
-    _answer: Answer = PrivateAttr(default=DEFAULT)
-    _marks: tuple[str, ...] = PrivateAttr(default=DOLLARS)
+    # By functions: a default is copied for every row, which takes longer than all else of a row.
+    _answer: Answer = PrivateAttr(default_factory=lambda: DEFAULT)
+    _marks: tuple[str, ...] = PrivateAttr(default_factory=lambda: DOLLARS)
 
     @property
     def input(self) -> str:
