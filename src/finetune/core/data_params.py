@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from finetune.core.section import Count, Fraction, Section
+from finetune.core.section import Count, Fraction, Section, Seed
 
 Split = Literal["train", "validation", "test"]
 # What a source calls the split that `prepare` is to draw all three from.
@@ -155,7 +155,7 @@ class Embedded(Section):
     """The synthetic corpora."""
 
     rows: Rows
-    seed: int
+    seed: Seed
 
 
 # The least probability with which a pair at the threshold must be found.
@@ -202,7 +202,7 @@ class Data(Section):
     near_duplicates: NearDuplicates
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    seed: int
+    seed: Seed
 
     @model_validator(mode="after")
     def _root_is_given(self) -> Self:

@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
-from finetune.core import processes
+from finetune.core import pipeline_yaml, processes
 from finetune.core.files import sha256
 from finetune.core.hub_state import HubState
 from finetune.core.remote_state import RemoteState
@@ -108,9 +107,9 @@ def code_identity(
     other code must not be resumed from: DVC runs a stage again after an edit of its code, and locks
     its outs as those of the new code.
     """
-    entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
     root = dvc_yaml.parent
-    deps = [dep.replace("${item.kind}", kind) for dep in entry.get("do", entry)["deps"]]
+    declared = pipeline_yaml.stage(dvc_yaml, stage).get("deps", [])
+    deps = [dep.replace("${item.kind}", kind) for dep in declared]
     if selection is not None:
         deps = [dep.replace("${item.train.selection.watch}", selection.watch) for dep in deps]
     code = [root / dep for dep in deps if dep.startswith("src/")]
