@@ -2,14 +2,26 @@ import random
 
 import pytest
 from pydantic import ValidationError
+from scipy.cluster.hierarchy import DisjointSet
 
 from finetune.core.schema import NearDuplicates
 from finetune.data import near_duplicates
-from finetune.data.near_duplicates import Index, Pair, clusters, jaccard, shingles
+from finetune.data.minhash import Signatures, signatures
+from finetune.data.near_duplicates import Index, NearDuplicateRows, clusters
+from finetune.data.words import jaccard, shingles
 from finetune.tasks.summarization.rows import Row
 
 OPTIONS = NearDuplicates(threshold=0.8, shingle_words=3, permutations=128, bands=32)
 WORDS = [f"word{n}" for n in range(400)]
+
+
+def signed(texts: list[str]) -> Signatures:
+    return signatures(texts, OPTIONS.shingle_words, OPTIONS.permutations, OPTIONS.bands)
+
+
+def search(splits: dict[str, list[Row]]) -> NearDuplicateRows:
+    signed_splits = {name: signed([row.input for row in rows]) for name, rows in splits.items()}
+    return near_duplicates.find(splits, signed_splits, OPTIONS, "samsum")
 
 
 def row(row_id: str, text: str) -> Row:
@@ -39,22 +51,9 @@ def corpus() -> list[str]:
     ]
 
 
-def test_shingles_ignore_case_and_blanks():
-    assert shingles("Hi Bob!  See\nyou", 2) == shingles("hi bob ! SEE you", 2)
-    assert shingles("Hi Bob!  See", 2) == {b"hi bob", b"bob !", b"! see"}
-    assert shingles("3 + 4", 3) != shingles("3 - 4", 3)
-    assert shingles("Hi", 3) == {b"hi"}
-    assert shingles(" \n", 3) == frozenset()
-
-
-def test_similarity_is_the_jaccard_index():
-    assert jaccard(frozenset({b"a", b"b"}), frozenset({b"b", b"c"})) == pytest.approx(1 / 3)
-    assert jaccard(frozenset(), frozenset()) == 0
-
-
 def test_pairs_are_those_of_a_brute_force_search():
     texts = corpus()
-    index = Index(texts, OPTIONS)
+    index = Index(texts.__getitem__, signed(texts), OPTIONS)
     found = {}
     for i in range(len(texts)):
         found |= {(pair.index, pair.near): pair.similarity for pair in index.pairs(i)}
@@ -87,18 +86,18 @@ def test_of_near_duplicates_train_keeps_none_that_others_have_and_one_of_its_own
         "validation": [row("v", f"{other}."), row("w", text(5))],
         "test": [row("t", one), row("u", other), row("x", edited(other, 3, 1))],
     }
-    found = near_duplicates.find(splits, OPTIONS, "samsum")
+    found = search(splits)
+    # By their places: v; a.
     assert found.cross_split == {
         "test": {},
-        "validation": {"test": {"v"}},
-        "train": {"validation": set(), "test": {"a"}},
+        "validation": {"test": {0}},
+        "train": {"validation": set(), "test": {0}},
     }
-    # d is near b, the one that stays; c left.
-    assert found.within_split == {"test": {"x"}, "validation": set(), "train": {"c", "d"}}
-    assert found.clusters == {"test": [["u", "x"]], "validation": []}
-    listed = {
-        (p["split"], p["id"], p["near_split"], p["near_id"], p["dropped"]) for p in found.pairs
-    }
+    # x; c and d. d is near b, the one that stays; c left.
+    assert found.within_split == {"test": {2}, "validation": set(), "train": {2, 3}}
+    assert found.clusters == {"test": [[1, 2]], "validation": []}
+    pairs = list(near_duplicates.readable(found.pairs, splits))
+    listed = {(p["split"], p["id"], p["near_split"], p["near_id"], p["dropped"]) for p in pairs}
     assert listed == {
         ("test", "x", "test", "u", False),
         ("validation", "v", "test", "u", True),
@@ -107,8 +106,8 @@ def test_of_near_duplicates_train_keeps_none_that_others_have_and_one_of_its_own
         ("train", "c", "train", "b", True),
         ("train", "d", "train", "b", True),
     }
-    assert found.pairs[0]["similarity"] == pytest.approx(55 / 61, abs=1e-4)
-    assert found.pairs[0]["near_input"] == other[: near_duplicates.SHOWN_CHARACTERS]
+    assert pairs[0]["similarity"] == pytest.approx(55 / 61, abs=1e-4)
+    assert pairs[0]["near_input"] == other[: near_duplicates.SHOWN_CHARACTERS]
 
 
 def test_texts_without_words_are_near_nothing():
@@ -117,13 +116,15 @@ def test_texts_without_words_are_near_nothing():
         "validation": [],
         "test": [row("t", "?")],
     }
-    assert near_duplicates.find(splits, OPTIONS, "samsum").pairs == []
+    assert search(splits).pairs == []
 
 
 def test_clusters_are_linked_over_any_number_of_pairs():
-    pairs = [Pair(5, 2, 0.9), Pair(9, 5, 0.9), Pair(7, 4, 0.8)]
-    assert clusters(pairs) == [[2, 5, 9], [4, 7]]
-    assert clusters([]) == []
+    linked = DisjointSet([5, 2, 9, 7, 4])
+    for one, other in ((5, 2), (9, 5), (7, 4)):
+        linked.merge(one, other)
+    assert clusters(linked) == [[2, 5, 9], [4, 7]]
+    assert clusters(DisjointSet()) == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,13 @@ def source(**changed: object) -> TaskSource:
 def embedded(source: TaskSource, seed: int = 11, **rows: int) -> sources.Fetched:
     options = {"rows": EMBEDDED.rows.model_dump() | rows, "seed": seed}
     size = Embedded.model_validate(options)
-    return sources.fetch("embedded", None, size, source, SummaryTask.fields)
+    return read(sources.fetch("embedded", None, size, source, SummaryTask.fields))
+
+
+def read(fetched: sources.Fetched) -> sources.Fetched:
+    """With all of its rows in memory."""
+    fetched.splits = {name: list(rows) for name, rows in fetched.splits.items()}
+    return fetched
 
 
 @pytest.mark.parametrize(("generator", "kind"), [("dialogues", summarization), ("products", price)])
@@ -95,7 +101,7 @@ def root(tmp_path) -> Path:
 
 def files(root: Path | None, source: TaskSource) -> sources.Fetched:
     where = None if root is None else str(root)
-    return sources.fetch("files", where, EMBEDDED, source, SummaryTask.fields)
+    return read(sources.fetch("files", where, EMBEDDED, source, SummaryTask.fields))
 
 
 def test_files_come_in_our_field_names(root):
@@ -254,7 +260,7 @@ def asked(monkeypatch) -> list[tuple]:
 
 
 def from_hub(source: TaskSource) -> sources.Fetched:
-    return sources.fetch("hub", None, EMBEDDED, source, SummaryTask.fields)
+    return read(sources.fetch("hub", None, EMBEDDED, source, SummaryTask.fields))
 
 
 def test_a_data_set_of_the_hub_comes_at_its_commit_in_our_field_names(asked):

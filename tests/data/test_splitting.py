@@ -1,15 +1,17 @@
 import itertools
 
+import numpy as np
 import pytest
 
 from finetune.core.errors import DataError
-from finetune.data.cleaning import Split
+from finetune.data.split import Split, columns
 from finetune.data.splitting import limit, split_all, split_off_validation
 from finetune.tasks.summarization.rows import Row
 
 
 def train(count: int) -> dict[str, Split]:
-    return {"train": Split([Row(id=str(n), dialogue="x", summary="x") for n in range(count)])}
+    rows = [Row(id=str(n), dialogue="x", summary="x") for n in range(count)]
+    return {"train": Split.of(rows)}
 
 
 def ids(split: Split) -> list[int]:
@@ -55,9 +57,10 @@ def test_train_must_keep_a_row(count):
 
 def drawn(texts, seed: int = 7, test: float = 0.2, validation: float = 0.1) -> dict[str, set]:
     rows = [Row(id=str(n), dialogue=text, summary="") for n, text in enumerate(texts)]
-    splits = split_all(Split(rows), test, validation, seed)
+    everything = Split(rows, columns(rows, seed), np.arange(len(rows)))
+    splits = split_all(everything, test, validation)
     assert [split.counts["drawn_from_all"] for split in splits.values()] == [
-        len(split.rows) for split in splits.values()
+        len(split) for split in splits.values()
     ]
     return {name: {row.dialogue for row in split.rows} for name, split in splits.items()}
 

@@ -1,6 +1,6 @@
 from finetune.core import paths
 from finetune.core.schema import ALL
-from finetune.data.cleaning import Split
+from finetune.data.split import Split
 from finetune.scaffold.findings import Findings, table
 from finetune.tasks.price.rows import Row
 
@@ -15,7 +15,7 @@ def cells(splits: dict[str, Split]) -> list[str]:
 
 def split(*prices: float, **counts: int) -> Split:
     rows = [Row(id=str(n), text="x", price=price, category=None) for n, price in enumerate(prices)]
-    return Split(rows, dict(counts))
+    return Split.of(rows, dict(counts))
 
 
 def test_a_count_of_init_has_the_name_and_the_number_of_data_json():

@@ -106,14 +106,22 @@ def refuse_conflict(text: str, where: str, line: int = 1) -> None:
         )
 
 
-def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write JSON lines; decimals become numbers, other values without a JSON type text."""
-    write_text(path, "".join(line(row) + "\n" for row in rows))
+def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> int:
+    """Write JSON lines as the rows come, and give their number.
+
+    Decimals become numbers, other values without a JSON type text.
+    """
+    count = 0
+    with replaced_file(path) as new, new.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(f"{line(row)}\n")
+            count += 1
+    return count
 
 
 def line(row: dict[str, Any]) -> str:
     """An object as JSON on one line."""
-    text = json.dumps(row, ensure_ascii=False, default=_plain)
+    text = _ENCODER.encode(row)
     try:
         text.encode()
     except UnicodeEncodeError:  # an unpaired surrogate, which JSON can escape
@@ -123,6 +131,9 @@ def line(row: dict[str, Any]) -> str:
 
 def _plain(value: Any) -> float | str:
     return float(value) if isinstance(value, Decimal) else str(value)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=_plain)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

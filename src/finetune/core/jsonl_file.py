@@ -3,7 +3,7 @@
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, BinaryIO, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -26,11 +26,11 @@ class JsonlFile(Sequence[T], Generic[T]):
         Raises:
             OSError: it cannot be read.
         """
-        self._path = path
+        self.path = path
         self._make = make
         with path.open("rb") as file:
-            self._bytes = b"" if path.stat().st_size == 0 else _mapped(file.fileno())
-        self._ends = _line_ends(self._bytes)
+            self._ends = _line_ends(file)
+            self._bytes = _mapped(file.fileno()) if len(self._ends) else b""
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -52,7 +52,7 @@ class JsonlFile(Sequence[T], Generic[T]):
         number = range(len(self))[index]
         start = int(self._ends[number - 1]) + 1 if number else 0
         line = self._bytes[start : int(self._ends[number])]
-        return self._make(jsonl_row(line, self._path, number + 1))
+        return self._make(jsonl_row(line, self.path, number + 1))
 
     def __iter__(self) -> Iterator[T]:
         """The rows in their order."""
@@ -63,12 +63,15 @@ def _mapped(handle: int) -> mmap.mmap:
     return mmap.mmap(handle, 0, access=mmap.ACCESS_READ)
 
 
-def _line_ends(data: bytes | mmap.mmap) -> np.ndarray:
-    """The places of all line ends, int64; of a last line without one the end of the file."""
-    ends = [
-        np.flatnonzero(np.frombuffer(data[start : start + BLOCK], np.uint8) == ord("\n")) + start
-        for start in range(0, len(data), BLOCK)
-    ]
-    if len(data) and data[-1:] != b"\n":
-        ends.append(np.array([len(data)]))
-    return np.concatenate(ends).astype(np.int64) if ends else np.zeros(0, np.int64)
+def _line_ends(file: BinaryIO) -> np.ndarray:
+    """The places of all line ends, int64; of a last line without one the end of the file.
+
+    Read, not mapped: pages that were looked at in a mapped file count as this process's memory.
+    """
+    ends, size, last = [np.zeros(0, np.int64)], 0, b"\n"
+    while block := file.read(BLOCK):
+        ends.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + size)
+        size, last = size + len(block), block[-1:]
+    if last != b"\n":
+        ends.append(np.array([size]))
+    return np.concatenate(ends).astype(np.int64)

@@ -1,35 +1,41 @@
 """Near-duplicates: texts whose word shingles have a high Jaccard similarity.
 
-Candidates come from MinHash signatures in an LSH index (Broder 1997; Leskovec, Rajaraman and
-Ullman, "Mining of Massive Datasets", chapter 3) and are then compared exactly. A pair that is found
-has the similarity that it is listed with; one at the threshold is missed with a probability of
+Candidates share a band of their MinHash signatures (LSH: Leskovec, Rajaraman and Ullman, "Mining of
+Massive Datasets", chapter 3) and are then compared exactly. A pair that is found has the similarity
+that it is listed with; one at the threshold is missed with a probability of
 (1 - threshold^rows)^bands, which `NearDuplicates` bounds.
+
+Of a million texts few share a band with another one. Which do is found by sorting, without a look
+at any text; only these enter the index, which goes through them one by one, as which texts a text
+is compared with depends on which ones before it have left.
 """
 
 import functools
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from finetune.core.progress import progress
 from finetune.core.rows import TaskRow
 from finetune.core.schema import NearDuplicates
+from finetune.data.minhash import Signatures
+from finetune.data.words import jaccard, shingles
 
-# Scripts that are written without blanks: each of their characters counts as a word.
-_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-# Symbols count as words: without them, 3 + 4 and 3 - 4 would be the same.
-WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+if TYPE_CHECKING:
+    from scipy.cluster.hierarchy import DisjointSet
+
 # Texts whose shingles are kept at hand: candidates of one text are often those of the next.
 CACHED_TEXTS = 4096
 SHOWN_CHARACTERS = 300
 # Of a row that has many near-duplicates, as a template has, only the nearest are listed.
 LISTED_PAIRS = 10
+# With at most this probability a pair at the threshold is not compared although it shares a band.
+SKIPPED = 1e-12
 
-Shingles = frozenset[bytes]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two texts by their indices, of which `near` came first, and their similarity."""
 
@@ -38,91 +44,138 @@ class Pair:
     similarity: float
 
 
-def shingles(text: str, words: int) -> Shingles:
-    """All runs of so many consecutive words and symbols, whatever their case and blanks.
-
-    A shorter text is one shingle; a blank one has none.
-    """
-    tokens = WORD.findall(text.casefold())
-    runs = range(max(1, len(tokens) - words + 1)) if tokens else ()
-    return frozenset(" ".join(tokens[i : i + words]).encode("utf-8", "replace") for i in runs)
-
-
-def jaccard(one: Shingles, other: Shingles) -> float:
-    """The size of the intersection as a fraction of the union's; 0 for two empty sets."""
-    shared = len(one & other)
-    union = len(one) + len(other) - shared
-    return shared / union if union else 0.0
-
-
 class Index:
-    """An LSH index of texts; a blank text is near no other."""
+    """An LSH index of texts, which are named by their indices; a blank text is near no other."""
 
-    def __init__(self, texts: Sequence[str], options: NearDuplicates) -> None:
-        """An empty index for these texts, which are then named by their indices."""
-        # It imports scipy, which the other stages that import this package need not wait for.
-        from datasketch import MinHash, MinHashLSH
-
+    def __init__(
+        self, texts: Callable[[int], str], signatures: Signatures, options: NearDuplicates
+    ) -> None:
+        """An empty index for the texts that have these signatures."""
         self._threshold = options.threshold or 1.0
-        rows = options.permutations // options.bands
-        self._lsh = MinHashLSH(num_perm=options.permutations, params=(options.bands, rows))
-        self._empty = MinHash(num_perm=options.permutations, scheme="affine32")
+        self._agreements = fewest_agreements(self._threshold, options.permutations)
+        self._sketch = signatures.sketch
+        self._buckets, sizes = shared_buckets(signatures)
+        # What a bucket holds stands in `slots` from its start on; the first `filled` are inserted.
+        self._starts = np.cumsum(sizes) - sizes
+        self._filled = np.zeros(len(sizes), np.int32)
+        self._slots = np.empty(sizes.sum(), np.int32)
         self._shingles = functools.lru_cache(CACHED_TEXTS)(
-            lambda index: shingles(texts[index], options.shingle_words)
+            lambda index: shingles(texts(index), options.shingle_words)
         )
-        self._signature = functools.lru_cache(1)(self._computed_signature)
-
-    def _computed_signature(self, index: int) -> Any:
-        signature = self._empty.copy()
-        signature.update_batch(self._shingles(index))
-        return signature
+        self.shares_band = (self._buckets >= 0).any(axis=1)
 
     def pairs(self, index: int) -> list[Pair]:
         """The pairs of a text with those that were inserted, the most similar first."""
-        own = self._shingles(index)
-        if not own:
+        candidates = self._candidates(index)
+        if not candidates:
             return []
-        candidates = sorted(self._lsh.query(self._signature(index)))
-        found = [Pair(index, other, jaccard(own, self._shingles(other))) for other in candidates]
-        near = [pair for pair in found if pair.similarity >= self._threshold]
+        own = self._shingles(index)
+        pairs = [Pair(index, other, jaccard(own, self._shingles(other))) for other in candidates]
+        near = [pair for pair in pairs if pair.similarity >= self._threshold]
         return sorted(near, key=lambda pair: -pair.similarity)
 
     def insert(self, index: int) -> None:
         """Add a text."""
-        if self._shingles(index):
-            self._lsh.insert(index, self._signature(index), check_duplication=False)
+        buckets = self._of(index)
+        self._slots[self._starts[buckets] + self._filled[buckets]] = index
+        self._filled[buckets] += 1
+
+    def _of(self, index: int) -> np.ndarray:
+        buckets: np.ndarray = self._buckets[index]
+        return buckets[buckets >= 0]
+
+    def _candidates(self, index: int) -> list[int]:
+        """Inserted texts that share a band, and agree in enough values; in ascending order."""
+        buckets = self._of(index)
+        filled = self._filled[buckets]
+        starts = self._starts[buckets]
+        inserted = [
+            self._slots[start : start + count]
+            for start, count in zip(starts.tolist(), filled.tolist(), strict=True)
+            if count
+        ]
+        if not inserted:
+            return []
+        candidates = np.concatenate(inserted)
+        agreements = np.count_nonzero(self._sketch[candidates] == self._sketch[index], axis=1)
+        return np.unique(candidates[agreements >= self._agreements]).tolist()
+
+
+def shared_buckets(signatures: Signatures) -> tuple[np.ndarray, np.ndarray]:
+    """The bucket of each text in each band, int32 (texts, bands), and the sizes of the buckets.
+
+    Buckets are numbered over all bands; -1 where no other text has the same hash.
+    """
+    texts = np.flatnonzero(~signatures.is_blank)
+    buckets = np.full(signatures.bands.shape, -1, np.int32)
+    sizes = [np.zeros(0, np.int64)]
+    number = 0
+    for band in range(buckets.shape[1]):
+        hashes = signatures.bands[texts, band]
+        order = np.argsort(hashes)
+        ordered = hashes[order]
+        group = np.cumsum(np.diff(ordered, prepend=ordered[:1]) != 0)
+        counts = np.bincount(group)
+        is_shared = counts > 1
+        numbers = np.where(is_shared, np.cumsum(is_shared) - 1 + number, -1)
+        buckets[texts[order], band] = numbers[group]
+        sizes.append(counts[is_shared])
+        number += int(is_shared.sum())
+    return buckets, np.concatenate(sizes)
+
+
+def fewest_agreements(threshold: float, permutations: int) -> int:
+    """In how many values two texts must agree to be compared.
+
+    Each value agrees with the probability that is their similarity: of pairs at the threshold or
+    above, at most `SKIPPED` have fewer.
+    """
+    from scipy.special import bdtr
+
+    # bdtr(k): the probability of k or fewer.
+    return int(np.searchsorted(bdtr(np.arange(permutations), permutations, threshold), SKIPPED))
 
 
 # What a split must not share rows with; a split is searched before those that yield to it.
 YIELDS_TO = {"test": (), "validation": ("test",), "train": ("validation", "test")}
 
-# A row with the name of its split.
-Placed = tuple[str, TaskRow]
+
+@dataclass(frozen=True, slots=True)
+class ListedPair:
+    """A row and one that it is nearly the same as, by split and place; does it leave for it?"""
+
+    split: str
+    place: int
+    near_split: str
+    near_place: int
+    similarity: float
+    dropped: bool
 
 
 @dataclass
 class NearDuplicateRows:
-    """The near-duplicates of a task's rows.
+    """The near-duplicates of a task's rows, each by its place in its split.
 
-    pairs: as `near_duplicates.jsonl` has them, at most `LISTED_PAIRS` a row. cross_split: for each
-    split and each one that it must not share rows with the ids of its rows that are near one of the
-    other's. within_split: for each split the ids of rows that are near an earlier one of it.
-    clusters: for each split but train the ids of its rows that are linked, over any number of
-    pairs.
+    pairs: at most `LISTED_PAIRS` a row. cross_split: for each split and each one that it must not
+    share rows with the places of its rows that are near one of the other's. within_split: for each
+    split the places of rows that are near an earlier one of it. clusters: for each split but train
+    the places of its rows that are linked, over any number of pairs.
     """
 
-    pairs: list[dict[str, Any]] = field(default_factory=list)
-    cross_split: dict[str, dict[str, set[str]]] = field(default_factory=dict)
-    within_split: dict[str, set[str]] = field(default_factory=dict)
-    clusters: dict[str, list[list[str]]] = field(default_factory=dict)
+    pairs: list[ListedPair] = field(default_factory=list)
+    cross_split: dict[str, dict[str, set[int]]] = field(default_factory=dict)
+    within_split: dict[str, set[int]] = field(default_factory=dict)
+    clusters: dict[str, list[list[int]]] = field(default_factory=dict)
 
-    def leaked_ids(self, split: str) -> set[str]:
-        """The ids of a split's rows that are near one that it must not share."""
+    def leaked(self, split: str) -> set[int]:
+        """The places of a split's rows that are near one that it must not share."""
         return set().union(*self.cross_split.get(split, {}).values())
 
     def counts(self, split: str) -> dict[str, int]:
         """The counts of a split, as `data.json` has them."""
-        counts = {f"found_near_{other}": len(ids) for other, ids in self.cross_split[split].items()}
+        counts = {
+            f"found_near_{other}": len(near) for other, near in self.cross_split[split].items()
+        }
         counts["found_near_duplicates"] = len(self.within_split[split])
         if split in self.clusters:
             counts["near_duplicate_clusters"] = len(self.clusters[split])
@@ -130,78 +183,86 @@ class NearDuplicateRows:
 
 
 def find(
-    splits: Mapping[str, Sequence[TaskRow]], options: NearDuplicates, task: str
+    rows: Mapping[str, Sequence[TaskRow]],
+    signatures: Mapping[str, Signatures],
+    options: NearDuplicates,
+    task: str,
 ) -> NearDuplicateRows:
     """The near-duplicates within train, validation and test, and between them.
 
-    A row of train is compared with those of validation and test, and with the rows of train before
-    it that stay: of many that are alike the first one does.
+    `signatures` are of the inputs of a split's rows. A row of train is compared with those of
+    validation and test, and with the rows of train before it that stay: of many that are alike the
+    first one does.
     """
+    from scipy.cluster.hierarchy import DisjointSet
+
     found = NearDuplicateRows()
-    rows: list[Placed] = [(name, row) for name in YIELDS_TO for row in splits[name]]
-    index = Index([row.input for _, row in rows], options)
-    start = 0
+    starts, end = dict[str, int](), 0
+    for name in YIELDS_TO:
+        starts[name], end = end, end + len(rows[name])
+
+    def placed(number: int) -> tuple[str, int]:
+        split = next(name for name in reversed(starts) if starts[name] <= number)
+        return split, number - starts[split]
+
+    def text(number: int) -> str:
+        split, place = placed(number)
+        return rows[split][place].input
+
+    index = Index(text, Signatures.joined([signatures[name] for name in YIELDS_TO]), options)
     for name, others in YIELDS_TO.items():
         found.cross_split[name] = {other: set() for other in others}
         found.within_split[name] = set()
-        own: list[Pair] = []
-        stop = start + len(splits[name])
-        for i in progress(range(start, stop), f"near-duplicates {task} {name}", "row"):
-            pairs = index.pairs(i)
-            own += _recorded(found, rows, pairs)
-            leaves = name == "train" or any(rows[pair.near][0] in others for pair in pairs)
-            found.pairs += [_readable(rows, pair, leaves) for pair in pairs[:LISTED_PAIRS]]
+        linked = DisjointSet()
+        numbers = range(starts[name], starts[name] + len(rows[name]))
+        for i in progress(numbers, f"near-duplicates {task} {name}", "row"):
+            if not index.shares_band[i]:
+                continue
+            pairs = [(placed(pair.near), pair.similarity) for pair in index.pairs(i)]
+            place = i - starts[name]
+            for (near_split, near_place), _ in pairs:
+                if near_split != name:
+                    found.cross_split[name][near_split].add(place)
+                    continue
+                found.within_split[name].add(place)
+                if name != "train":
+                    _link(linked, place, near_place)
+            leaves = name == "train" or any(near_split in others for (near_split, _), _ in pairs)
+            found.pairs += [
+                ListedPair(name, place, *near, similarity, leaves)
+                for near, similarity in pairs[:LISTED_PAIRS]
+            ]
             if not (pairs and leaves):
                 index.insert(i)
         if name != "train":
-            found.clusters[name] = [[rows[i][1].id for i in each] for each in clusters(own)]
-        start = stop
+            found.clusters[name] = clusters(linked)
     return found
 
 
-def _recorded(
-    found: NearDuplicateRows, rows: Sequence[Placed], pairs: Sequence[Pair]
-) -> list[Pair]:
-    """Note down the row of these pairs; those that are within its split."""
-    own = []
+def _link(linked: "DisjointSet", one: int, other: int) -> None:
+    linked.add(one)
+    linked.add(other)
+    linked.merge(one, other)
+
+
+def clusters(linked: "DisjointSet") -> list[list[int]]:
+    """The sets of linked places, each in ascending order."""
+    return sorted(sorted(members) for members in linked.subsets())
+
+
+def readable(
+    pairs: Sequence[ListedPair], rows: Mapping[str, Sequence[TaskRow]]
+) -> Iterator[dict[str, Any]]:
+    """The pairs as `near_duplicates.jsonl` has them; `rows` are those that were searched."""
     for pair in pairs:
-        (split, row), (other, _) = rows[pair.index], rows[pair.near]
-        if other == split:
-            found.within_split[split].add(row.id)
-            own.append(pair)
-        else:
-            found.cross_split[split][other].add(row.id)
-    return own
-
-
-def _readable(rows: Sequence[Placed], pair: Pair, leaves: bool) -> dict[str, str | float | bool]:
-    (split, row), (near_split, near) = rows[pair.index], rows[pair.near]
-    return {
-        "split": split,
-        "id": row.id,
-        "near_split": near_split,
-        "near_id": near.id,
-        "similarity": round(pair.similarity, 4),
-        "dropped": leaves,
-        "input": row.input[:SHOWN_CHARACTERS],
-        "near_input": near.input[:SHOWN_CHARACTERS],
-    }
-
-
-def clusters(pairs: Iterable[Pair]) -> list[list[int]]:
-    """The connected components of a graph with these edges, each in ascending order."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    edges = [(pair.index, pair.near) for pair in pairs]
-    if not edges:
-        return []
-    nodes = sorted({node for edge in edges for node in edge})
-    place = {node: i for i, node in enumerate(nodes)}
-    starts, ends = ([place[node] for node in column] for column in zip(*edges, strict=True))
-    graph = coo_array(([1] * len(edges), (starts, ends)), shape=(len(nodes), len(nodes)))
-    count, labels = connected_components(graph, directed=False)
-    members: list[list[int]] = [[] for _ in range(count)]
-    for node, label in zip(nodes, labels, strict=True):
-        members[label].append(node)
-    return sorted(members)
+        row, near = rows[pair.split][pair.place], rows[pair.near_split][pair.near_place]
+        yield {
+            "split": pair.split,
+            "id": row.id,
+            "near_split": pair.near_split,
+            "near_id": near.id,
+            "similarity": round(pair.similarity, 4),
+            "dropped": pair.dropped,
+            "input": row.input[:SHOWN_CHARACTERS],
+            "near_input": near.input[:SHOWN_CHARACTERS],
+        }

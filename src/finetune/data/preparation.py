@@ -1,15 +1,35 @@
-"""From raw rows to the three splits that a model may see: what `prepare` does, in memory."""
+"""From raw rows to the three splits that a model may see: what `prepare` does.
 
-from collections.abc import Mapping, Sequence
+No step holds all rows. Each row is looked at by itself, in batches and in several processes
+(`batches`), and written to a file; what is known of it, some columns of hashes and flags, stays in
+memory. Which rows leave, and where they go, is decided on these columns.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from finetune.core import paths
 from finetune.core.errors import DataError
-from finetune.core.schema import ALL, NearDuplicates
-from finetune.data import cleaning, near_duplicates, splitting
-from finetune.data.cleaning import Split
+from finetune.core.files import line
+from finetune.core.progress import bar
+from finetune.core.rows import TaskRow
+from finetune.core.schema import ALL, NearDuplicates, Prompt
+from finetune.data import cleaning, near_duplicates, splitting, workers
+from finetune.data.batches import RowWork, batches
+from finetune.data.minhash import Signatures
 from finetune.data.near_duplicates import NearDuplicateRows
-from finetune.tasks.registry import RawRow, Rows
+from finetune.data.split import COLUMNS, HASH, Rows, Split, StoredRows
+from finetune.tasks import registry
+
+# Of the rows that are set aside so many are held in memory.
+FIRST_BAD = 5
+# The files in the folder of the work: of all clean rows of a source's split, and of bad rows.
+CLEAN, SET_ASIDE = "{}.clean.jsonl", "set_aside.jsonl"
 
 
 @dataclass(frozen=True)
@@ -24,54 +44,133 @@ class Rules:
 
 
 @dataclass(frozen=True)
+class Source:
+    """The raw rows of a task: a JSON lines file for each split, as `fetch` writes them.
+
+    `names` are those of the files in messages; `task` stands on progress bars.
+    """
+
+    task: str
+    kind: str
+    prompt: Prompt | None
+    files: Mapping[str, Path]
+    names: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """The splits, and what is nearly the same in them."""
+    """The splits, and what is nearly the same in them: in `searched`, by split."""
 
     splits: dict[str, Split]
     near: NearDuplicateRows
+    searched: dict[str, Rows]
+
+    def cluster_ids(self) -> dict[str, list[list[str]]]:
+        """The ids of rows that are linked by near-duplicates, by split."""
+        return {
+            name: [[self.searched[name][place].id for place in members] for members in clusters]
+            for name, clusters in self.near.clusters.items()
+        }
 
 
-def prepare(
-    raw: Mapping[str, Sequence[RawRow]],
-    files: Mapping[str, str],
-    kind: Rows,
-    input_field: str,
-    rules: Rules,
-    task: str,
-) -> Prepared:
+def prepare(source: Source, rules: Rules, folder: Path, processes: int = 1) -> Prepared:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
 
-    `files` names each raw split in messages, `task` the progress bar; `input_field` is what the
-    model reads. A split that was drawn has no peculiarities of its own: those are counted in `all`,
-    which then is empty.
+    A split that was drawn has no peculiarities of its own: those are counted in `all`, which then
+    is empty. The rows stand in `folder`, see `remove_work`, beside those set aside.
 
     Raises:
         DataError: too many rows of a split are bad, two have one id, or train is too small.
     """
-    splits = {
-        name: cleaning.clean(rows, kind, input_field, files[name], rules.max_bad_rate)
-        for name, rows in raw.items()
-    }
+    splits = _clean_splits(source, rules, folder, processes)
     # A test split that came as one is left as it is, whatever is odd about its rows.
     for name in (ALL, "train", "validation"):
         if name in splits:
             cleaning.drop_unusable(splits[name])
     if ALL in splits:
-        splits |= splitting.split_all(
-            splits[ALL], rules.test_fraction, rules.validation_fraction, rules.seed
-        )
-        splits[ALL].rows = []
+        splits |= splitting.split_all(splits[ALL], rules.test_fraction, rules.validation_fraction)
+        splits[ALL].numbers = splits[ALL].numbers[:0]
     elif "validation" not in splits:
         splitting.split_off_validation(splits, rules.validation_fraction, rules.seed)
     if rules.near_duplicates.threshold is None:
         cleaning.remove_leakage(splits)
-        return Prepared(splits, NearDuplicateRows())
+        return Prepared(splits, NearDuplicateRows(), {})
     # Before exact copies leave, so that the list of pairs has them too.
-    rows = {name: splits[name].rows for name in paths.SPLITS}
-    near = near_duplicates.find(rows, rules.near_duplicates, task)
+    searched = {name: splits[name].rows for name in paths.SPLITS}
+    signatures = {name: splits[name].own_signatures() for name in paths.SPLITS}
+    near = near_duplicates.find(searched, signatures, rules.near_duplicates, source.task)
     cleaning.remove_leakage(splits)
-    cleaning.remove_near_duplicates(splits, near)
-    return Prepared(splits, near)
+    cleaning.remove_near_duplicates(splits, searched, near)
+    return Prepared(splits, near, searched)
+
+
+def _clean_splits(source: Source, rules: Rules, folder: Path, processes: int) -> dict[str, Split]:
+    """Every split of the source, each with all of its clean rows."""
+    splits = {}
+    with workers.opened(processes) as mapped:
+        for name in source.files:
+            splits[name] = _clean_split(source, name, rules, folder, mapped)
+            cleaning.check(splits[name], source.names[name], rules.max_bad_rate)
+    return splits
+
+
+def _clean_split(
+    source: Source, name: str, rules: Rules, folder: Path, mapped: workers.Mapped
+) -> Split:
+    input_field = registry.options(source.kind).Task.fields.input
+    work = RowWork(
+        source.kind,
+        source.prompt,
+        input_field,
+        source.names[name],
+        rules.near_duplicates,
+        rules.seed,
+    )
+    path, stored = source.files[name], folder / CLEAN.format(name)
+    counts = Counter({"rows": 0})
+    bad: list[dict[str, Any]] = []
+    columns, raw_inputs = [np.zeros(0, COLUMNS)], [np.zeros(0, HASH)]
+    signatures: list[Signatures] = []
+    num_bad = 0
+    with (
+        stored.open("wb") as clean,
+        (folder / SET_ASIDE).open("ab") as set_aside,
+        bar(None, f"clean {source.task} {name}", "B", path.stat().st_size) as shown,
+    ):
+        for batch in mapped(work, batches(path)):
+            clean.write(batch.lines)
+            set_aside.writelines(f"{line(row)}\n".encode() for row in batch.bad)
+            counts.update(batch.counts)
+            num_bad += len(batch.bad)
+            bad += batch.bad[: FIRST_BAD - len(bad)]
+            columns.append(batch.columns)
+            raw_inputs.append(batch.raw_inputs)
+            if batch.signatures is not None:
+                signatures.append(batch.signatures)
+            shown.update(batch.size)
+    every_input = np.concatenate(raw_inputs)
+    counts["found_repeated_inputs"] = len(every_input) - len(np.unique(every_input))
+    counts["set_aside"] = num_bad
+    every_column = np.concatenate(columns)
+    return Split(
+        StoredRows(stored, _make(source)),
+        every_column,
+        np.arange(len(every_column)),
+        dict(counts),
+        bad,
+        Signatures.joined(signatures) if signatures else None,
+    )
+
+
+def _make(source: Source) -> Callable[[dict[str, Any]], TaskRow]:
+    row = registry.rows(source.kind, source.prompt).Row
+    return lambda values: row(**values)
+
+
+def remove_work(folder: Path) -> None:
+    """Remove the files of clean rows; the splits cannot be read afterwards."""
+    for file in folder.glob(CLEAN.format("*")):
+        file.unlink()
 
 
 def check_rows(task: str, splits: Mapping[str, Split]) -> None:
@@ -81,7 +180,7 @@ def check_rows(task: str, splits: Mapping[str, Split]) -> None:
         DataError: no rows are left in a split.
     """
     for name in paths.SPLITS:
-        if not splits[name].rows:
+        if not len(splits[name]):
             more = (
                 ", or raise data.test_fraction and data.validation_fraction"
                 if ALL in splits

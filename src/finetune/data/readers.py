@@ -1,15 +1,18 @@
-"""Rows out of files: JSON arrays, JSON lines, CSV and Parquet.
+"""Rows out of files: JSON arrays, JSON lines, CSV and Parquet, read as they are asked for.
 
 A reader yields `(place, row)`: the place is what a person finds the row by, `line 17` or `row 17`.
 A line that is no JSON object comes as a string that says what is wrong with it; whether that is one
-too many is decided where the rest of the rows is known.
+too many is decided where the rest of the rows is known. Of a JSON array the text is held in memory,
+of the other formats a row or a batch of rows.
 """
 
+import codecs
 import csv
 import functools
 import io
 import itertools
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,62 +21,134 @@ from typing import Any
 from finetune.core.errors import DataError
 
 Placed = tuple[str, dict[str, Any] | str]
+# Rows of Parquet that are read at once.
+PARQUET_ROWS = 1024
+# Bytes that are searched for one that is not UTF-8 at once.
+BLOCK = 2**20
+_BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+def check(path: Path) -> None:
+    """See that a file is there, and of a known format.
+
+    Raises:
+        DataError: it is not.
+    """
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no such file; file names stand in the task's config (source.files)"
+        )
+    if path.suffix.lower() not in READERS:
+        raise DataError(f"{path}: unknown format; known: {', '.join(READERS)}")
 
 
 def read(path: Path, delimiter: str = ",") -> Iterator[Placed]:
     """The rows of a file, by its ending; `delimiter` stands between the cells of a CSV file.
 
     Raises:
-        DataError: the file is missing, of an unknown format, or as a whole not of its format.
+        DataError: the file is missing, of an unknown format, or as a whole not of its format; the
+            last may show only when some rows have been read.
     """
-    if not path.is_file():
-        raise DataError(
-            f"{path}: no such file; file names stand in the task's config (source.files)"
-        )
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise DataError(f"{path}: unknown format; known: {', '.join(READERS)}")
+    check(path)
+    reader = READERS[path.suffix.lower()]
     try:
         yield from _csv(path, delimiter) if reader is _csv else reader(path)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start}: not UTF-8; convert the file") from None
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{path}: byte {_first_undecodable(path)}: not UTF-8; convert the file"
+        ) from None
+
+
+def _first_undecodable(path: Path) -> int:
+    """The place of the first byte of a file that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    size = 0
+    with path.open("rb") as file:
+        while True:
+            block = file.read(BLOCK)
+            begun = len(decoder.getstate()[0])  # bytes of a character that the last block began
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return size - begun + error.start
+            if not block:
+                return size
+            size += len(block)
 
 
 def _json(path: Path) -> Iterator[Placed]:
+    text = path.read_bytes().decode("utf-8-sig")
     try:
-        rows = json.loads(_text(path))
+        for number, row in enumerate(_elements(text, path), start=1):
+            yield f"row {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}: line {error.lineno}: no JSON ({error.msg}); is the file complete?"
         ) from None
     except RecursionError:
         raise DataError(f"{path}: nested too deeply; must be an array of objects") from None
-    if not isinstance(rows, list):
-        raise DataError(f"{path}: holds {type(rows).__name__}, must be an array of objects")
-    for number, row in enumerate(rows, start=1):
-        yield f"row {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+
+
+def _elements(text: str, path: Path) -> Iterator[Any]:
+    """The elements of a JSON array, one after the other, so that they are never held together.
+
+    Raises:
+        json.JSONDecodeError: the text is no JSON.
+        DataError: it is no array.
+    """
+    place = _after_blanks(text, 0)
+    if text[place : place + 1] != "[":
+        raise DataError(
+            f"{path}: holds {type(json.loads(text)).__name__}, must be an array of objects"
+        )
+    decoder = json.JSONDecoder()
+    place = _after_blanks(text, place + 1)
+    while text[place : place + 1] != "]":
+        value, place = decoder.raw_decode(text, place)
+        yield value
+        place = _after_blanks(text, place)
+        if text[place : place + 1] == ",":
+            place = _after_blanks(text, place + 1)
+            if text[place : place + 1] == "]":
+                raise json.JSONDecodeError("Expecting value", text, place)
+        elif text[place : place + 1] != "]":
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, place)
+    place = _after_blanks(text, place + 1)
+    if place < len(text):
+        raise json.JSONDecodeError("Extra data", text, place)
+
+
+def _after_blanks(text: str, place: int) -> int:
+    blanks = _BLANKS.match(text, place)
+    return place if blanks is None else blanks.end()
 
 
 def _jsonl(path: Path) -> Iterator[Placed]:
-    # Not splitlines(): text may hold U+2028 and the like, which are no line ends in JSON lines.
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
-            continue
-        except RecursionError:
-            yield f"line {number}", "nested too deeply"
-            continue
-        yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+    # As bytes: in text mode U+2028 and the like would end a line, in JSON lines they do not.
+    with path.open("rb") as file:
+        for number, encoded in enumerate(file, start=1):
+            line = encoded.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n")
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
+                continue
+            except RecursionError:
+                yield f"line {number}", "nested too deeply"
+                continue
+            yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Placed]:
     # Descriptions may be longer than the 128 KiB that the csv module takes for a mistake.
     csv.field_size_limit(16 * 2**20)
-    text = io.StringIO(_text(path), newline="")
+    with path.open(encoding="utf-8-sig", newline="") as text:
+        yield from _cells(path, text, delimiter)
+
+
+def _cells(path: Path, text: io.TextIOBase, delimiter: str) -> Iterator[Placed]:
     reader = csv.reader(text, delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
@@ -101,17 +176,13 @@ def _parquet(path: Path) -> Iterator[Placed]:
     import pyarrow.parquet
 
     try:
-        rows = pyarrow.parquet.read_table(path).to_pylist()
+        with pyarrow.parquet.ParquetFile(path) as file:
+            batches = (batch.to_pylist() for batch in file.iter_batches(PARQUET_ROWS))
+            for number, row in enumerate(itertools.chain.from_iterable(batches), start=1):
+                yield f"row {number}", row
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
         # A damaged page is an OSError; a date beyond Python's is one of the others.
         raise DataError(f"{path}: no Parquet ({' '.join(str(error).split())})") from None
-    for number, row in enumerate(rows, start=1):
-        yield f"row {number}", row
-
-
-def _text(path: Path) -> str:
-    # Whole, not line by line: an error then knows at which byte of the file it is.
-    return path.read_bytes().decode("utf-8-sig")
 
 
 READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {

@@ -10,14 +10,14 @@ import importlib.util
 import itertools
 import logging
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from finetune.core import hub
 from finetune.core.errors import DataError
-from finetune.core.files import sha256
+from finetune.core.files import sha256, write_jsonl
 from finetune.core.schema import Embedded, Files, Guesses, Hub, RowFields, SplitName, TaskSource
 from finetune.core.text import id_field
 from finetune.data import fields, readers
@@ -32,10 +32,11 @@ log = logging.getLogger(__name__)
 class Fetched:
     """Raw rows of each split, where they came from, and others' answers by their baseline's name.
 
-    An answer is `{"id": "7", "guess": 12.5, "place": "line 3"}`.
+    Rows are read as they are asked for: once, split by split in this order. An answer is
+    `{"id": "7", "guess": 12.5, "place": "line 3"}`.
     """
 
-    splits: dict[str, list[dict[str, Any]]]
+    splits: dict[str, Iterator[dict[str, Any]]]
     origin: dict[str, Any] = field(default_factory=dict)
     guesses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
@@ -54,6 +55,7 @@ def fetch(
 
     Raises:
         DataError: a folder, file or data set is missing or cannot be read, or an answer is none.
+            That a file is damaged shows when its rows are read.
     """
     match which:
         case "embedded":
@@ -64,20 +66,29 @@ def fetch(
             return _hub(source, row_fields)
 
 
+def write(splits: Mapping[str, Iterable[dict[str, Any]]], folder: Path) -> dict[str, Path]:
+    """Write the raw rows of each split to a file in a folder, as `prepare` reads them."""
+    files = {}
+    for split, rows in splits.items():
+        files[split] = folder / f"{split}.jsonl"
+        write_jsonl(files[split], rows)
+    return files
+
+
 def _embedded(options: Embedded, source: TaskSource) -> Fetched:
     """Rows of one endless stream that never repeats itself: splits share none by construction."""
     if source.embedded is None:
         raise DataError("data.source: this task has no embedded generator; use data=files or hub")
     seed = options.seed
     stream = _generator(source.embedded)(random.Random(f"{source.embedded}-{seed}"))
-    splits = {}
+
+    def drawn(split: str) -> Iterator[dict[str, Any]]:
+        rows = itertools.islice(stream, getattr(options.rows, split))
+        for number, row in enumerate(rows, start=1):
+            yield {"place": f"row {number}", "id": f"{split}-{number}", **row}
+
     # Test first: more training rows then leave the test rows as they are, and scores comparable.
-    for split in ("test", "validation", "train"):
-        drawn = itertools.islice(stream, getattr(options.rows, split))
-        splits[split] = [
-            {"place": f"row {number}", "id": f"{split}-{number}", **row}
-            for number, row in enumerate(drawn, start=1)
-        ]
+    splits = {split: drawn(split) for split in ("test", "validation", "train")}
     origin = {"source": "embedded", "generator": source.embedded, "seed": seed, "licence": "MIT"}
     return Fetched(splits, origin)
 
@@ -107,15 +118,13 @@ def _files(root: str | None, source: TaskSource, row_fields: RowFields) -> Fetch
             f"data.root: {folder} is no folder; data.root must hold {source.files.folder}/ "
             "(in the queue and in --temp runs give data.root as an absolute path)"
         )
-    splits: dict[str, list[dict[str, Any]]] = {}
+    splits: dict[str, Iterator[dict[str, Any]]] = {}
     files: dict[str, dict[str, str]] = {}
     for split, name in source.files.splits.items():
         path = folder / name
-        mapping = _mapping(source.files, split)
-        splits[split] = [
-            _raw(split, place, row, mapping, row_fields)
-            for place, row in readers.read(path, source.files.delimiter)
-        ]
+        readers.check(path)
+        rows = readers.read(path, source.files.delimiter)
+        splits[split] = _raw_rows(split, rows, _mapping(source.files, split), row_fields)
         files[split] = {"file": _shown(source, name), "sha256": sha256(path)}
     origin: dict[str, Any] = {"source": "files", "files": files, "licence": source.licence}
     guesses = {}
@@ -168,7 +177,7 @@ def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
         raise DataError("data.source: this task has no source.hub; use data=files or embedded")
     revision = options.revision or hub.current_commit(options.repo, "dataset")
     loaded = _load(options.repo, options.config, revision)
-    splits: dict[str, list[dict[str, Any]]] = {}
+    splits: dict[str, Iterator[dict[str, Any]]] = {}
     for split, name in options.splits.items():
         if name not in loaded:
             has = ", ".join(map(str, loaded))
@@ -180,10 +189,8 @@ def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
                 f"{options.repo}: {name} has no column {', '.join(map(repr, absent))}; it has "
                 f"{', '.join(columns)} (source.hub.fields in the task's config)"
             )
-        splits[split] = [
-            _raw(split, f"row {number}", row, mapping, row_fields)
-            for number, row in enumerate(loaded[name], start=1)
-        ]
+        rows = ((f"row {number}", row) for number, row in enumerate(loaded[name], start=1))
+        splits[split] = _raw_rows(split, rows, mapping, row_fields)
     origin = {
         "source": "hub",
         "repo": options.repo,
@@ -220,6 +227,15 @@ def _mapping(spec: Files | Hub, split: SplitName) -> dict[str, str | list[str]]:
     """Where our fields stand in the rows of a split: as in all of them, but for its own."""
     merged = {**spec.fields, **spec.fields_by_split.get(split, {})}
     return {name: path for name, path in merged.items() if path is not None}
+
+
+def _raw_rows(
+    split: str,
+    rows: Iterable[readers.Placed],
+    mapping: Mapping[str, str | list[str]],
+    row_fields: RowFields,
+) -> Iterator[dict[str, Any]]:
+    return (_raw(split, place, row, mapping, row_fields) for place, row in rows)
 
 
 def _raw(

@@ -1,37 +1,30 @@
 """Splits where the source has none, and seeded subsets."""
 
-import hashlib
 import random
 
+import numpy as np
+
 from finetune.core.errors import DataError
-from finetune.data.cleaning import Split
+from finetune.data.split import Split
 
 
 def split_all(
-    everything: Split, test_fraction: float, validation_fraction: float, seed: int
+    everything: Split, test_fraction: float, validation_fraction: float
 ) -> dict[str, Split]:
     """Train, validation and test out of one split; validation is a fraction of what test leaves.
 
-    Each row goes where a hash of the seed and its input says. Rows of one input therefore never
-    stand in two splits, and a row that is added moves no other; the fractions hold up to chance.
+    Each row goes where a hash of the seed and its input says (`split.draw`). Rows of one input
+    therefore never stand in two splits, and a row that is added moves no other; the fractions hold
+    up to chance.
     """
-    splits = {name: Split([]) for name in ("train", "validation", "test")}
     validation_end = test_fraction + (1 - test_fraction) * validation_fraction
-    for row in everything.rows:
-        place = _uniform(row.input, seed)
-        name = (
-            "test" if place < test_fraction else "validation" if place < validation_end else "train"
-        )
-        splits[name].rows.append(row)
+    draws = everything.column("draw")
+    is_test, is_train = draws < test_fraction, draws >= validation_end
+    masks = {"train": is_train & ~is_test, "validation": ~is_train & ~is_test, "test": is_test}
+    splits = {name: everything.part(everything.numbers[mask]) for name, mask in masks.items()}
     for split in splits.values():
-        split.counts["drawn_from_all"] = len(split.rows)
+        split.counts["drawn_from_all"] = len(split)
     return splits
-
-
-def _uniform(text: str, seed: int) -> float:
-    """A number from 0 up to 1, the same for the same text and seed on every machine."""
-    digest = hashlib.sha256(f"{seed}\n{text}".encode()).digest()
-    return int.from_bytes(digest[:8]) / 2**64
 
 
 def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -> None:
@@ -40,14 +33,15 @@ def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -
     Raises:
         DataError: train is too small to give a row away.
     """
-    train = splits["train"].rows
+    train = splits["train"]
     count = max(1, round(fraction * len(train)))
     if count >= len(train):
         raise DataError(f"train has {len(train)} rows, too few to split a validation set off")
-    chosen = set(random.Random(seed).sample(range(len(train)), count))
-    splits["validation"] = Split([row for i, row in enumerate(train) if i in chosen])
-    splits["train"].rows = [row for i, row in enumerate(train) if i not in chosen]
-    splits["train"].counts["moved_to_validation"] = count
+    is_chosen = np.zeros(len(train), np.bool_)
+    is_chosen[random.Random(seed).sample(range(len(train)), count)] = True
+    splits["validation"] = train.part(train.numbers[is_chosen])
+    train.keep(~is_chosen)
+    train.counts["moved_to_validation"] = count
     splits["validation"].counts["moved_from_train"] = count
 
 
@@ -56,9 +50,10 @@ def limit(split: Split, rows: int | None, seed: int) -> None:
 
     A smaller limit gives a subset of a larger one, so that runs at two limits share rows.
     """
-    if rows is None or rows >= len(split.rows):
+    if rows is None or rows >= len(split):
         return
-    drawn = list(range(len(split.rows)))
+    drawn = list(range(len(split)))
     random.Random(seed).shuffle(drawn)
-    split.counts["left_out_by_limit"] = len(split.rows) - rows
-    split.rows = [split.rows[i] for i in sorted(drawn[:rows])]
+    is_drawn = np.zeros(len(split), np.bool_)
+    is_drawn[drawn[:rows]] = True
+    split.counts["left_out_by_limit"] = split.keep(is_drawn)

@@ -1,7 +1,9 @@
 """Lengths of a run's rows in tokens: counted, or estimated without tokenizer or data."""
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -11,7 +13,7 @@ from finetune.core.files import read_json, read_jsonl
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Model, Params, Prompt, Task
 from finetune.data import preparation, sources, splitting
-from finetune.data.preparation import Rules
+from finetune.data.preparation import Rules, Source
 from finetune.modeling.prompts import Encoded, PromptEncoder
 from finetune.tasks import registry
 from finetune.training.examples import IGNORE_INDEX, Example, encode, num_target_tokens
@@ -143,7 +145,7 @@ def _assumed(params: Params, prompt: Prompt) -> tuple[list[RowLength], list[RowL
     return [RowLength(TOKENS - learned, learned)] * (limit or ROWS), [longest], remark
 
 
-def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
+def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
     """The rows that `prepare` would write, or has written for this source; None without data."""
     options, data = params.tasks[task], params.data
     if data.source == "hub":
@@ -159,14 +161,11 @@ def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
         data.seed,
     )
     names = {split: f"{task}/{split}" for split in fetched.splits}
-    splits = preparation.prepare(
-        fetched.splits,
-        names,
-        registry.rows(options.kind, options.prompt),
-        type(options).fields.input,
-        rules,
-        task,
-    ).splits
+    # The rows can be read until the last of them is forgotten: their files are mapped into memory.
+    with tempfile.TemporaryDirectory() as name:
+        files = sources.write(fetched.splits, Path(name))
+        source = Source(task, options.kind, options.prompt, files, names)
+        splits = preparation.prepare(source, rules, Path(name)).splits
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)
@@ -204,7 +203,7 @@ def _tokenizer(model: Model) -> PreTrainedTokenizerBase | None:
 
 
 def _estimated(
-    rows: dict[str, list[TaskRow]], options: Task, model: Model
+    rows: Mapping[str, Sequence[TaskRow]], options: Task, model: Model
 ) -> tuple[list[RowLength], list[RowLength], str]:
     """Lengths of training rows by their characters, none further, and what is estimated."""
     prompt = options.prompt

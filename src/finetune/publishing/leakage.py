@@ -11,7 +11,7 @@ from typing import Any
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import read_jsonl
-from finetune.data.near_duplicates import WORD
+from finetune.data.words import WORD
 
 # So many words in a row that stand in both are a text of the data; a shorter text as a whole.
 MOST_WORDS, LEAST_WORDS = 8, 5

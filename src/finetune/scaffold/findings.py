@@ -1,24 +1,24 @@
 """All rows of a user's files, read and checked as `fetch` and `prepare` would."""
 
-import json
 import math
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from tabulate import tabulate
 
 from finetune.core import paths
 from finetune.core.errors import DataError
-from finetune.core.files import line
 from finetune.core.rows import TaskRow
 from finetune.core.schema import ALL, Data, TaskSource
 from finetune.data import preparation, sources
-from finetune.data.cleaning import Split
-from finetune.data.preparation import Rules
+from finetune.data.preparation import FIRST_BAD, Rules, Source
+from finetune.data.split import Split
 from finetune.scaffold.layout import Layout
 from finetune.tasks import registry
 
 # Rejected rows that are listed.
-MAX_LISTED = 5
+MAX_LISTED = FIRST_BAD
 # A larger fraction of bad rows means that the columns were guessed wrong.
 MAX_BAD = 0.5
 
@@ -45,34 +45,36 @@ def check(name: str, layout: Layout, source: TaskSource, kind: str, data: Data) 
     """
     row_fields = registry.options(kind).Task.fields
     fetched = sources.fetch("files", str(layout.root), data.embedded, source, row_fields)
-    # A round trip through JSON, as between `fetch` and `prepare`.
-    raw = {split: [json.loads(line(row)) for row in rows] for split, rows in fetched.splits.items()}
-    for split, rows in raw.items():
-        if not rows:
-            raise DataError(f"{layout.splits[split]}: holds no rows")
     # No limit on bad rows here: they are reported with the other counts.
     rules = Rules(
         1.0, data.near_duplicates, data.test_fraction, data.validation_fraction, data.seed
     )
-    splits = preparation.prepare(
-        raw, layout.splits, registry.rows(kind), row_fields.input, rules, name
-    ).splits
-    for split, file in layout.splits.items():
-        bad = splits[split].bad
-        if len(bad) > MAX_BAD * len(raw[split]):
+    # The rows can be read until the last of them is forgotten: their files are mapped into memory.
+    with tempfile.TemporaryDirectory() as folder:
+        raw = sources.write(fetched.splits, Path(folder))
+        for split, file in raw.items():
+            if not file.stat().st_size:
+                raise DataError(f"{layout.splits[split]}: holds no rows")
+        splits = preparation.prepare(
+            Source(name, kind, None, raw, layout.splits), rules, Path(folder)
+        ).splits
+    for split, file_name in layout.splits.items():
+        bad, rows = splits[split].counts["set_aside"], splits[split].counts["rows"]
+        if bad > MAX_BAD * rows:
+            first = splits[split].bad[0]
             raise DataError(
-                f"{file}: {bad[0]['place']}: {bad[0]['reason']}; {len(bad)} of {len(raw[split])} "
+                f"{file_name}: {first['place']}: {first['reason']}; {bad} of {rows} "
                 "rows are bad; see --input, --target and --id for other columns"
             )
     preparation.check_rows(name, splits)
-    bad_rates = [len(splits[split].bad) / len(raw[split]) for split in raw]
-    return Findings(kind, splits, max(bad_rates))
+    counts = [splits[split].counts for split in raw]
+    return Findings(kind, splits, max(count["set_aside"] / count["rows"] for count in counts))
 
 
 def table(findings: Findings) -> str:
     """A table of counts by split: those of data.json that are not 0, and the kept rows."""
     splits = {
-        name: {**split.counts, **({} if name == ALL else {"kept": len(split.rows)})}
+        name: {**split.counts, **({} if name == ALL else {"kept": len(split)})}
         for name, split in findings.splits.items()
     }
     counts_of = registry.init(findings.kind).INIT.counts
@@ -89,9 +91,10 @@ def table(findings: Findings) -> str:
 
 def set_aside(findings: Findings) -> list[str]:
     """The first rows that violate the schema, each with its file, place and reason."""
-    bad = [row for split in findings.splits.values() for row in split.bad]
-    lines = [f"{row['file']}: {row['place']}: {row['reason']}" for row in bad[:MAX_LISTED]]
-    return [*lines, f"… and {len(bad) - MAX_LISTED} more"] if len(bad) > MAX_LISTED else lines
+    bad = [row for split in findings.splits.values() for row in split.bad][:MAX_LISTED]
+    lines = [f"{row['file']}: {row['place']}: {row['reason']}" for row in bad]
+    further = sum(split.counts.get("set_aside", 0) for split in findings.splits.values()) - len(bad)
+    return [*lines, f"… and {further} more"] if further else lines
 
 
 def needed_bad_rate(findings: Findings, data: Data) -> float | None:

@@ -3,6 +3,7 @@
 from finetune.core import entry, paths
 from finetune.core.files import replaced_folder, sha256, write_json, write_jsonl
 from finetune.core.params import StageParams
+from finetune.core.progress import progress
 from finetune.data import sources
 from finetune.tasks import registry
 
@@ -20,8 +21,8 @@ def run(params: StageParams, task: str) -> None:
         written = {}
         for split, rows in fetched.splits.items():
             file = folder / f"{split}.jsonl"
-            write_jsonl(file, rows)
-            written[split] = {"rows": len(rows), "sha256": sha256(file)}
+            count = write_jsonl(file, progress(rows, f"fetch {task} {split}", "row"))
+            written[split] = {"rows": count, "sha256": sha256(file)}
         for name, guesses in fetched.guesses.items():
             write_jsonl(folder / paths.guesses(task).name / f"{name}.jsonl", guesses)
         write_json(folder / "source.json", {**fetched.origin, "splits": written})

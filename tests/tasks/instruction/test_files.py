@@ -6,8 +6,7 @@ from pathlib import Path
 from finetune.composition import compose
 from finetune.core import params
 from finetune.data import preparation, sources
-from finetune.data.preparation import Rules
-from finetune.tasks.instruction import rows
+from finetune.data.preparation import Rules, Source
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,12 +17,15 @@ def from_files(folder: Path, *overrides: str) -> dict[str, list]:
     known = params.validate_text(compose(ROOT, [*added, *overrides]), "conf")
     task = known.tasks["instructions"]
     fields = type(task).fields
-    raw = sources.fetch("files", str(folder), known.data.embedded, task.source, fields).splits
+    fetched = sources.fetch("files", str(folder), known.data.embedded, task.source, fields)
     near = known.data.near_duplicates.model_copy(update={"threshold": None})
     rules = Rules(0.1, near, test_fraction=0.2, validation_fraction=0.2, seed=1)
-    files = {name: name for name in raw}
-    splits = preparation.prepare(raw, files, rows, fields.input, rules, "mine").splits
-    return {name: split.rows for name, split in splits.items()}
+    work = folder / "work"
+    work.mkdir()
+    files = sources.write(fetched.splits, work)
+    source = Source("mine", task.kind, task.prompt, files, {name: name for name in files})
+    splits = preparation.prepare(source, rules, work).splits
+    return {name: list(split.rows) for name, split in splits.items()}
 
 
 def write(file: Path, lines: list[dict]) -> None:

@@ -1,0 +1,109 @@
+"""What is done to each row by itself: cleaning it, and what is known of it; batch by batch.
+
+A batch is some lines of a file of raw rows. `RowWork` can be sent to another process, and gives the
+same there.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.core.files import jsonl_row, line
+from finetune.core.schema import NearDuplicates, Prompt
+from finetune.data import cleaning
+from finetune.data.minhash import Signatures, signatures
+from finetune.data.split import HASH, columns, text_hash
+from finetune.tasks import registry
+
+# Bytes of a batch: some thousand rows, so that arrays pay, and many batches, so that the last ones
+# keep all processes busy.
+BATCH = 2**20
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """Whole lines of a file of raw rows, the first of which is number `first_line`."""
+
+    path: Path
+    first_line: int
+    lines: bytes
+
+
+@dataclass(frozen=True)
+class CleanBatch:
+    """The rows of a batch that are clean, as lines of JSON, and what is known of them.
+
+    counts: as in `data.json`. raw_inputs: hashes of what the model would read, as it came, of all
+    rows that have it. `size` is that of the raw batch in bytes.
+    """
+
+    lines: bytes
+    columns: np.ndarray
+    signatures: Signatures | None
+    counts: Counter[str]
+    bad: list[dict[str, Any]]
+    raw_inputs: np.ndarray
+    size: int
+
+
+def batches(path: Path) -> Iterator[RawBatch]:
+    """The lines of a file in batches."""
+    first_line = 1
+    with path.open("rb") as file:
+        while lines := b"".join(file.readlines(BATCH)):
+            yield RawBatch(path, first_line, lines)
+            first_line += lines.count(b"\n")
+
+
+@dataclass(frozen=True)
+class RowWork:
+    """What is done to the rows of a file, `file` in messages.
+
+    `input_field` is the one that the model reads: how often it repeats is counted as it came.
+    Signatures are computed where `near_duplicates` has a threshold; `seed` draws splits.
+    """
+
+    kind: str
+    prompt: Prompt | None
+    input_field: str
+    file: str
+    near_duplicates: NearDuplicates
+    seed: int
+
+    def __call__(self, batch: RawBatch) -> CleanBatch:
+        """The batch, clean.
+
+        Raises:
+            FileError: a line is not JSON.
+        """
+        lines = batch.lines.removesuffix(b"\n").split(b"\n")
+        raw = [
+            jsonl_row(each, batch.path, number)
+            for number, each in enumerate(lines, start=batch.first_line)
+        ]
+        clean = cleaning.clean(raw, registry.rows(self.kind, self.prompt), self.file)
+        inputs = [row[self.input_field] for row in raw if self.input_field in row]
+        hashes = [text_hash(text) for text in inputs if isinstance(text, str)]
+        near = self.near_duplicates
+        return CleanBatch(
+            lines="".join(
+                f"{line(row.model_dump(exclude_unset=True))}\n" for row in clean.rows
+            ).encode(),
+            columns=columns(clean.rows, self.seed),
+            signatures=None
+            if near.threshold is None
+            else signatures(
+                [row.input for row in clean.rows],
+                near.shingle_words,
+                near.permutations,
+                near.bands,
+            ),
+            counts=clean.counts,
+            bad=clean.bad,
+            raw_inputs=np.array(hashes, HASH),
+            size=len(batch.lines),
+        )
