@@ -31,6 +31,7 @@ class FakeHub:
         self.repositories: dict[tuple[str, str], list[tuple[str, Files]]] = {}
         self.gated: set[str] = set()
         self.refuses_tokens = False
+        self.breaks_off = False  # in the midst of a file
         self.requests: list[str] = []
         self.url = ""
 
@@ -137,7 +138,8 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                     return self.refuse(404, "EntryNotFound")
                 content = files[found["path"]]
                 etag = f'"{hashlib.sha1(content).hexdigest()}"'
-                return self.send(content, **{"ETag": etag, "X-Repo-Commit": sha})
+                half = content[: len(content) // 2] if hub.breaks_off else None
+                return self.send(content, half=half, **{"ETag": etag, "X-Repo-Commit": sha})
             if found["verb"] == "tree":
                 recursive = "recursive=true" in self.path.lower()
                 listed = _tree(files, found["path"], recursive)
@@ -154,14 +156,18 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
         def send_json(self, value: object) -> None:
             self.send(json.dumps(value).encode(), **{"Content-Type": "application/json"})
 
-        def send(self, content: bytes, status: int = 200, **headers: str) -> None:
+        def send(
+            self, content: bytes, status: int = 200, half: bytes | None = None, **headers: str
+        ) -> None:
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(content)
+                self.wfile.write(content if half is None else half)
+            if half is not None:
+                self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             pass

@@ -7,7 +7,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from finetune.core.errors import ParamsError, squeezed
+from finetune.core import yaml_text
+from finetune.core.errors import FileError, ParamsError, explained, squeezed
 from finetune.core.params import read_yaml
 
 
@@ -29,10 +30,25 @@ def compose(root: Path, overrides: list[str]) -> str:
         try:
             with contextlib.redirect_stderr(printed):
                 compose_and_dump(output, str(conf), None, "config", str(root), overrides)
-        except (HydraException, OmegaConfBaseException) as error:
+        except Exception as error:  # of a damaged file the libraries raise whatever they stumble on
             message = re.search(r"^finetune: (.*)$", printed.getvalue(), re.MULTILINE)
-            raise ParamsError(message[1] if message else f"conf: {squeezed(error)}") from None
+            damaged = [] if message else damaged_files(root)
+            said = message[1] if message else next(iter(damaged), None)
+            if said is None and not isinstance(error, HydraException | OmegaConfBaseException):
+                raise
+            raise ParamsError(said or f"conf: {squeezed(error)}") from None
         return output.read_text(encoding="utf-8")
+
+
+def damaged_files(root: Path) -> list[str]:
+    """What is wrong with each config file that is no YAML, or cannot be read."""
+    lines = []
+    for file in sorted((root / "conf").rglob("*.yaml")):
+        try:
+            yaml_text.read(file)
+        except (FileError, OSError) as error:
+            lines.append(str(explained(error)))
+    return lines
 
 
 def flat(text: str, where: str = "params.yaml") -> dict[str, object]:

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from finetune.checks import parameters
+from finetune.composition import compose
+from finetune.core.errors import ParamsError
 
 ROOT = Path(__file__).parents[2]
 
@@ -139,3 +141,23 @@ def test_a_config_file_whose_header_has_no_command_that_works_is_told(tmp_path, 
 )  # fmt: skip
 def test_commands_of_a_header_are_found_with_their_overrides(header, commands):
     assert parameters.header_commands(f"{header}\nr: 16 # dvc exp run -S lora.r=1\n") == commands
+
+
+def test_a_file_that_is_no_yaml_is_one_line_and_not_one_for_each_config(root):
+    file = root / "conf/lora/default.yaml"
+    file.write_text(f"{file.read_text(encoding='utf-8')}\nfoo: [1\n")
+    (line,) = parameters.problems(Path())
+    assert line.startswith("conf/lora/default.yaml: cannot be read: line ")
+
+
+def test_a_default_that_is_not_there_is_one_line_too(root):
+    edit(root / "conf/config.yaml", "- lora: default", "- lora: defualt")
+    (line,) = parameters.problems(Path())
+    assert "Could not find 'lora/defualt'" in line
+    assert "\n" not in line
+
+
+def test_what_no_constructor_takes_is_told_with_its_file(root):
+    edit(root / "conf/lora/default.yaml", "r: 16 ", "r: !!int abc ")
+    with pytest.raises(ParamsError, match=r"^conf/lora/default.yaml: line \d+: 'abc' cannot be r"):
+        compose(Path(), [])

@@ -488,3 +488,35 @@ def test_a_mistake_in_one_task_is_told_of_that_task_alone(changed):
     assert "samsum" not in said
     values["tasks"]["price"] = None
     assert message(values) == "params.yaml: tasks.price: is None, must be a section"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("train.seed", -1),
+        ("train.seed", 2**32),
+        ("data.seed", -1),
+        ("data.embedded.seed", 2**32),
+        ("bootstrap.seed", 2**32),
+        ("tasks.samsum.eval.seed", -1),
+        ("train.epochs", 1e300),
+        ("train.max_steps", 10**10),
+        ("train.batch_size", 10**10),
+        ("bootstrap.resamples", 10**10),
+        ("tasks.samsum.eval.shots", 10**10),
+        ("tasks.samsum.eval.samples", 10**10),
+        ("tasks.samsum.eval.temperature", 1e-300),
+        ("tasks.samsum.prompt.max_tokens", 10**10),
+        ("lora.alpha", 1e300),
+        ("run.hosted.timeout_seconds", 1e300),
+        ("run.processes", 10**10),
+        ("data.limit.train", 10**10),
+    ],
+)
+def test_a_number_beyond_all_bounds_is_one_line(changed, key, value):
+    assert message(changed(key, value)).startswith(f"params.yaml: {key}: is {value!r}, must be ")
+
+
+def test_a_value_of_megabytes_is_not_shown_whole(changed):
+    for value in ("x" * 3_000_000, 10**5000):
+        assert len(message(changed("lora.r", value))) < 200

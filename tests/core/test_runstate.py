@@ -25,7 +25,7 @@ def test_other_code_is_another_run(tmp_path):
     (tmp_path / "src/b.py").write_text("")
     deps = ["src/package", "src/b.py", "data/prepared", "${model.watch}"]
     (tmp_path / "dvc.yaml").write_text(
-        yaml.safe_dump({"stages": {"train": {"foreach": "x", "do": {"deps": deps}}}})
+        yaml.safe_dump({"stages": {"train": {"foreach": "x", "do": {"cmd": "x", "deps": deps}}}})
     )
     before = runstate.code_identity(tmp_path / "dvc.yaml", "train", "price")
     assert {"src/package/a.py", "src/b.py", "torch"} < before.keys()
@@ -86,7 +86,7 @@ def test_what_a_selection_watches_is_part_of_the_code(tmp_path):
         file.write_text("")
     deps = ["src/finetune/training", "${item.train.selection.watch}"]
     file = tmp_path / "dvc.yaml"
-    file.write_text(yaml.safe_dump({"stages": {"train": {"deps": deps}}}))
+    file.write_text(yaml.safe_dump({"stages": {"train": {"cmd": "x", "deps": deps}}}))
 
     def hashed(by: str) -> set[str]:
         watched = {"${item.train.selection.watch}": WATCHED[by]}

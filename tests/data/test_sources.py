@@ -272,6 +272,7 @@ def asked(monkeypatch) -> list[tuple]:
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
     monkeypatch.setattr(hub, "current_commit", current_commit)
+    monkeypatch.setattr(sources.provenance, "downloads", lambda *_: {})
     return asked
 
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-import yaml
-
-from finetune.core.files import read_text
+from finetune.core import pipeline_yaml, yaml_text
+from finetune.core.errors import FileError
 
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -43,17 +43,22 @@ def problems(root: Path) -> list[str]:
 
 def _gone(root: Path) -> list[str]:
     """The entries of dvc.lock that are of no stage of dvc.yaml: DVC keeps them for good."""
-    stages = yaml.safe_load(read_text(root / "dvc.yaml"))["stages"]
-    lock = root / "dvc.lock"
-    locked = (yaml.safe_load(read_text(lock)) or {}) if lock.is_file() else {}
-    file = root / "params.yaml"
-    tasks = (yaml.safe_load(read_text(file)) or {}).get("tasks", {}) if file.is_file() else {}
+    stages = pipeline_yaml.stages(root / "dvc.yaml")
+    locked, params = (_sections(root / name) for name in ("dvc.lock", "params.yaml"))
+    tasks = params.get("tasks") or {}
     known = {
         name
         for stage, entry in stages.items()
         for name in ([f"{stage}@{task}" for task in tasks] if "foreach" in entry else [stage])
     }
-    return [name for name in locked.get("stages", {}) if name not in known]
+    return [name for name in locked.get("stages") or {} if name not in known]
+
+
+def _sections(file: Path) -> dict[str, Any]:
+    content = yaml_text.read(file) if file.is_file() else None
+    if content is not None and not isinstance(content, dict):
+        raise FileError(f"{file}: holds no sections; see `git diff {file.name}`")
+    return content or {}
 
 
 def copy_working_tree(root: Path, clone: Path) -> None:

@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from finetune.composition import compose, flat, shown
+from finetune.composition import compose, damaged_files, flat, shown
 from finetune.core import params
 from finetune.core.errors import ParamsError
 from finetune.core.files import read_text
@@ -20,7 +20,16 @@ MODEL = "models/embedded"  # a model folder that always exists
 
 
 def problems(root: Path) -> list[str]:
-    """Each key in which params.yaml and conf/ differ, and each config file that fails."""
+    """Each key in which params.yaml and conf/ differ, and each config file that fails.
+
+    Where nothing composes, only why: every config file would fail for the same reason.
+    """
+    if damaged := damaged_files(root):
+        return damaged
+    try:
+        compose(root, [])
+    except ParamsError as error:
+        return [str(error)]
     return differences(root) + broken_files(root)
 
 

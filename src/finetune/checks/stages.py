@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from finetune.core import pipeline_yaml
 from finetune.core.params import UNDECLARED
 from finetune.core.schema import WATCHED
 
@@ -39,10 +38,9 @@ CONDITIONAL = {
 
 def problems(root: Path) -> list[str]:
     """What dvc.yaml under `root` misses, one line each."""
-    stages = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     lines: list[str] = []
-    for name, entry in stages.items():
-        stage = entry.get("do", entry)
+    for name, entry in pipeline_yaml.stages(root / "dvc.yaml").items():
+        stage = pipeline_yaml.body(entry)
         command = stage["cmd"]
         if not command.startswith(COMMAND):
             lines.append(f"dvc.yaml: stage {name}: cmd is {command!r}, must be {COMMAND}MODULE …")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finetune.checks import forms, kinds, lockfile, parameters, readme, shelf, stages
+from finetune.core.errors import UserError
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
     "params.yaml is the composition of conf/, and every config file composes": parameters.problems,
@@ -21,7 +22,10 @@ def run(root: Path, _: argparse.Namespace) -> int:
     """Check that params.yaml, dvc.yaml, dvc.lock and README.md are consistent; exit 1 if not."""
     failed = False
     for title, check in CHECKS.items():
-        problems = check(root)
+        try:
+            problems = check(root)
+        except UserError as error:  # of a file that it cannot read: the other checks go on
+            problems = [str(error)]
         failed |= bool(problems)
         print(f"{'FAIL' if problems else 'ok  '} {title}")
         for line in problems:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from finetune.core.section import Count, Fraction, Section
+from finetune.core.section import Count, Fraction, Section, Seed
 
 Split = Literal["train", "validation", "test"]
 # What a source calls the split that `prepare` is to draw all three from.
@@ -35,8 +35,15 @@ Fields = dict[str, str | list[str]]
 FieldsBySplit = dict[SplitName, dict[str, str | list[str] | None]]
 
 
+# The SHA-256 of files by their names, as `sha256sum` prints them.
+Hashes = dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+
+
 class Hub(Section):
-    """A data set of the Hugging Face hub; without a `revision`, `fetch` takes the newest commit."""
+    """A data set of the Hugging Face hub; without a `revision`, `fetch` takes the newest commit.
+
+    `sha256` pins files of the repository by their paths: others are refused.
+    """
 
     repo: str
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None
@@ -44,6 +51,7 @@ class Hub(Section):
     splits: Splits
     fields: Fields
     fields_by_split: FieldsBySplit = Field(default_factory=dict)
+    sha256: Hashes = Field(default_factory=dict)
 
 
 class Guesses(Section):
@@ -62,7 +70,8 @@ class Files(Section):
     """Files in one folder of `data.root`; `fields` maps our names to theirs.
 
     `delimiter` stands between the cells of CSV files. `guesses` are files of answers that need not
-    be there, each by the name of its baseline.
+    be there, each by the name of its baseline. `sha256` pins files by their names: others are
+    refused.
     """
 
     folder: str
@@ -71,6 +80,16 @@ class Files(Section):
     fields_by_split: FieldsBySplit = Field(default_factory=dict)
     delimiter: Literal[",", ";", "\t", "|"] = ","
     guesses: dict[Annotated[str, Field(pattern=r"^\w+$")], Guesses] = Field(default_factory=dict)
+    sha256: Hashes = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _pins_are_of_files(self) -> Self:
+        files = {*self.splits.values(), *(guesses.file for guesses in self.guesses.values())}
+        if unknown := sorted(self.sha256.keys() - files):
+            raise ValueError(
+                f"sha256: {unknown[0]!r:.60} is none of the files: {', '.join(sorted(files))}"
+            )
+        return self
 
 
 class Bounds(Section):
@@ -214,7 +233,7 @@ class Embedded(Section):
     """The synthetic corpora."""
 
     rows: Rows
-    seed: int
+    seed: Seed
 
 
 # The least probability with which a pair at the threshold must be found.
@@ -269,7 +288,7 @@ class Data(Section):
     near_duplicates: NearDuplicates
     test_fraction: Annotated[float, Field(gt=0, lt=0.5)]
     validation_fraction: Annotated[float, Field(gt=0, lt=0.5)]
-    seed: int
+    seed: Seed
     mask_pii: bool = False
     phone_regions: list[str] = Field(default_factory=lambda: ["US", "GB"])
 

@@ -114,6 +114,15 @@ def squeezed(error: BaseException | str) -> str:
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]} …"
 
 
+def brief(value: object, most: int = 60) -> str:
+    """A value as Python writes it, truncated: data may hold megabytes, or numbers beyond `repr`."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # more digits than Python converts; nested without end
+        return f"a value of type {type(value).__name__} too long to show"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def _system(error: OSError) -> str:
     if error.errno is None or error.strerror is None:  # of a library, such as a network client
         return f"{type(error).__name__}: {squeezed(error)}"

@@ -175,8 +175,8 @@ class Lora(Section):
     """
 
     r: Annotated[int, Field(ge=1, le=1024)]
-    alpha: Annotated[float, Field(gt=0)]
-    alpha_ratio: Annotated[float, Field(gt=0)] | None = None
+    alpha: Annotated[float, Field(gt=0, le=1e6)]
+    alpha_ratio: Annotated[float, Field(gt=0, le=1e6)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)]
     target_modules: Annotated[str | list[str], Field(min_length=1)]
     dora: bool = False

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from finetune.core import kinds
-from finetune.core.errors import FileError, ParamsError, squeezed
-from finetune.core.files import read_text, refuse_conflict
+from finetune.core import kinds, pipeline_yaml, yaml_text
+from finetune.core.errors import FileError, ParamsError, brief, squeezed
+from finetune.core.files import read_text
 from finetune.core.schema import COMPOSED, Params, Section, Task, check_task_names
 
 # Parameters that had another name: the old one, `*` for any task, to the key that replaces it.
@@ -85,11 +85,10 @@ def validate_text(text: str, where: str) -> Params:
 def read_yaml(text: str, where: str) -> dict[str, Any]:
     """The values of a params.yaml's text, not validated; see `read`."""
     try:
-        refuse_conflict(text, where)
-        config = OmegaConf.create(text)
+        config = yaml_text.parse(text, where, OmegaConf.create)
     except FileError as error:
         raise ParamsError(str(error)) from None
-    except (OmegaConfBaseException, yaml.YAMLError, AssertionError) as error:
+    except OmegaConfBaseException as error:
         raise ParamsError(f"{where}: cannot be read: {squeezed(error)}") from None
     if not isinstance(config, DictConfig):
         raise ParamsError(f"{where}: holds no sections; run `finetune params` to compose it")
@@ -139,7 +138,7 @@ def _tasks(values: Any) -> tuple[dict[str, Task] | None, dict[str, str]]:
     mistakes: dict[str, str] = {}
     for name, section in sections.items():
         if not isinstance(section, dict):
-            mistakes[f"tasks.{name}"] = f"is {section!r:.60}, must be a section"
+            mistakes[f"tasks.{name}"] = f"is {brief(section)}, must be a section"
             continue
         try:
             tasks[name] = _task_model(section).model_validate(section)
@@ -224,7 +223,7 @@ def _what(key: str, where: str, detail: ErrorDetails, values: Any) -> str:
         case _:
             # "Input should be a valid integer", "String should match pattern …"
             message = detail["msg"].partition(" should ")[2] or detail["msg"]
-            return f"is {detail['input']!r}, must {message}"
+            return f"is {brief(detail['input'])}, must {message}"
 
 
 def _section(key: str, values: Any) -> dict[str, FieldInfo]:
@@ -330,13 +329,9 @@ def _preset(model: str, root: Path) -> str | None:
 
 def declared_keys(dvc_yaml: Path, stage: str, task: str | None) -> list[str]:
     """What dvc.yaml lists under `params` for a stage, with the task's name filled in."""
-    text = read_text(dvc_yaml)
-    try:
-        refuse_conflict(text, str(dvc_yaml))
-        entry = yaml.safe_load(text)["stages"][stage]
-    except yaml.YAMLError as error:
-        raise ParamsError(f"{dvc_yaml}: cannot be read: {squeezed(error)}") from None
+    entry = pipeline_yaml.entry(dvc_yaml, stage)
+    body = pipeline_yaml.body(entry)
     if "foreach" in entry and task is None:
-        raise ParamsError(f"which task? {entry['do']['cmd']} TASK")
-    keys = entry.get("do", entry).get("params", [])
+        raise ParamsError(f"which task? {body['cmd']} TASK")
+    keys = body.get("params", [])
     return [key.replace("${key}", task or "*") for key in keys]

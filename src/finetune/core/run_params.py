@@ -7,6 +7,9 @@ from pydantic import Field
 from finetune.core.section import Count, Section
 
 Auto = Literal["auto"]
+# A month: what waits longer is a slip of the keyboard.
+MAX_SECONDS = 31 * 24 * 3600
+MAX_GB = 1e6
 # Those of `inference.engines`, ours first.
 EngineName = Literal["builtin", "transformers", "vllm"]
 
@@ -74,9 +77,9 @@ class HostedRun(Section):
     """
 
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
-    timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
-    max_retries: Annotated[int, Field(ge=0)] = 8
-    poll_seconds: Annotated[float, Field(gt=0)] = 15.0
+    timeout_seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS)] = 120.0
+    max_retries: Annotated[int, Field(ge=0, le=1000)] = 8
+    poll_seconds: Annotated[float, Field(gt=0, le=MAX_SECONDS)] = 15.0
 
 
 # Whether run states are copied, and how long: see `core.remote_state`.
@@ -105,9 +108,9 @@ class Run(Section):
 
     token_budget: Auto | Count
     eval_token_budget: Auto | Count
-    cache_gb: Auto | Annotated[float, Field(gt=0)]
-    memory_gb: Annotated[float, Field(gt=0)] | None
-    save_minutes: Annotated[float, Field(gt=0)]
+    cache_gb: Auto | Annotated[float, Field(gt=0, le=MAX_GB)]
+    memory_gb: Annotated[float, Field(gt=0, le=MAX_GB)] | None
+    save_minutes: Annotated[float, Field(gt=0, le=MAX_SECONDS)]
     save_steps: Count | None = None
     push_state: PushState
     hub: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] | None = None
@@ -116,7 +119,7 @@ class Run(Section):
     report_to: list[Annotated[str, Field(pattern=r"^\w+$")]] = Field(default_factory=list)
     engine: EngineName = "builtin"
     vllm_python: str | None = None
-    processes: Count = 1
+    processes: Annotated[int, Field(ge=1, le=1024)] = 1
     workers: Auto | Count = "auto"
     accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
     gpu_kernels: bool = False

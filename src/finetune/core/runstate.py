@@ -11,10 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import yaml
 from filelock import FileLock
 
-from finetune.core import processes
+from finetune.core import pipeline_yaml, processes
 from finetune.core.files import sha256
 from finetune.core.hub_state import HubState
 from finetune.core.remote_state import RemoteState
@@ -109,9 +108,9 @@ def code_identity(
     the parameter. A checkpoint of other code must not be resumed from: DVC runs a stage again after
     an edit of its code, and locks its outs as those of the new code.
     """
-    entry = yaml.safe_load(dvc_yaml.read_text(encoding="utf-8"))["stages"][stage]
     root = dvc_yaml.parent
-    deps = [dep.replace("${item.kind}", kind) for dep in entry.get("do", entry)["deps"]]
+    declared = pipeline_yaml.stage(dvc_yaml, stage).get("deps", [])
+    deps = [dep.replace("${item.kind}", kind) for dep in declared]
     deps = [watched.get(dep, dep) for dep in deps]
     code = [root / dep for dep in deps if dep.startswith("src/")]
     files = sorted(f for path in code for f in (path.rglob("*.py") if path.is_dir() else [path]))

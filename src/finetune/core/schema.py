@@ -52,7 +52,7 @@ from finetune.core.run_params import (
     PushState,
     Run,
 )
-from finetune.core.section import Count, Fraction, Section, Seed
+from finetune.core.section import MAX_COUNT, Count, Fraction, Section, Seed
 
 __all__ = [
     "ALL",
@@ -117,7 +117,7 @@ class Prompt(Section):
 
     instruction: str
     cue: str
-    max_tokens: Annotated[int, Field(ge=16)]
+    max_tokens: Annotated[int, Field(ge=16, le=MAX_COUNT)]
     max_completion_tokens: Count
 
 
@@ -136,7 +136,7 @@ class Eval(Section):
     What is drawn is drawn `draws` times, the k-th from `seed` + k, k from 0 on.
     """
 
-    shots: Annotated[int, Field(ge=0)]
+    shots: Annotated[int, Field(ge=0, le=1000)]
     seed: Seed
     draws: Count = 1
 
@@ -153,9 +153,9 @@ class TextEval(Eval):
     """
 
     decode: Literal["greedy", "beam", "sample", "mbr"]
-    beams: Annotated[int, Field(ge=2)]
-    samples: Annotated[int, Field(ge=2)]
-    temperature: Annotated[float, Field(gt=0)]
+    beams: Annotated[int, Field(ge=2, le=1000)]
+    samples: Annotated[int, Field(ge=2, le=10_000)]
+    temperature: Annotated[float, Field(ge=0.01, le=100)]
 
     @property
     def is_random(self) -> bool:
@@ -233,19 +233,19 @@ class Train(Section):
     it takes, without training.
     """
 
-    epochs: Annotated[float, Field(gt=0)]
+    epochs: Annotated[float, Field(gt=0, le=10_000)]
     max_steps: Count | None
     batch_size: Count
     learning_rate: Annotated[float, Field(gt=0, lt=1)]
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
     schedule: Literal["cosine", "linear", "constant_with_warmup"]
-    weight_decay: Annotated[float, Field(ge=0)]
+    weight_decay: Annotated[float, Field(ge=0, le=100)]
     max_grad_norm: Annotated[float, Field(gt=0)]
     num_evals: Count
     patience: Count | None = None
     select_by: Literal["loss", "score"] = "loss"
     keep_checkpoints: bool = False
-    seed: int
+    seed: Seed
     deterministic: bool
     selection: Selection | None = None
     mix: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
@@ -335,7 +335,7 @@ class Task(Section):
 class Bootstrap(Section):
     """Confidence intervals."""
 
-    resamples: Annotated[int, Field(ge=100)]
+    resamples: Annotated[int, Field(ge=100, le=1_000_000)]
     confidence: Annotated[float, Field(gt=0.5, lt=1)]
     seed: Seed
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from finetune.core.errors import brief
+
 # What may stand before an amount of US dollars: the first is shown in messages; the last, the code,
 # may stand behind it too.
 DOLLARS = ("$", "US$", "USD")
@@ -30,30 +32,34 @@ def text_field(row: Mapping[str, Any], name: str) -> str:
     """A field that must be text.
 
     Raises:
-        ValueError: it is missing or of another type.
+        ValueError: it is missing, of another type, or not encodable.
     """
     value = row.get(name)
     if value is None:
         raise ValueError(f"{name} is missing")
     if not isinstance(value, str):
-        raise ValueError(f"{name} is {value!r:.60}, must be text")
+        raise ValueError(f"{name} is {brief(value)}, must be text")
+    return _encodable(value, name)
+
+
+def _encodable(text: str, name: str) -> str:
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} holds an unpaired surrogate at position {error.start}") from None
-    return value
+    return text
 
 
 def id_field(row: Mapping[str, Any]) -> str:
     """The row's id as text.
 
     Raises:
-        ValueError: it is missing, empty, or neither text nor an integer.
+        ValueError: it is missing, empty, neither text nor an integer, or not encodable.
     """
     value = row.get("id")
     if isinstance(value, bool) or not isinstance(value, str | int) or str(value).strip() == "":
-        raise ValueError(f"id is {value!r}, must be text or an integer")
-    return str(value)
+        raise ValueError(f"id is {brief(value)}, must be text or an integer")
+    return _encodable(str(value), "id")
 
 
 def normalized(text: str) -> str:
@@ -80,6 +86,9 @@ def amount(text: str, name: str, marks: tuple[str, ...] = DOLLARS) -> float | st
     Raises:
         ValueError: it may be two amounts: `1,299` alone is 1.299 where the comma is a decimal mark.
     """
+    # `1_000` is a number to Python alone.
+    if "_" in text:
+        return text
     try:
         return float(text)
     except ValueError:
@@ -89,7 +98,7 @@ def amount(text: str, name: str, marks: tuple[str, ...] = DOLLARS) -> float | st
     digits, cents = written["digits"], written["cents"] or ""
     if digits.count(",") == 1 and not (cents or written["sign"] or written["after"]):
         raise ValueError(
-            f"{name} is {text!r}, which may be {digits.replace(',', '.')} or "
+            f"{name} is {brief(text)}, which may be {digits.replace(',', '.')} or "
             f"{digits.replace(',', '')}; write {marks[0]}{digits}, or the number without a comma"
         )
     return float(digits.replace(",", "") + cents)

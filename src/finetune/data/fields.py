@@ -51,7 +51,7 @@ def take(
         value = at(row, path) if isinstance(path, str) else _several(row, path)
         if value is MISSING and path != name and name not in optional:
             broken.append(f"{name} is missing: the row has no {_spelled(path)}")
-        elif isinstance(value, bytes):
+        elif _holds_bytes(value):
             broken.append(f"{name} is binary, must be text")
             value = None
         taken[name] = None if value is MISSING else value
@@ -88,6 +88,13 @@ def _several(row: Mapping[str, Any], paths: list[str]) -> Any:
         if value is not MISSING and value is not None:
             values += value if isinstance(value, list) else [value]
     return values or MISSING
+
+
+def _holds_bytes(value: Any) -> bool:
+    """Whether a value is binary, or a list or mapping with a binary value directly in it."""
+    inner = value.values() if isinstance(value, Mapping) else value
+    listed = isinstance(value, list | Mapping) and any(isinstance(v, bytes) for v in inner)
+    return isinstance(value, bytes) or listed
 
 
 def _spelled(path: str | list[str]) -> str:

@@ -14,11 +14,11 @@ import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from finetune.core.errors import DataError
+from finetune.core.errors import DataError, brief
 from finetune.core.progress import bar, progress
 
 Placed = tuple[str, dict[str, Any] | str]
@@ -26,6 +26,17 @@ Placed = tuple[str, dict[str, Any] | str]
 PARQUET_ROWS = 1024
 # Bytes of a file that are read at once.
 BLOCK = 2**20
+# As long an integer as Python converts by default.
+MAX_DIGITS = 4300
+# The first bytes of files that are often given in place of a text.
+OTHERS = {
+    b"\x1f\x8b": "is compressed by gzip; unpack it (`gunzip`)",
+    b"PK\x03\x04": "is a ZIP archive, or a spreadsheet; unpack it, or save it as CSV",
+    b"\x28\xb5\x2f\xfd": "is compressed by Zstandard; unpack it (`unzstd`)",
+    b"PAR1": "is Parquet; let its name end with .parquet",
+    b"\xff\xfe": "is UTF-16; convert it (`iconv -f UTF-16 -t UTF-8`)",
+    b"\xfe\xff": "is UTF-16; convert it (`iconv -f UTF-16 -t UTF-8`)",
+}
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -55,9 +66,16 @@ def read(path: Path, delimiter: str = ",") -> Iterator[Placed]:
     try:
         yield from _csv(path, delimiter) if reader is _csv else reader(path)
     except UnicodeDecodeError:
-        raise DataError(
-            f"{path}: byte {_first_undecodable(path)}: not UTF-8; convert the file"
-        ) from None
+        raise DataError(f"{path}: {_not_utf8(path)}") from None
+
+
+def _not_utf8(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(4)
+    for mark, what in OTHERS.items():
+        if start.startswith(mark):
+            return what
+    return f"byte {_first_undecodable(path)}: not UTF-8; convert the file"
 
 
 def _first_undecodable(path: Path) -> int:
@@ -100,10 +118,10 @@ def _shown(path: Path) -> io.BufferedReader:
 
 
 def _json(path: Path) -> Iterator[Placed]:
-    text = path.read_bytes().decode("utf-8-sig")
+    text, decoder = path.read_bytes().decode("utf-8-sig"), _Decoder()
     try:
-        for number, row in enumerate(_elements(text, path), start=1):
-            yield f"row {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+        for number, row in enumerate(_elements(text, path, decoder), start=1):
+            yield f"row {number}", decoder.checked(row)
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path}: line {error.lineno}: no JSON ({error.msg}); is the file complete?"
@@ -112,7 +130,39 @@ def _json(path: Path) -> Iterator[Placed]:
         raise DataError(f"{path}: nested too deeply; must be an array of objects") from None
 
 
-def _elements(text: str, path: Path) -> Iterator[Any]:
+class _Decoder(json.JSONDecoder):
+    """JSON as others read it too: a key that stands twice, and endless digits, are `mistakes`.
+
+    Python would take the last of two values, and stops at a number of 4,301 digits.
+    """
+
+    def __init__(self) -> None:
+        self.mistakes: list[str] = []
+        super().__init__(object_pairs_hook=self._object, parse_int=self._integer)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            twice = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
+            self.mistakes.append(f"has {brief(twice)} twice")
+        return row
+
+    def _integer(self, digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            self.mistakes.append(f"has a number of {len(digits):,} digits")
+            return 0
+        return int(digits)
+
+    def checked(self, value: Any) -> dict[str, Any] | str:
+        """An object that this decoder has just read, or what is wrong with it."""
+        if self.mistakes:
+            mistake = self.mistakes[0]
+            self.mistakes.clear()
+            return mistake
+        return value if isinstance(value, dict) else f"is {brief(value)}, no object"
+
+
+def _elements(text: str, path: Path, decoder: _Decoder) -> Iterator[Any]:
     """The elements of a JSON array, one after the other, so that they are never held together.
 
     Raises:
@@ -122,9 +172,8 @@ def _elements(text: str, path: Path) -> Iterator[Any]:
     place = _after_blanks(text, 0)
     if text[place : place + 1] != "[":
         raise DataError(
-            f"{path}: holds {type(json.loads(text)).__name__}, must be an array of objects"
+            f"{path}: holds {type(decoder.decode(text)).__name__}, must be an array of objects"
         )
-    decoder = json.JSONDecoder()
     place = _after_blanks(text, place + 1)
     while text[place : place + 1] != "]":
         value, place = decoder.raw_decode(text, place)
@@ -147,21 +196,23 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def _jsonl(path: Path) -> Iterator[Placed]:
+    decoder = _Decoder()
     # As bytes: in text mode U+2028 and the like would end a line, in JSON lines they do not.
     with _shown(path) as file:
         for number, encoded in enumerate(file, start=1):
             line = encoded.decode("utf-8-sig" if number == 1 else "utf-8").removesuffix("\n")
             if not line.strip():
                 continue
+            decoder.mistakes.clear()
             try:
-                row = json.loads(line)
+                row = decoder.decode(line)
             except json.JSONDecodeError as error:
                 yield f"line {number}", f"no JSON ({error.msg}, column {error.colno})"
                 continue
             except RecursionError:
                 yield f"line {number}", "nested too deeply"
                 continue
-            yield f"line {number}", row if isinstance(row, dict) else f"is {row!r:.60}, no object"
+            yield f"line {number}", decoder.checked(row)
 
 
 def _csv(path: Path, delimiter: str = ",") -> Iterator[Placed]:
@@ -177,9 +228,7 @@ def _cells(path: Path, text: io.TextIOBase, delimiter: str) -> Iterator[Placed]:
         header = next(reader, [])
     except csv.Error as error:
         raise DataError(f"{path}: line 1: no CSV ({error})") from None
-    twice = [name for name, n in Counter(header).items() if n > 1 and name]
-    if twice:
-        raise DataError(f"{path}: line 1: two columns are called {twice[0]!r}; rename one of them")
+    _check_columns(path, header, "line 1")
     for _ in itertools.count():
         place = f"line {reader.line_num + 1}"
         try:
@@ -194,12 +243,22 @@ def _cells(path: Path, text: io.TextIOBase, delimiter: str) -> Iterator[Placed]:
             yield place, f"has {len(cells)} cells, the header has {len(header)}"
 
 
+def _check_columns(path: Path, names: Iterable[str], place: str) -> None:
+    """Check that no two columns have one name: the last would be taken for both."""
+    twice = [name for name, n in Counter(names).items() if n > 1 and name]
+    if twice:
+        raise DataError(
+            f"{path}: {place}: two columns are called {brief(twice[0])}; rename one of them"
+        )
+
+
 def _parquet(path: Path) -> Iterator[Placed]:
     import pyarrow
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
+            _check_columns(path, file.schema_arrow.names, "its schema")
             batches = (batch.to_pylist() for batch in file.iter_batches(PARQUET_ROWS))
             rows = itertools.chain.from_iterable(batches)
             shown = progress(rows, f"read {path.name}", "row", file.metadata.num_rows)

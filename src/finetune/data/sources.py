@@ -21,7 +21,7 @@ from finetune.core.files import sha256, write_jsonl
 from finetune.core.progress import progress
 from finetune.core.schema import Embedded, Files, Guesses, Hub, RowFields, SplitName, TaskSource
 from finetune.core.text import id_field
-from finetune.data import fields, readers
+from finetune.data import fields, provenance, readers
 
 if TYPE_CHECKING:
     import datasets
@@ -48,14 +48,16 @@ def fetch(
     embedded: Embedded,
     source: TaskSource,
     row_fields: RowFields,
+    earlier: Mapping[str, Any] | None = None,
 ) -> Fetched:
     """The raw rows of a task from the source called `which`.
 
     `root` is the folder of `files`, `embedded` the sizes and seed of the generator, `row_fields`
-    what the kind's rows have.
+    what the kind's rows have; `earlier` the origin of the last fetch, if there was one.
 
     Raises:
-        DataError: a folder, file or data set is missing or cannot be read, or an answer is none.
+        DataError: a folder, file or data set is missing, cannot be read or is not the one that is
+            pinned, or an answer is none.
             That a file is damaged shows when its rows are read.
     """
     match which:
@@ -64,7 +66,7 @@ def fetch(
         case "files":
             return _files(root, source, row_fields)
         case _:
-            return _hub(source, row_fields)
+            return _hub(source, row_fields, earlier or {})
 
 
 def write(splits: Mapping[str, Iterable[dict[str, Any]]], folder: Path) -> dict[str, Path]:
@@ -125,9 +127,11 @@ def _files(root: str | None, source: TaskSource, row_fields: RowFields) -> Fetch
     for split, name in source.files.splits.items():
         path = folder / name
         readers.check(path)
-        rows = readers.read(path, source.files.delimiter)
-        splits[split] = _raw_rows(split, rows, _mapping(source.files, split), row_fields)
+        since = provenance.state(path)
         files[split] = {"file": _shown(source, name), "sha256": sha256(path)}
+        provenance.check_pin(str(path), files[split]["sha256"], source.files.sha256.get(name))
+        rows = provenance.unchanged(path, readers.read(path, source.files.delimiter), since)
+        splits[split] = _raw_rows(split, rows, _mapping(source.files, split), row_fields)
     origin: dict[str, Any] = {"source": "files", "files": files, "licence": source.licence}
     guesses = {}
     for name, options in source.files.guesses.items():
@@ -135,8 +139,9 @@ def _files(root: str | None, source: TaskSource, row_fields: RowFields) -> Fetch
         if not path.is_file():
             log.info(f"{path}: no such file, hence no baseline {name!r}")
             continue
-        guesses[name] = _guesses(path, options, source.files.delimiter)
         file = {"file": _shown(source, options.file), "sha256": sha256(path)}
+        provenance.check_pin(str(path), file["sha256"], source.files.sha256.get(options.file))
+        guesses[name] = _guesses(path, options, source.files.delimiter)
         origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
     return Fetched(splits, origin, guesses)
 
@@ -168,7 +173,7 @@ def _guesses(path: Path, options: Guesses, delimiter: str) -> list[dict[str, Any
     return list(guesses.values())
 
 
-def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
+def _hub(source: TaskSource, row_fields: RowFields, earlier: Mapping[str, Any]) -> Fetched:
     """Rows of a data set at its pinned commit, or at the newest one, which `origin` records.
 
     A data set that is not pinned stays at the recorded commit until it is fetched again: the
@@ -179,6 +184,8 @@ def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
         raise DataError("data.source: this task has no source.hub; use data=files or embedded")
     revision = options.revision or hub.current_commit(options.repo, "dataset")
     loaded = _load(options.repo, options.config, revision)
+    downloads = provenance.downloads(options.repo, options.config, revision)
+    provenance.check_downloads(downloads, options.sha256, options.repo, revision, earlier)
     splits: dict[str, Iterator[dict[str, Any]]] = {}
     for split, name in options.splits.items():
         if name not in loaded:
@@ -201,6 +208,8 @@ def _hub(source: TaskSource, row_fields: RowFields) -> Fetched:
         "pinned": options.revision is not None,
         "licence": source.licence,
     }
+    if downloads:
+        origin["downloads"] = downloads
     return Fetched(splits, origin)
 
 

@@ -3,7 +3,7 @@
 from finetune.core import entry, paths
 from finetune.core.files import replaced_folder, sha256, write_json, write_jsonl
 from finetune.core.params import StageParams
-from finetune.data import sources
+from finetune.data import provenance, sources
 from finetune.tasks import registry
 
 
@@ -15,6 +15,7 @@ def run(params: StageParams, task: str) -> None:
         params.data.embedded,
         params.task.source,
         registry.options(params.task.kind).Task.fields,
+        provenance.earlier(paths.raw(task) / "source.json"),
     )
     with replaced_folder(paths.raw(task)) as folder:
         written = {}

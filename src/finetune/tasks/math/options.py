@@ -21,8 +21,8 @@ class MathEval(schema.Eval):
     """
 
     strategy: Literal["greedy", "self_consistency"]
-    samples: Annotated[int, Field(ge=2)]
-    temperature: Annotated[float, Field(gt=0)]
+    samples: Annotated[int, Field(ge=2, le=10_000)]
+    temperature: Annotated[float, Field(ge=0.01, le=100)]
 
     @property
     def is_random(self) -> bool:

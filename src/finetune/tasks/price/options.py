@@ -52,7 +52,7 @@ class PriceTrain(schema.Train):
     The form matters where a tokenizer splits prices; with `auto` there is no such error there.
     """
 
-    number_loss: Annotated[float, Field(ge=0)]
+    number_loss: Annotated[float, Field(ge=0, le=1e6)]
     number_loss_form: Literal["auto", "digits", "prices"] = "auto"
 
 

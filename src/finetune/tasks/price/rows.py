@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pydantic import PrivateAttr
 
+from finetune.core.errors import brief
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt
 from finetune.core.text import (
@@ -74,9 +75,12 @@ class Row(TaskRow):
     @property
     def answer_in_input(self) -> bool:
         """Whether a price in the description is the row's, to the nearest dollar or rupee."""
-        written = (price.replace(",", "") for price in _prices(self._marks).findall(self.text))
+        written = (
+            float(price.replace(",", "")) for price in _prices(self._marks).findall(self.text)
+        )
         return any(
-            math.floor(float(each) + 0.5) == math.floor(self.price + 0.5) for each in written
+            each < math.inf and math.floor(each + 0.5) == math.floor(self.price + 0.5)
+            for each in written
         )
 
     def for_prompt(self, prompt: Prompt) -> Self:
@@ -121,12 +125,12 @@ def clean(row: Mapping[str, Any], prompt: Prompt | None = None) -> Row:
     marks = DOLLARS if prompt is None else marks_of(prompt)
     price = money(row.get("price"), marks)
     if category is not None and not isinstance(category, str):
-        raise ValueError(f"category is {category!r}, must be text or missing")
+        raise ValueError(f"category is {brief(category)}, must be text or missing")
     cleaned = Row(
         id=id_field(row),
         text=description(text_field(row, "text"), marks),
         price=price,
-        category=" ".join((category or "").split()) or None,
+        category=" ".join(text_field(row, "category").split()) or None if category else None,
     )
     # Its marks alone: which rows repeat each other is not to depend on the unit or the maximum.
     cleaned._marks = marks
@@ -143,7 +147,7 @@ def money(value: Any, marks: tuple[str, ...] = DOLLARS) -> float:
     price = amount(value, "price", marks) if isinstance(value, str) else value
     if isinstance(price, bool) or not isinstance(price, int | float):
         written = f"{marks[0]} 1,299.00" if marks[0].isalpha() else f"{marks[0]}1,299.00"
-        raise ValueError(f"price is {value!r}, must be a number, such as 12.5 or {written}")
+        raise ValueError(f"price is {brief(value)}, must be a number, such as 12.5 or {written}")
     if not 0 <= price < math.inf or price > MAX_PRICE:
         raise ValueError(f"price is {price!r:.30}, must be a number from 0 to {MAX_PRICE:g}")
     return float(price)
