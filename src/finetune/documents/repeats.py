@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from finetune.core.schema import NearDuplicates
+from finetune.data.minhash import signatures
 from finetune.data.near_duplicates import Index
 
 
@@ -23,7 +24,9 @@ def earlier(
     Of texts that are alike the first one alone counts as being before others. `known` are before
     all texts; of these the number is negative: -1 is the last of them.
     """
-    index = Index([*known, *texts], near)
+    every = [*known, *texts]
+    signed = signatures(every, near.shingle_words, near.permutations, near.bands)
+    index = Index(every.__getitem__, signed, near)
     for number in range(len(known)):
         index.insert(number)
     found: list[tuple[int, float] | None] = []
