@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from finetune import composition
 from finetune.core import params, paths
-from finetune.core.errors import DataError, UserError
+from finetune.core.errors import DataError, ParamsError, UserError
 from finetune.core.files import read_json, read_jsonl
 from finetune.stages import fetch, prepare
 
@@ -192,6 +192,39 @@ def test_near_duplicates_leave_train_and_are_listed(source):
     assert "found_near_test" not in counts["train"]
     assert "8" in {row["id"] for row in prepared("samsum", "train")}
     assert prepared("samsum", "near_duplicates") == []
+
+
+def test_rows_with_other_speakers_are_added_to_train_alone(source):
+    names = ["Ann", "Ben", "Cleo", "Dora", "Eve", "Finn"]
+    rows = [
+        {"id": name, "dialogue": f"{name}: I am number {n} of {'so' * n} many.", "summary": name}
+        for n, name in enumerate(names)
+    ]
+    write(source / "samsum/train.json", json.dumps(rows))
+    plain = run("samsum")["train"]
+    without = written()
+    everything = OmegaConf.load("params.yaml")
+    everything.tasks.samsum.source.augment = {"rename_speakers": 2}
+    Path("params.yaml").write_text(OmegaConf.to_yaml(everything), encoding="utf-8")
+    assert run("samsum")["train"] == {**plain, "added_renamed": 12}
+    train = prepared("samsum", "train")
+    assert train[:6] == [json.loads(line) for line in without["data/prepared/samsum/train.jsonl"]
+                         .decode().splitlines()]  # fmt: skip
+    assert [(row["id"], row["made_from"]) for row in train[6:8]] == [
+        ("Ann/renamed-1", "Ann"), ("Ann/renamed-2", "Ann"),
+    ]  # fmt: skip
+    assert all(row["summary"] in names and row["summary"] != row["made_from"] for row in train[6:])
+    for split in ("validation", "test"):
+        name = f"data/prepared/samsum/{split}.jsonl"
+        assert written()[name] == without[name]
+
+
+def test_only_dialogues_have_speakers(source):
+    everything = OmegaConf.load("params.yaml")
+    everything.tasks.price.source.augment = {"rename_speakers": 2}
+    Path("params.yaml").write_text(OmegaConf.to_yaml(everything), encoding="utf-8")
+    with pytest.raises(ParamsError, match=r"source\.augment: a row of the kind price has no speak"):
+        run("price")
 
 
 def test_rows_that_are_set_aside_can_be_found_again(source):

@@ -149,14 +149,24 @@ class Curate(Section):
         return 1.0
 
 
+class Augment(Section):
+    """Train rows that are made of others: so many of each, whose speakers have other names."""
+
+    rename_speakers: Annotated[int, Field(ge=1, le=10)]
+
+
 class TaskSource(Section):
-    """Where a task's rows come from, for each value of `data.source`, and which are taken."""
+    """Where a task's rows come from, for each value of `data.source`, and which are taken.
+
+    `augment` is for kinds whose rows have speakers (`Task.has_speakers`).
+    """
 
     embedded: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None
     files: Files
     hub: Hub | None
     licence: str
     curate: Curate | None = None
+    augment: Augment | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A row of a task, as every kind's own row type extends it."""
 
+from collections.abc import Callable
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
@@ -11,12 +12,14 @@ from finetune.core.text import contains_words
 class TaskRow(BaseModel):
     """A row as `prepare` writes it: what stands in data/prepared, one JSON object a line.
 
-    `input` and `completion` are all that training and inference know of a row.
+    `input` and `completion` are all that training and inference know of a row. One that was made of
+    another has that one's id in `made_from`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
+    made_from: str | None = None
 
     @property
     def input(self) -> str:
@@ -41,6 +44,15 @@ class TaskRow(BaseModel):
         have another form overrides this.
         """
         return contains_words(self.input, self.completion)
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All texts of the row."""
+        return (self.input, self.completion)
+
+    def rewritten(self, rewrite: Callable[[str], str]) -> Self:
+        """The row with each of its texts rewritten; of a kind whose rows have speakers."""
+        raise NotImplementedError
 
     def for_prompt(self, prompt: Prompt) -> Self:
         """The row as training and inference use it under a task's prompt.

@@ -21,6 +21,7 @@ from pydantic import (
 from finetune.core.data_params import (
     ALL,
     MIN_RECALL,
+    Augment,
     Bounds,
     Curate,
     Data,
@@ -63,6 +64,7 @@ __all__ = [
     "TASK_NAME",
     "WATCHED",
     "Api",
+    "Augment",
     "Auto",
     "Bootstrap",
     "Bounds",
@@ -274,11 +276,13 @@ class Task(Section):
     kind, rates of its flags (`empty_rate`), `forgetting`; or the primary one, where another task is
     what got better. `baselines` are names of those in the kind's `baselines.py`.
 
-    A kind declares its rows' `fields`, and whether its answers are numbers (`TaskRow.number`).
+    A kind declares its rows' `fields`, whether its answers are numbers (`TaskRow.number`), and
+    whether its inputs are dialogues, of which each line may begin with who says it.
     """
 
     fields: ClassVar[RowFields]
     has_numbers: ClassVar[bool] = False
+    has_speakers: ClassVar[bool] = False
 
     kind: str
     source: TaskSource
@@ -294,6 +298,8 @@ class Task(Section):
     @model_validator(mode="after")
     def _fields_are_known(self) -> Self:
         check_fields(self.source, type(self).fields)
+        if self.source.augment and not type(self).has_speakers:
+            raise ValueError(f"source.augment: a row of the kind {self.kind} has no speakers")
         return self
 
     @model_validator(mode="after")

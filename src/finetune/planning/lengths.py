@@ -15,6 +15,7 @@ from finetune.core.mixing import drawn
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Model, Params, Prompt, Task
 from finetune.data import preparation, sources, splitting
+from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
 from finetune.modeling.prompts import Encoded, PromptEncoder
 from finetune.tasks import registry
@@ -235,7 +236,10 @@ def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)
-    return {split: splits[split].rows for split in ("train", "validation")}
+    train: Sequence[TaskRow] = splits["train"].rows
+    if options.source.augment is not None:
+        train = [*train, *Augmented(train, options.source.augment, data.seed)]
+    return {"train": train, "validation": splits["validation"].rows}
 
 
 def _prepared(params: Params, task: str) -> dict[str, list[TaskRow]] | None:

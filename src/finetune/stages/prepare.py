@@ -1,11 +1,16 @@
 """prepare: validate, clean, remove duplicates and leakage, split, subset; and count all of it."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from finetune.core import entry, paths
-from finetune.core.files import read_json, replaced_folder, write_json, write_jsonl
+from finetune.core.files import line, read_json, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
-from finetune.core.schema import ALL, Curate, Prompt
+from finetune.core.schema import ALL, Augment, Curate, Prompt
 from finetune.data import near_duplicates, preparation, splitting, workers
+from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
+from finetune.data.split import Split
 
 
 def run(params: StageParams, task: str) -> None:
@@ -32,6 +37,7 @@ def run(params: StageParams, task: str) -> None:
         preparation.check_rows(task, splits)
         for split in paths.SPLITS:
             splits[split].write(folder / f"{split}.jsonl")
+        added = _augment(params.task.source.augment, splits, folder, params.data.seed)
         pairs = near_duplicates.readable(prepared.near.pairs, prepared.searched)
         write_jsonl(folder / "near_duplicates.jsonl", pairs)
         write_json(folder / "clusters.json", prepared.cluster_ids())
@@ -41,7 +47,20 @@ def run(params: StageParams, task: str) -> None:
         in_prompt = int(splits[split].column("answer_in_input").sum())
         kept = len(splits[split])
         counts[split] = {**splits[split].counts, "answer_in_prompt": in_prompt, "kept": kept}
+    counts["train"] |= added
     write_json(paths.metrics(task, "data"), {task: {"data": counts}})
+
+
+def _augment(
+    options: Augment | None, splits: Mapping[str, Split], folder: Path, seed: int
+) -> dict[str, int]:
+    """Append rows that are made of those of train, and give their counts."""
+    if options is None:
+        return {}
+    made = Augmented(splits["train"].rows, options, seed)
+    with (folder / "train.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line(row.model_dump(exclude_unset=True))}\n" for row in made)
+    return dict(made.counts)
 
 
 def _source(task: str, kind: str, prompt: Prompt, curate: Curate | None) -> Source:

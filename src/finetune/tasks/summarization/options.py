@@ -17,5 +17,7 @@ class Task(schema.Task):
         "dialogue", frozenset({"dialogue", "summary"}), several=frozenset({"summary"})
     )
 
+    has_speakers = True
+
     eval: TextEval
     score: SummaryScore

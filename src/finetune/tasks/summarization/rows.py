@@ -5,8 +5,8 @@ is what training learns and what perplexity is of; ROUGE takes the best over all
 itself, which is the convention of `rouge_score.RougeScorer.score_multi`.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
 
 from finetune.core.rows import TaskRow
 from finetune.core.text import id_field, normalized, text_field, words
@@ -28,6 +28,20 @@ class Row(TaskRow):
     def completion(self) -> str:
         """The summary; of several references the first."""
         return self.summary
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The dialogue and all summaries."""
+        return (self.dialogue, self.summary, *self.references)
+
+    def rewritten(self, rewrite: Callable[[str], str]) -> Self:
+        """The row with each of its texts rewritten."""
+        update: dict[str, Any] = {
+            "dialogue": rewrite(self.dialogue), "summary": rewrite(self.summary),
+        }  # fmt: skip
+        if self.references:
+            update["references"] = tuple(map(rewrite, self.references))
+        return self.model_copy(update=update)
 
     @property
     def answer_in_input(self) -> bool:

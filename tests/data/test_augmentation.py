@@ -1,0 +1,104 @@
+import random
+
+from finetune.core.schema import Augment
+from finetune.data.augmentation import Augmented, Names, speakers
+from finetune.tasks.summarization.rows import Row
+from synthetic.rows import dialogues
+
+DIALOGUE = "Anna: Will Tom come?\nTom: Anna's mother will.\nWill: He said so, Anna.\n#2: ok"
+SUMMARY = "Tom tells Anna that her mother comes."
+ROW = Row(id="1", dialogue=DIALOGUE, summary=SUMMARY)
+OTHERS = [
+    Row(id=name, dialogue=f"{name}: Hello.", summary=f"{name} greets.")
+    for name in ("Zoé", "Ben", "Cleo", "Mark")
+]
+MARKED = Row(id="x", dialogue="Ben: I mark it.\nBen: ben here.", summary="Ben marks it.")
+BENS = [Row(id=str(n), dialogue="Ben: I am Ben.", summary="Ben is Ben.") for n in range(5)]
+
+
+def test_speakers_are_those_called_by_one_capitalized_word():
+    assert speakers(DIALOGUE) == ["Anna", "Tom", "Will"]
+    assert speakers("Mr Smith: hi\nguest: hi\nhttp://x: y") == []
+
+
+def test_names_that_are_words_too_are_left_alone():
+    names = Names.of([ROW, *OTHERS, MARKED, *BENS])
+    assert list(names.pronouns) == ["Anna", "Ben", "Cleo", "Tom", "Zoé"]
+
+
+def test_names_are_exchanged_for_some_with_the_same_pronouns():
+    rows = [
+        Row(id=name, dialogue=f"{name}: I am late.", summary=f"{name} says that {who} is late.")
+        for who, names in (("she", ("Anna", "Eve", "Zoé")), ("he", ("Tom", "Jim", "Pit")))
+        for name in names
+    ]
+    names = Names.of([*rows, *OTHERS[1:2]])
+    assert names.pronouns == {
+        "Anna": "she", "Ben": None, "Eve": "she", "Jim": "he", "Pit": "he", "Tom": "he",
+        "Zoé": "she",
+    }  # fmt: skip
+    for row in rows:
+        made = names.renamed(row, 0, seed=3)
+        assert made is not None
+        (new,) = speakers(made.dialogue)
+        assert new != row.id
+        assert names.pronouns[new] == names.pronouns[row.id]
+
+
+def test_a_speaker_has_the_same_new_name_in_dialogue_and_summary():
+    made = Names(dict.fromkeys(["Anna", "Ben", "Cleo", "Tom"])).renamed(ROW, 0, seed=1)
+    assert made is not None
+    names = dict(zip(speakers(DIALOGUE), speakers(made.dialogue), strict=True))
+    assert names["Will"] == "Will"
+    assert {names["Anna"], names["Tom"]} == {"Ben", "Cleo"}
+    assert made.summary == f"{names['Tom']} tells {names['Anna']} that her mother comes."
+    assert f"{names['Anna']}'s mother will." in made.dialogue
+    assert "Anna" not in made.dialogue + made.summary
+
+
+def test_all_references_are_renamed():
+    row = ROW.model_copy(update={"references": (SUMMARY, "Anna asks Tom.")})
+    made = Names(dict.fromkeys(["Anna", "Ben", "Cleo", "Tom"])).renamed(row, 0, seed=1)
+    assert made is not None
+    assert made.references[0] == made.summary
+    assert not {"Anna", "Tom"} & set(made.references[1].rstrip(".").split())
+
+
+def test_a_row_is_left_out_where_names_do_not_suffice():
+    assert Names(dict.fromkeys(["Anna", "Tom", "Ben"])).renamed(ROW, 0, seed=1) is None
+    nobody = Row(id="2", dialogue="Hello.", summary="A greeting.")
+    assert Names(dict.fromkeys(["Anna"])).renamed(nobody, 0, seed=1) is None
+
+
+def test_copies_differ_by_number_and_seed_and_depend_on_nothing_else():
+    stream = dialogues.rows(random.Random(0))
+    rows = [
+        Row(id=str(n), dialogue=raw["dialogue"], summary=raw["summary"])
+        for n, raw in zip(range(200), stream, strict=False)
+    ]
+    names = Names.of(rows)
+    first = [names.renamed(row, 0, seed=1) for row in rows]
+    assert sum(row is not None for row in first) > 150
+    assert first == [names.renamed(row, 0, seed=1) for row in rows]
+    assert first != [names.renamed(row, 1, seed=1) for row in rows]
+    assert first != [names.renamed(row, 0, seed=2) for row in rows]
+    for row, made in zip(rows, first, strict=True):
+        if made is not None:
+            assert len(made.dialogue.split("\n")) == len(row.dialogue.split("\n"))
+            assert len(made.summary.split()) == len(row.summary.split())
+
+
+def test_rows_are_called_after_those_that_they_were_made_of_and_counted():
+    stream = dialogues.rows(random.Random(0))
+    rows = [
+        Row(id=str(n), dialogue=raw["dialogue"], summary=raw["summary"])
+        for n, raw in zip(range(50), stream, strict=False)
+    ]
+    nobody = Row(id="x", dialogue="Hello.", summary="A greeting.")
+    augmented = Augmented([*rows, nobody], Augment(rename_speakers=2), seed=1)
+    made = list(augmented)
+    assert [row.id for row in made[:3]] == ["0/renamed-1", "0/renamed-2", "1/renamed-1"]
+    assert {row.made_from for row in made} <= {row.id for row in rows}
+    assert augmented.counts == {"added_renamed": len(made), "not_renamed": 102 - len(made)}
+    assert "made_from" not in rows[0].model_dump(exclude_unset=True)
+    assert len({row.dialogue for row in [*rows, *made]}) == 50 + len(made)
