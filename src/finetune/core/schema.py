@@ -42,6 +42,7 @@ from finetune.core.model_params import INDEPENDENT_INITS, Api, Lora, Method, Mod
 from finetune.core.run_params import (
     Auto,
     Costs,
+    DataEngine,
     EngineName,
     HostedRun,
     Origin,
@@ -65,6 +66,7 @@ __all__ = [
     "Costs",
     "Count",
     "Data",
+    "DataEngine",
     "Embedded",
     "EngineName",
     "Eval",

@@ -4,7 +4,7 @@ from finetune.core import entry, paths
 from finetune.core.files import read_json, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.core.schema import ALL, Prompt
-from finetune.data import near_duplicates, preparation, splitting, workers
+from finetune.data import near_duplicates, preparation, splitting
 from finetune.data.preparation import Rules, Source
 
 
@@ -19,8 +19,9 @@ def run(params: StageParams, task: str) -> None:
     )
     with replaced_folder(paths.prepared(task)) as folder:
         source = _source(task, params.task.kind, params.task.prompt)
-        processes = workers.count(params.run.workers)
-        prepared = preparation.prepare(source, rules, folder, processes)
+        prepared = preparation.prepare(
+            source, rules, folder, params.run.workers, params.run.data_engine
+        )
         splits = prepared.splits
         for split in paths.SPLITS:
             splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
