@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,9 +38,9 @@ def source(folder: Path, **sizes: int) -> Source:
     return Source("samsum", "summarization", None, files, names)
 
 
-def prepared(made: Source, folder: Path, processes: int = 1) -> Prepared:
+def prepared(made: Source, folder: Path, processes: int = 1, engine: str = "builtin") -> Prepared:
     folder.mkdir()
-    return preparation.prepare(made, RULES, folder, processes)
+    return preparation.prepare(made, RULES, folder, processes, engine)
 
 
 def summary(result: Prepared, folder: Path) -> dict:
@@ -65,6 +68,16 @@ def test_the_size_of_batches_and_the_number_of_processes_change_nothing(tmp_path
     for processes in (1, 2):
         folder = tmp_path / f"{processes}"
         assert summary(prepared(made, folder, processes), folder) == whole
+
+
+@pytest.mark.skipif(not find_spec("ray"), reason="needs ray (requirements-ray.txt)")
+def test_ray_changes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    made = source(tmp_path, train=400, test=60)
+    whole = summary(prepared(made, tmp_path / "whole"), tmp_path / "whole")
+    monkeypatch.setattr(batches, "BATCH", 5000)
+    monkeypatch.setattr(workers, "FEW", 2)
+    assert summary(prepared(made, tmp_path / "ray", 2, "ray"), tmp_path / "ray") == whole
 
 
 def test_of_the_rows_set_aside_all_are_written_and_the_first_ones_are_at_hand(tmp_path):

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -54,6 +55,28 @@ def test_one_process_is_this_one(monkeypatch):
     monkeypatch.setattr(workers, "FEW", 2)
     with workers.opened(1) as mapped:
         assert {process for _, process in mapped(WORK, map(batch, range(10)))} == {os.getpid()}
+
+
+def test_ray_is_asked_for_only_where_it_is_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setattr(workers, "FEW", 2)
+    with workers.opened(2, "ray") as mapped:
+        assert list(mapped(abs, [-1])) == [1]  # too little to do for others
+        with pytest.raises(UserError, match=r"ray is not installed; .*requirements-ray\.txt"):
+            list(mapped(abs, [-1, -2, -3]))
+
+
+@pytest.mark.skipif(not find_spec("ray"), reason="needs ray (requirements-ray.txt)")
+def test_ray_gives_results_in_order_and_the_errors_of_the_work(monkeypatch):
+    monkeypatch.setattr(workers, "FEW", 2)
+    with workers.opened(2, "ray") as mapped:
+        results = list(mapped(WORK, map(batch, range(30))))
+        assert [value for value, _ in results] == [2 * n for n in range(30)]
+        assert os.getpid() not in {process for _, process in results}
+        with pytest.raises(ZeroDivisionError):
+            list(mapped(WORK, ["1 / 0"]))
+        with pytest.raises(UserError, match=r"was killed; .* run\.workers lower"):
+            list(mapped(WORK, ["__import__('os').kill(__import__('os').getpid(), 9)"]))
 
 
 def test_auto_is_one_for_each_core_and_not_more_than_are_kept_busy(monkeypatch):

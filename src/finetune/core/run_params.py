@@ -12,6 +12,8 @@ MAX_SECONDS = 31 * 24 * 3600
 MAX_GB = 1e6
 # Those of `inference.engines`, ours first.
 EngineName = Literal["builtin", "transformers", "vllm"]
+# Those of `data.workers`.
+DataEngine = Literal["builtin", "ray"]
 
 
 class Prices(Section):
@@ -100,8 +102,8 @@ class Run(Section):
     environment.
     `processes` is how many train and predict split the rows of an optimizer step and of a file,
     each on a GPU of its own; `accelerate` is a way to split the model too, by a file of
-    `conf/accelerate`. `workers` is in how many processes `prepare` cleans rows. `gpu_kernels`
-    trains with Liger's kernels and fused 16-bit LoRA layers.
+    `conf/accelerate`. `workers` is in how many processes `prepare` cleans rows, which
+    `data_engine` starts. `gpu_kernels` trains with Liger's kernels and fused 16-bit LoRA layers.
     `max_usd` is the most that a stage may spend at a provider of hosted models,
     which are asked as `hosted` says, at `hosted_prices`. `costs` is what `finetune costs` assumes.
     """
@@ -121,6 +123,7 @@ class Run(Section):
     vllm_python: str | None = None
     processes: Annotated[int, Field(ge=1, le=1024)] = 1
     workers: Auto | Count = "auto"
+    data_engine: DataEngine = "builtin"
     accelerate: Literal["fsdp_qlora", "deepspeed_zero2", "deepspeed_zero3"] | None = None
     gpu_kernels: bool = False
     max_usd: Annotated[float, Field(ge=0)] | None = None

@@ -46,6 +46,7 @@ from finetune.core.model_params import INDEPENDENT_INITS, Api, Lora, Method, Mod
 from finetune.core.run_params import (
     Auto,
     Costs,
+    DataEngine,
     EngineName,
     HostedRun,
     Origin,
@@ -72,6 +73,7 @@ __all__ = [
     "Count",
     "Curate",
     "Data",
+    "DataEngine",
     "Embedded",
     "EngineName",
     "Eval",

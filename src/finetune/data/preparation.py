@@ -18,7 +18,7 @@ from finetune.core.errors import DataError
 from finetune.core.files import line
 from finetune.core.progress import bar
 from finetune.core.rows import TaskRow
-from finetune.core.schema import ALL, Curate, NearDuplicates, Prompt, Sizes
+from finetune.core.schema import ALL, Curate, DataEngine, NearDuplicates, Prompt, Sizes
 from finetune.data import cleaning, near_duplicates, splitting, workers
 from finetune.data.batches import RowWork, batches
 from finetune.data.minhash import Signatures
@@ -80,8 +80,16 @@ class Prepared:
         }
 
 
-def prepare(source: Source, rules: Rules, folder: Path, processes: int = 1) -> Prepared:
+def prepare(
+    source: Source,
+    rules: Rules,
+    folder: Path,
+    processes: int | str = 1,
+    engine: DataEngine = "builtin",
+) -> Prepared:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
+
+    What is done to each row by itself is done in so many processes, see `workers.opened`.
 
     A split that was drawn has no peculiarities of its own: those are counted in `all`, which then
     is empty. The rows stand in `folder`, see `remove_work`, beside those set aside.
@@ -89,7 +97,11 @@ def prepare(source: Source, rules: Rules, folder: Path, processes: int = 1) -> P
     Raises:
         DataError: too many rows of a split are bad, two have one id, or train is too small.
     """
-    splits = _clean_splits(source, rules, folder, processes)
+    splits = {}
+    with workers.opened(processes, engine) as mapped:
+        for name in source.files:
+            splits[name] = _clean_split(source, name, rules, folder, mapped)
+            cleaning.check(splits[name], source.names[name], rules.max_bad_rate)
     # A test split that came as one is left as it is, whatever is odd about its rows.
     for name in (ALL, "train", "validation"):
         if name in splits:
@@ -109,16 +121,6 @@ def prepare(source: Source, rules: Rules, folder: Path, processes: int = 1) -> P
     cleaning.remove_leakage(splits)
     cleaning.remove_near_duplicates(splits, searched, near)
     return Prepared(splits, near, searched)
-
-
-def _clean_splits(source: Source, rules: Rules, folder: Path, processes: int) -> dict[str, Split]:
-    """Every split of the source, each with all of its clean rows."""
-    splits = {}
-    with workers.opened(processes) as mapped:
-        for name in source.files:
-            splits[name] = _clean_split(source, name, rules, folder, mapped)
-            cleaning.check(splits[name], source.names[name], rules.max_bad_rate)
-    return splits
 
 
 def _clean_split(

@@ -7,7 +7,7 @@ from finetune.core import entry, paths
 from finetune.core.files import line, read_json, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
 from finetune.core.schema import ALL, Augment, Curate, Prompt
-from finetune.data import near_duplicates, preparation, splitting, workers
+from finetune.data import near_duplicates, preparation, splitting
 from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
 from finetune.data.split import Split
@@ -27,8 +27,9 @@ def run(params: StageParams, task: str) -> None:
     curate = params.task.source.curate
     with replaced_folder(paths.prepared(task)) as folder:
         source = _source(task, params.task.kind, params.task.prompt, curate)
-        processes = workers.count(params.run.workers)
-        prepared = preparation.prepare(source, rules, folder, processes)
+        prepared = preparation.prepare(
+            source, rules, folder, params.run.workers, params.run.data_engine
+        )
         splits = prepared.splits
         if curate is not None:
             preparation.fix_sizes(splits, curate.sizes, curate.weight, params.data.seed, task)
