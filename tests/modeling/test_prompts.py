@@ -2,7 +2,7 @@ import pytest
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Prompt
-from finetune.modeling.prompts import DATE, PromptEncoder, Shot
+from finetune.modeling.prompts import DATE, OMITTED, PromptEncoder, Shot
 from finetune.tasks.summarization.rows import Row
 from finetune.training.examples import IGNORE_INDEX, encode
 
@@ -74,6 +74,62 @@ def test_a_long_body_loses_its_end_but_neither_instruction_nor_cue(encoder):
     assert text.endswith("Summary:\n")
     assert "word0" in text
     assert "word199" not in text
+
+
+@pytest.fixture
+def middle(encoder) -> PromptEncoder:
+    prompt = encoder.prompt.model_copy(update={"truncate": "middle"})
+    return PromptEncoder(encoder.tokenizer, prompt, encoder.context)
+
+
+def test_a_long_body_loses_its_middle_which_is_marked(middle):
+    body = " ".join(f"word{i}" for i in range(200))
+    encoded = middle.encode(body)
+    text = middle.tokenizer.decode(encoded.ids)
+    assert encoded.truncated
+    assert middle.max_prompt_tokens - 8 < len(encoded.ids) <= middle.max_prompt_tokens
+    assert "Summarize." in text
+    assert text.endswith("Summary:\n")
+    assert "word0" in text
+    assert "word199" in text
+    assert "word100" not in text
+    assert text.count(OMITTED) == 1
+    before, after = text.split(OMITTED)
+    assert abs(before.count("word") - after.count("word")) <= 4
+
+
+def test_a_text_of_characters_that_take_several_tokens_is_not_torn(middle):
+    body = "🙂" * 400
+    text = middle.tokenizer.decode(middle.encode(body).ids)
+    assert OMITTED in text
+    assert "\N{REPLACEMENT CHARACTER}" not in text
+
+
+def test_where_two_ends_and_the_mark_have_no_room_the_beginning_is_kept(middle):
+    fixed = len(middle.encode("").ids)
+    narrow = middle.prompt.model_copy(update={"max_tokens": fixed + 3})
+    encoder = PromptEncoder(middle.tokenizer, narrow, middle.context)
+    encoded = encoder.encode("abcdefgh " * 20)
+    assert encoded.truncated
+    assert len(encoded.ids) <= fixed + 3
+    assert OMITTED not in encoder.tokenizer.decode(encoded.ids)
+
+
+@pytest.mark.parametrize("truncate", ["middle", "end"])
+def test_a_text_that_fits_is_the_same_whatever_would_be_left_out(middle, truncate):
+    prompt = middle.prompt.model_copy(update={"truncate": truncate})
+    encoded = PromptEncoder(middle.tokenizer, prompt, middle.context).encode(ROW.dialogue)
+    assert encoded == middle.encode(ROW.dialogue)
+    assert not encoded.truncated
+
+
+def test_a_row_is_trained_with_instruction_cue_and_answer(middle):
+    row = ROW.model_copy(update={"dialogue": " ".join(f"word{i}" for i in range(200))})
+    (example,) = encode([row], middle)
+    text = middle.tokenizer.decode(example["input_ids"])
+    assert example["input_ids"][: len(middle.encode(row.input).ids)] == middle.encode(row.input).ids
+    for part in ("Summarize.", OMITTED, "Summary:\nThey"):
+        assert part in text
 
 
 def test_prompt_and_completion_fit_the_context_of_the_model(load, tiny_model):

@@ -13,7 +13,7 @@ from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
 from finetune.core.params import UNDECLARED, is_composed, new_key, read_yaml
-from finetune.core.schema import COMPOSED, Lora, Method, Section, Train
+from finetune.core.schema import COMPOSED, Data, Lora, Method, Section, Train
 from finetune.shelf import public, reading
 from finetune.shelf.about import About, Digest
 from finetune.shelf.rows import IDS, public_id
@@ -290,12 +290,15 @@ def _completed(params: dict[str, object], kinds: dict[str, str]) -> dict[str, ob
 
     What a default says is what was done before there was a choice.
     """
-    sections: dict[str, type[Section]] = {"lora": Lora, "method": Method, "train": Train}
+    sections: dict[str, type[Section]] = {
+        "data": Data, "lora": Lora, "method": Method, "train": Train,
+    }  # fmt: skip
     sections |= {f"tasks.{task}.train": Train for task in kinds}
     known = {task: kind for task, kind in kinds.items() if kind in registry.names()}
     sections |= {
-        f"tasks.{task}.prompt": registry.options(kind).Task.section_type("prompt")
+        f"tasks.{task}.{name}": registry.options(kind).Task.section_type(name)
         for task, kind in known.items()
+        for name in ("prompt", "source")
     }
     later: dict[str, object] = {}
     for section, model in sections.items():

@@ -117,12 +117,18 @@ __all__ = [
 
 
 class Prompt(Section):
-    """How a row becomes a prompt: one place for training and inference."""
+    """How a row becomes a prompt: one place for training and inference.
+
+    Of a row's text that is too long for `max_tokens`, `truncate` says what is left out, its middle,
+    which is marked there, or its end; of an answer it is always the end.
+    """
 
     instruction: str
     cue: str
     max_tokens: Annotated[int, Field(ge=16, le=MAX_COUNT)]
     max_completion_tokens: Count
+    # As it was before there was a choice; conf/ has the middle.
+    truncate: Literal["middle", "end"] = "end"
 
 
 class Score(Section):

@@ -14,6 +14,8 @@ from finetune.core.schema import Prompt
 ROW, EXAMPLE = "the text of this row", "the text of an example"
 # Some chat templates write today's date into the prompt; pinned, or prompts change every day.
 DATE = "26 Jul 2024"
+# Stands in a text where its middle was left out.
+OMITTED = " […] "
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class PromptEncoder:
         return min(self.prompt.max_tokens, self.context - self.prompt.max_completion_tokens)
 
     def encode(self, body: str, shots: Sequence[Shot] = ()) -> Encoded:
-        """The ids of a prompt; of a text that is too long the body's end is truncated.
+        """The ids of a prompt; of a text that is too long a part of the body is left out.
+
+        That is its middle, and `OMITTED` stands there, or its end: see `Prompt`.
 
         `prompt.max_tokens` bounds the prompt without examples, `truncate_shot` each example. The
         last examples are dropped until prompt and completion fit the model's context.
@@ -113,14 +117,18 @@ class PromptEncoder:
         offsets = self._tokenized(body, add_special_tokens=False, return_offsets_mapping=True)[
             "offset_mapping"
         ]
-        keep = len(offsets) - (len(ids) - self.max_prompt_tokens)
-        while keep > 0:
-            shorter = body[: offsets[keep - 1][1]]
-            ids = self._ids(shorter)
-            if len(ids) <= self.max_prompt_tokens:
-                return shorter, ids, True
-            # Truncation can split a token into several: shorten the text further until it fits.
-            keep -= len(ids) - self.max_prompt_tokens
+        fitting = len(offsets) - (len(ids) - self.max_prompt_tokens)
+        # Where there is no room for two ends and the mark, there is some for the beginning.
+        is_middle = self.prompt.truncate == "middle"
+        for without in (_without_middle, _without_end) if is_middle else (_without_end,):
+            keep = fitting
+            while keep > 0 and (shorter := without(body, offsets, keep)):
+                ids = self._ids(shorter)
+                if len(ids) <= self.max_prompt_tokens:
+                    return shorter, ids, True
+                # The mark takes tokens, and a token that is split becomes several: shorten the
+                # text further until it fits.
+                keep -= len(ids) - self.max_prompt_tokens
         raise ModelError(
             f"prompt.max_tokens: the instruction alone takes more than the "
             f"{self.max_prompt_tokens} tokens that a prompt may have (context {self.context}, "
@@ -180,3 +188,16 @@ class PromptEncoder:
     def _tokenized(self, text: str, **options: bool) -> BatchEncoding:
         # Not verbose: texts longer than the context are truncated here, and need no warning.
         return self.tokenizer(text, verbose=False, **options)
+
+
+def _without_end(text: str, offsets: Sequence[tuple[int, int]], keep: int) -> str:
+    """The text of its first `keep` tokens, whose places in it are `offsets`."""
+    return text[: offsets[keep - 1][1]]
+
+
+def _without_middle(text: str, offsets: Sequence[tuple[int, int]], keep: int) -> str:
+    """The text of so many first and last tokens; empty where there is no room for both."""
+    if keep < 2:
+        return ""
+    head, tail = offsets[keep - keep // 2 - 1][1], offsets[-(keep // 2)][0]
+    return f"{text[:head].rstrip()}{OMITTED}{text[max(head, tail) :].lstrip()}"

@@ -74,7 +74,7 @@ def fitting(
         raise ApiError(
             400,
             f"the prompt does not fit: it may have {encoder.max_prompt_tokens} tokens, the "
-            "instruction included; shorten it, or let its end be left out with truncate: true",
+            "instruction included; shorten it, or let a part of it be left out with truncate: true",
             "context_length_exceeded",
         )
     return encoded

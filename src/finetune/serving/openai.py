@@ -43,7 +43,7 @@ class Sampling(Asked):
     """How a text is continued: greedily, unless `temperature` is above 0.
 
     `top_p`, `n` and penalties are taken at the values at which they do nothing; `user`, `metadata`
-    and `store` change no answer. `truncate` is ours: the end of a text that does not fit may be
+    and `store` change no answer. `truncate` is ours: a part of a text that does not fit may be
     left out.
     """
 

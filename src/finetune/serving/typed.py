@@ -14,7 +14,7 @@ class TypedRequest(BaseModel):
     """What every typed endpoint is asked; a kind adds the field that the model reads.
 
     `model` is one of those of this endpoint, by default the first. A text that does not fit the
-    model's prompt is refused, unless `truncate` says that its end may be left out.
+    model's prompt is refused, unless `truncate` says that a part of it may be left out.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
