@@ -16,7 +16,7 @@ from finetune.core.files import sha256, write_json, write_jsonl
 from finetune.core.schema import NearDuplicates
 from finetune.documents import pairs, reading, repeats, splitting
 from finetune.documents.pairs import Ask, Pair
-from finetune.documents.passages import Bounds, passages
+from finetune.documents.passages import Bounds, Kind, passages
 from finetune.documents.reading import Reading
 
 # Unreadable documents that are listed.
@@ -212,7 +212,7 @@ def _print_counts(title: str, counts: Counter[str]) -> None:
 def _table(made: Made) -> str:
     """Pairs by split and by what they were made of."""
     splits = [split for split in paths.SPLITS if split in made.splits.values()] or ["all"]
-    kinds = ("section", "faq", "definition")
+    kinds: tuple[Kind, ...] = ("section", "faq", "definition")
     body = []
     for split in splits:
         of = [p for p in made.pairs if made.splits.get(p.passage.document, "all") == split]

@@ -39,7 +39,7 @@ def test_the_section_is_for_scoring_alone():
     row = rows.clean(MINIMAL | {"section": " Say hi.\r\nThen go. "})
     assert row.section == "Say hi.\nThen go."
     assert row.input == "Say hi."
-    with pytest.raises(ValueError, match="^section is 3, must be text$"):
+    with pytest.raises(ValueError, match=r"^section is 3, must be text$"):
         rows.clean(MINIMAL | {"section": 3})
 
 
