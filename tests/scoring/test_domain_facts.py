@@ -61,7 +61,12 @@ def test_marks_of_lists_and_tables_are_no_facts(text):
 
 
 def test_content_words_say_what_a_text_is_about():
-    assert content_words("How does the pipeline take its Data? 你好") == ["pipeline", "data", "你", "好"]
+    assert content_words("How does the pipeline take its Data? 你好") == [
+        "pipeline",
+        "data",
+        "你",
+        "好",
+    ]
 
 
 @pytest.mark.parametrize(
