@@ -97,6 +97,18 @@ def test_the_preset_takes_the_folder(documents, tmp_path):
     assert row["response"] in row["context"]
 
 
+def test_answers_of_validation_and_test_are_asked_for_once(documents):
+    run(documents, questions=2)
+    repeated = {
+        split: len(of_split) - len({(row["file"], row["response"]) for row in of_split})
+        for split, of_split in rows().items()
+    }
+    assert repeated["train"] > 0
+    assert repeated["validation"] == repeated["test"] == 0
+    left_out = read_json(Path("out/documents.json"))["left_out"]
+    assert left_out["further questions of validation and test about one answer"] > 0
+
+
 def test_init_recognizes_the_folder(documents, tmp_path, capsys):
     run(documents)
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
