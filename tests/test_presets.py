@@ -12,6 +12,7 @@ from dvc.repo import Repo
 from finetune.composition import compose, flat
 from finetune.core import params
 from finetune.core.schema import Params
+from finetune.documents import command
 from finetune.planning import machines, plan
 
 ROOT = Path(__file__).parent.parent
@@ -31,15 +32,24 @@ def composed(*overrides: str) -> Params:
     return params.validate_text(compose(ROOT, list(overrides)), "conf")
 
 
-def preset(name: str) -> Params:
+def preset(name: str, documents: Path | None = None) -> Params:
     # Of the model that `make smollm2` makes, the embedded one stands in.
     absent = ["model.name=models/embedded"] if name == "smollm2" else []
-    return composed(f"experiment={name}", *absent)
+    own = [f"data.root={documents}"] if name == "docs-assistant" else []
+    return composed(f"experiment={name}", *absent, *own)
+
+
+@pytest.fixture(scope="module")
+def documents(tmp_path_factory) -> Path:
+    """Pairs of this repository's own pages."""
+    out = tmp_path_factory.mktemp("documents") / "pairs"
+    command.run(ROOT, [ROOT / "README.md", ROOT / "docs"], command.Options(out))
+    return out
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_is_planned_from_shapes_alone(name, monkeypatch, tmp_path):
-    settings = preset(name)
+def test_a_preset_is_planned_from_shapes_alone(name, documents, monkeypatch, tmp_path):
+    settings = preset(name, documents)
     if settings.data.source == "hub":
         monkeypatch.chdir(tmp_path)  # without rows of an earlier run
     task = next(iter(settings.tasks))

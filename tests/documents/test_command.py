@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from tiny_documents import pdf, text_page, word
 
 from finetune import cli
@@ -14,7 +15,7 @@ from finetune.core.errors import UserError
 from finetune.core.files import read_json, read_jsonl, sha256
 from finetune.documents import command
 from finetune.documents.command import Options
-from finetune.scaffold import layout
+from finetune.scaffold import command as scaffold
 from finetune.stages import fetch, prepare
 
 ROOT = Path(__file__).parents[2]
@@ -96,9 +97,28 @@ def test_the_preset_takes_the_folder(documents, tmp_path):
     assert row["response"] in row["context"]
 
 
-def test_the_folder_has_the_layout_of_init(documents):
+def test_answers_of_validation_and_test_are_asked_for_once(documents):
+    run(documents, questions=2)
+    repeated = {
+        split: len(of_split) - len({(row["file"], row["response"]) for row in of_split})
+        for split, of_split in rows().items()
+    }
+    assert repeated["train"] > 0
+    assert repeated["validation"] == repeated["test"] == 0
+    left_out = read_json(Path("out/documents.json"))["left_out"]
+    assert left_out["further questions of validation and test about one answer"] > 0
+
+
+def test_init_recognizes_the_folder(documents, tmp_path, capsys):
     run(documents)
-    assert layout.find(Path("out")).splits == {split: f"{split}.jsonl" for split in SPLITS}
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    shutil.copy(ROOT / "dvc.yaml", tmp_path)
+    scaffold.run(Path(), Path("out"), scaffold.Options(task="handbook"))
+    assert "conf/task/handbook.yaml: instruction\n" in capsys.readouterr().out
+    config = yaml.safe_load(Path("conf/task/handbook.yaml").read_text())
+    files = config["source"]["files"]
+    assert files["splits"] == {split: f"{split}.jsonl" for split in SPLITS}
+    assert {"id", "instruction", "response"} <= files["fields"].keys()
 
 
 def test_one_file_has_a_column_of_splits(documents, capsys):

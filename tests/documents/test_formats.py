@@ -193,6 +193,18 @@ def test_pdf(tmp_path):
     assert parsed.left_out == {"page headers and footers": 3}
 
 
+def test_a_table_of_contents_is_left_out(tmp_path):
+    file = tmp_path / "manual.pdf"
+    contents = [
+        ("Interrupted runs . . . . . . . . . 12", 10, False),
+        ("It takes 1.5 GB.", 10, False),
+    ]
+    file.write_bytes(pdf([contents]))
+    parsed = pdfs.read(file)
+    assert outline(parsed) == [("paragraph", "It takes 1.5 GB.")]
+    assert parsed.left_out == {"lines of contents and indices": 1}
+
+
 def test_a_pdf_of_pictures_is_named(tmp_path):
     file = tmp_path / "scan.pdf"
     file.write_bytes(pdf([[]]))

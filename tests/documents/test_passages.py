@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from finetune.documents import markdown
 from finetune.documents.blocks import Block, Parsed
 from finetune.documents.passages import Bounds, Passage, is_question, passages
@@ -102,6 +104,23 @@ def test_a_long_text_can_end_after_a_paragraph():
     assert left_out["ends of texts that are longer, by --shorten"] == 1
     # One long paragraph cannot be shortened.
     assert found("# A\n\n" + "word " * 20, max_words=8, shorten=True) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "expected"),
+    [
+        ("2.1 Keys", "Keys"),
+        ("2. Keys", "Keys"),
+        ("2 Keys", "Keys"),
+        ("1.2. What is it for?", "What is it for?"),
+        ("3 keys of ours", "3 keys of ours"),
+        ("2026", "2026"),
+        ("3.11", "3.11"),
+    ],
+)
+def test_the_number_of_a_heading_is_none_of_its_words(heading, expected):
+    (passage,) = found(f"# {heading}\n\nOne two three four five.")
+    assert passage.headings == (expected,)
 
 
 def test_pages_are_those_of_the_headings():

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from finetune.core.schema import Bootstrap
+from finetune.scoring import ratios
 from finetune.scoring.metrics import Flag, Metric, answered, band
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
@@ -57,6 +58,18 @@ def test_a_rate_without_exceptions_has_an_interval(hits, low, high):
 def test_a_percentage_at_one_end_in_all_rows_has_an_interval(value, low, high):
     percentage = Metric(key="c", columns=("c",), title="c", is_percentage=True)
     interval = percentage.interval([{"c": value}] * 200, BOOTSTRAP)
+    assert (interval.mean, interval.low, interval.high) == (
+        value, pytest.approx(low, abs=0.05), pytest.approx(high, abs=0.05),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0, 1.8), (100.0, 98.2, 100)])
+def test_a_percentage_of_some_rows_counts_no_others(value, low, high):
+    percentage = Metric(
+        key="c", columns=("c", "n"), title="c", statistic=ratios.ratio, is_percentage=True
+    )
+    rows = [{"c": value, "n": 1}] * 200 + [{"c": 0.0, "n": 0}] * 300
+    interval = percentage.interval(rows, BOOTSTRAP)
     assert (interval.mean, interval.low, interval.high) == (
         value, pytest.approx(low, abs=0.05), pytest.approx(high, abs=0.05),
     )  # fmt: skip

@@ -44,7 +44,8 @@ def _from_docs(command: argparse.ArgumentParser) -> None:
         "--questions",
         metavar="N",
         type=int,
-        help="of a section, at most (default: 1; with --teacher 3)",
+        help="of a passage, at most (default: 1; with --teacher 3); of validation and test one for "
+        "each answer",
     )
     command.add_argument(
         "--context-words",

@@ -16,7 +16,7 @@ from finetune.core.files import sha256, write_json, write_jsonl
 from finetune.core.schema import NearDuplicates
 from finetune.documents import pairs, reading, repeats, splitting
 from finetune.documents.pairs import Ask, Pair
-from finetune.documents.passages import Bounds, passages
+from finetune.documents.passages import Bounds, Kind, Passage, passages
 from finetune.documents.reading import Reading
 
 # Unreadable documents that are listed.
@@ -136,7 +136,25 @@ def make(root: Path, given: Sequence[Path], options: Options, near: NearDuplicat
         made.splits = splitting.by_document(
             counts, options.test_fraction, options.validation_fraction, options.seed
         )
+        made.pairs = _one_an_answer(made)
     return made
+
+
+def _one_an_answer(made: Made) -> list[Pair]:
+    """The pairs, of validation and test one for each answer.
+
+    Further questions help training; as rows to score they would count one answer several times.
+    """
+    seen: set[tuple[Passage, str]] = set()
+    kept: list[Pair] = []
+    for pair in made.pairs:
+        key = (pair.passage, pair.response)
+        if made.splits[pair.passage.document] == "train" or key not in seen:
+            kept.append(pair)
+        else:
+            made.left_out["further questions of validation and test about one answer"] += 1
+        seen.add(key)
+    return kept
 
 
 def _write(made: Made, given: Sequence[Path], options: Options) -> list[Path]:
@@ -212,7 +230,7 @@ def _print_counts(title: str, counts: Counter[str]) -> None:
 def _table(made: Made) -> str:
     """Pairs by split and by what they were made of."""
     splits = [split for split in paths.SPLITS if split in made.splits.values()] or ["all"]
-    kinds = ("section", "faq", "definition")
+    kinds: tuple[Kind, ...] = ("section", "faq", "definition")
     body = []
     for split in splits:
         of = [p for p in made.pairs if made.splits.get(p.passage.document, "all") == split]

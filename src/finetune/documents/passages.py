@@ -1,5 +1,6 @@
 """From a document's blocks to passages that answer something: sections, questions, definitions."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from finetune.documents.blocks import Block
 from finetune.documents.reading import Document
 
 Kind = Literal["section", "faq", "definition"]
+# The number of a heading: 2.1, 2. or 2 before a capital letter.
+_NUMBER = re.compile(r"^(?:\d+(?:\.\d+)+\.?|\d+\.|\d+(?=\s+[A-Z]))\s+(?=\S)")
 
 
 @dataclass(frozen=True)
@@ -126,8 +129,9 @@ def _opened(document: Document, bounds: Bounds, left_out: Counter[str]) -> Itera
         if block.kind == "heading":
             yield opened
             stack = [(level, text) for level, text in stack if level < block.level]
-            stack.append((block.level, block.text))
-            asked = block.text if is_question(block.text) else ""
+            heading = _NUMBER.sub("", block.text)
+            stack.append((block.level, heading))
+            asked = heading if is_question(heading) else ""
             opened = _Open(tuple(text for _, text in stack), block.page, asked)
         elif block.is_bold and is_question(block.text):
             yield opened

@@ -22,6 +22,8 @@ HEADING_WORDS = 16
 # half of them where that is more; numbers in them may differ.
 END_LINES, REPEATED_PAGES = 2, 3
 _BOLD = re.compile(r"bold|black|heavy|semibold|demi", re.IGNORECASE)
+# A line of a table of contents or of an index: dots lead to a page's number.
+_LEADERS = re.compile(r"(?:\. ?){5,}[\divxlc, ]*$")
 _ITEM = re.compile(r"(?:[•▪◦‣·*-]|\d+[.)])\s+")
 
 
@@ -65,7 +67,9 @@ def _lines(path: Path, parsed: Parsed) -> Iterator[Line]:
             for line in element:
                 text = " ".join(line.get_text().split()) if isinstance(line, LTTextLine) else ""
                 chars = [char for char in line if isinstance(char, LTChar)] if text else []
-                if chars:
+                if chars and _LEADERS.search(text):
+                    parsed.left_out["lines of contents and indices"] += 1
+                elif chars:
                     sizes = Counter(round(char.size, 1) for char in chars)
                     is_bold = all(_BOLD.search(c.fontname) for c in chars if c.get_text().strip())
                     yield Line(text, sizes.most_common(1)[0][0], is_bold, number, group)

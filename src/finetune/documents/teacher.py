@@ -84,9 +84,8 @@ class Teacher:
         kept: list[tuple[str, str]] = []
         for question, quotation in proposed:
             answer = quoted(quotation, section.text) if quotation else ""
-            if len(kept) == self.count:
-                why = "questions beyond those asked for"
-            else:
+            why: str | None = "questions beyond those asked for"
+            if len(kept) < self.count:
                 why = problem(question, answer, section, self.seen)
             if why is None and answer is not None:
                 self.seen.add(question.casefold())

@@ -30,11 +30,12 @@ class Metric:
     `meaning` is one phrase for those who do not know the title. `higher_is_better` is None for what
     is neither better nor worse, such as a length. Columns are multiplied by `scale`. A rate is a
     mean of 0 and 100; a percentage is a mean of values from 0 to 100, of which some may lie
-    between. `unit_param` is the parameter of a task's `prompt` that says its unit, where tasks of a
-    kind differ in it; then `unit` is that parameter's default. Two runs compare only where they
-    have the same values of `alike` in each row, or neither has one. `column` is what the metric is
-    of a single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows
-    there is no interval that holds as often as it says.
+    between, over all rows or, as a ratio, over those in which a second column is 1 and not 0.
+    `unit_param` is the parameter of a task's `prompt` that says its unit, where tasks of a kind
+    differ in it; then `unit` is that parameter's default. Two runs compare only where they have the
+    same values of `alike` in each row, or neither has one. `column` is what the metric is of a
+    single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there
+    is no interval that holds as often as it says.
     """
 
     key: str
@@ -84,8 +85,14 @@ class Metric:
         # Exact for a rate, and on the safe side for a percentage: where values may lie between 0
         # and 100, all at one end are no likelier at a given mean than where they cannot (Markov).
         is_at_ends = set(values[0]) <= {0, 100}
-        if (self.is_rate and is_at_ends) or (self.is_percentage and set(values[0]) in ENDS):
+        if self.is_rate and is_at_ends:
             return intervals.of_rate(values[0], options.confidence)
+        if self.is_percentage:
+            # Of a ratio's two columns the second says which rows count.
+            counted = values[-1] if values[1:] else [1.0] * len(values[0])
+            percent = [value for value, count in zip(values[0], counted, strict=True) if count]
+            if set(percent) in ENDS:
+                return intervals.of_rate(percent, options.confidence)
         return intervals.interval(values, options, self.statistic)
 
     def row_values(self, predictions: Sequence[Prediction], options: Bootstrap) -> np.ndarray:

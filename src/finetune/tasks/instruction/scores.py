@@ -57,6 +57,7 @@ METRICS = (
         "not say, those in the answer; mean over rows with some",
         unit="%",
         decimals=1,
+        is_percentage=True,
         in_readme=True,
     ),
     Metric(
@@ -69,6 +70,7 @@ METRICS = (
         unit="%",
         decimals=1,
         higher_is_better=False,
+        is_percentage=True,
         in_readme=True,
     ),
     LENGTH_RATIO,
