@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -133,6 +134,43 @@ def test_what_cannot_be_pulled_is_one_line(laptop, name, remote, said):
         pulling.pulled(laptop, name, remote)
     assert str(raised.value).startswith(said)
     assert "\n" not in str(raised.value)
+
+
+@pytest.fixture
+def damaged(laptop, world, tmp_path):
+    """The laptop, and a store of its own whose files are as `damage` leaves them."""
+
+    def made(damage) -> Path:
+        shutil.copytree(world / "store", tmp_path / "store")
+        for file in [each for each in (tmp_path / "store").rglob("*") if each.is_file()]:
+            damage(file)
+        _set_store(laptop, tmp_path)
+        return laptop
+
+    return made
+
+
+def test_files_that_cannot_be_had_are_no_fault_of_git(damaged):
+    def damage(file: Path) -> None:
+        file.unlink()
+        file.mkdir()  # so that reading it fails, for root too
+
+    with pytest.raises(UserError) as raised:
+        pulling.pulled(damaged(damage), "better", "origin")
+    assert str(raised.value).startswith(
+        "better: its commit was pulled from the Git remote origin, its files cannot be from the "
+        "DVC remote store (`dvc exp pull origin better` tries again"
+    )
+    assert "Is a directory" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_files_that_the_dvc_remote_lacks_are_named(damaged):
+    _, said = pulling.pulled(damaged(Path.unlink), "better", "origin")
+    assert said == (
+        "Pulled from origin; of what its run wrote these are neither here nor in the DVC remote "
+        "store: reports/index.html (`dvc exp pull origin better` tries again)."
+    )
 
 
 def test_without_a_dvc_remote_that_is_said_and_there_is_no_page(laptop):

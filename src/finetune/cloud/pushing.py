@@ -68,7 +68,7 @@ def push_files(root: Path, commit: str) -> dict[str, int]:
     """
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo, _explained("DVC's remote") as failures:
+    with Repo(str(root)) as repo, explained("DVC's remote") as failures:
         _check_remote(repo)
         hashes = _hashes(repo, commit)
         files = _sizes(repo, hashes)
@@ -94,7 +94,7 @@ def probe(root: Path, git_remote: str) -> int:
     """
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo, _explained("DVC's remote cannot be written"):
+    with Repo(str(root)) as repo, explained("DVC's remote cannot be written"):
         remote = _check_remote(repo)
         folder = remote.fs.join(remote.path, remote_state.FOLDER)
         file = remote.fs.join(folder, f"probe-{uuid.uuid4().hex}")
@@ -202,7 +202,7 @@ class _Failures(logging.Handler):
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[list[str]]:
+def explained(where: str) -> Iterator[list[str]]:
     """What goes wrong with a remote in this block, in one line; yields what DVC logs of it.
 
     Raises:
