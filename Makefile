@@ -1,6 +1,6 @@
 # `make help` lists what there is. Each target does its own set-up.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser repro smollm2 llama-cpp test test-long check format notebook
+.PHONY: help setup browser repro smollm2 llama-cpp test test-long check format hashes notebook
 PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
@@ -54,6 +54,15 @@ browser:
 	else \
 		echo "$(NO_BROWSER)"; \
 	fi
+
+# Not of torch: each index has builds of its own under one version (CPU, CUDA), with other hashes.
+UV := uv==0.13.9
+hashes: setup ## requirements-hashes.txt, from the pins of the other requirements
+	python -m pip install --quiet --disable-pip-version-check $(UV)
+	grep -hE '^[A-Za-z0-9][^ ]*==' requirements.txt requirements-serve.txt constraints.txt | \
+		sed 's/ *#.*//' | grep -v '^torch==' | LC_ALL=C sort -f | \
+		uv pip compile --quiet --no-deps --universal --python-version 3.11 --generate-hashes \
+			--no-annotate --custom-compile-command 'make hashes' -o requirements-hashes.txt -
 
 notebook: setup ## notebooks/first_run.ipynb from its script
 	jupytext --quiet --to ipynb --update notebooks/first_run.py

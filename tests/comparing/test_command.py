@@ -13,6 +13,7 @@ import yaml
 
 from finetune.comparing import command, runs
 from finetune.comparing.command import Options
+from finetune.comparing.data_changes import DataChange, SplitChange
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import write_jsonl
@@ -113,6 +114,18 @@ def test_a_better_run_is_called_so_with_the_parameters_that_differ(repository, c
     assert "first: 1 run (train.seed 1)" in said
     assert "With one run a side this is about these two runs" in said
     assert "`finetune seeds first --n 5`, `finetune seeds better --n 5`" in said
+
+
+def test_a_difference_in_data_alone_is_said(repository, capsys, monkeypatch):
+    change = DataChange("price", [], [SplitChange("train", (3, 2), ["7"], [], [])])
+    monkeypatch.setattr(command.data_changes, "between", lambda *_: [change])
+    assert compare(repository, "first", "better") == 0
+    said = capsys.readouterr().out
+    assert "\nfirst and better differ in the data of price alone: code, model and other" in said
+    assert "\n  train: 3 and 2 rows: 1 only in first (7)\n" in said
+    assert compare(repository, "first", "better", style="json") == 0
+    (told,) = json.loads(capsys.readouterr().out)["comparisons"]
+    assert told["data_alone"][0]["splits"]["train"]["only_before"] == {"count": 1, "ids": ["7"]}
 
 
 def test_worse_fails_where_ci_asks_for_it(repository, capsys):

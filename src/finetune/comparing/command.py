@@ -1,5 +1,6 @@
 """`finetune compare A [B …]`: compare the other revisions with A."""
 
+import itertools
 import json
 import logging
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from finetune import ledger
 from finetune.comparing import (
     comparability,
     configurations,
+    data_changes,
     looks,
     recording,
     runs,
@@ -65,7 +67,15 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
             note_looks(root, book, looks.of_configuration(reference))
         _print_spread(reference, options.style)
         return 0
-    measured = verdicts.compare(reference, others, bootstrap, options.by_cluster)
+    data = [data_changes.between(reference.first, other.first) for other in others]
+    said = [
+        data_changes.lines(reference.first, other.first, each)
+        for other, each in zip(others, data, strict=True)
+    ]
+    try:
+        measured = verdicts.compare(reference, others, bootstrap, options.by_cluster)
+    except UserError as error:  # such as other rows of test: the data say why
+        raise UserError(" ".join([str(error), *itertools.chain(*said)])) from None
     now = looks.of_comparisons(reference, others, measured, options.by_cluster)
     earlier = looks.others(book, now) if options.split == "test" else []
     compared = verdicts.judge(measured, bootstrap, earlier)
@@ -78,9 +88,13 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
             log.warning(f"{file}: {', '.join(forms)} written; commit it")
     if options.style == "json":
         printed = tables.as_json(reference, others, compared, count)
+        for comparison, each in zip(printed["comparisons"], data, strict=True):
+            comparison["data_alone"] = data_changes.as_json(each)
         print(json.dumps(printed, indent=2, default=str))
     else:
         print(tables.comparisons(reference, others, compared, count, options.style))
+        for line in itertools.chain(*said):
+            print(f"\n{line}" if not line.startswith(" ") else line)
     is_worse = any(_is_worse(each) for rows in compared for each in rows)
     # Of a task that is missing nothing shows that it is not worse.
     is_missing = any(comparability.lacking(reference.first, other.first) for other in others)

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from finetune.core.errors import DataError, brief
+from finetune.core.errors import DataError, brief, squeezed
 from finetune.core.progress import bar, progress
 
 Placed = tuple[str, dict[str, Any] | str]
@@ -266,7 +266,7 @@ def _parquet(path: Path) -> Iterator[Placed]:
                 yield f"row {number}", row
     except (pyarrow.ArrowException, OSError, OverflowError, ValueError) as error:
         # A damaged page is an OSError; a date beyond Python's is one of the others.
-        raise DataError(f"{path}: no Parquet ({' '.join(str(error).split())})") from None
+        raise DataError(f"{path}: no Parquet ({squeezed(error)})") from None
 
 
 READERS: dict[str, Callable[[Path], Iterator[Placed]]] = {
