@@ -14,7 +14,7 @@ from finetune.core.params import Declared, StageParams
 from finetune.core.schema import NOT_FOR_SELECTION, WATCHED, Lora
 
 ROOT = Path(__file__).parents[2]
-KEYS = ["model", "method", "lora", "bootstrap"]
+KEYS = ["model", "method", "lora", "bootstrap", "data"]
 DIALOGUES = [
     {"id": str(n), "dialogue": f"Anna: Is it {n}?\nTom: Yes, it is.", "summary": f"It is {n}."}
     for n in range(6)
