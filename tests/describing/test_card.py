@@ -115,8 +115,8 @@ def test_personal_data_is_told_by_split():
 
 
 def test_a_histogram_is_drawn_in_bars_of_its_own_split():
-    by_title = {each.title: each for each in sections.sections(described(), COUNTS)}
-    table = by_title["Price (USD), rows by value"]
+    drawn = sections.sections(described(), COUNTS, with_bars=True)
+    table = {each.title: each for each in drawn}["Price (USD), rows by value"]
     assert table.head == ["value", "train", "validation", "test"]
     assert table.rows[0][0] == "10"
-    assert table.rows[0][1] == f"9 {'█' * 24}"
+    assert table.rows[0][1] == f"9 {'█' * 16}"

@@ -44,7 +44,7 @@ def test_the_data_card_is_told_in_sentences_and_tables(kind):
     assert notes[1].startswith("Train and test are of different mixes")
     assert "AUC of 0.90 [0.80, 0.95]" in notes[2]
     by_title = {part.title: part for part in card(of)}
-    assert by_title["Rows by town"].rows == [["Ulm", "40 (100 %)"]]
+    assert by_title["Rows by town"].rows == [["Ulm", "40 (100\u00a0%)"]]
     assert by_title["Personal data"].rows == [["phone numbers", "3"]]
     assert "masked (data.mask_pii)" in by_title["Personal data"].notes[0]
 

@@ -100,8 +100,9 @@ def _shift(measured: Mapping[str, Measured], kind: KindCard, options: Options) -
     inputs = [[row.input for row in of.sample] for of in (train, test)]
     intervals = {"input": shift.of_texts(inputs[0], inputs[1], options.seed, options.confidence)}
     for each in kind.measures:
-        pair = (of.measures[each.title] for of in (train, test))
-        intervals[each.title] = shift.of_numbers(*pair, options.confidence)
+        intervals[each.title] = shift.of_numbers(
+            train.measures[each.title], test.measures[each.title], options.confidence
+        )
     return {
         "rows_of_each": min(len(train.sample), len(test.sample)),
         "confidence": options.confidence,

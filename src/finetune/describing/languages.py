@@ -4,6 +4,7 @@ import functools
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 # A text whose likeliest language has a lower probability counts as not clear.
 LEAST_CONFIDENCE = 0.9
@@ -42,7 +43,7 @@ def languages(texts: Iterable[str]) -> Counter[str]:
 
 
 @functools.cache
-def _identifier():  # type: ignore[no-untyped-def]  # py3langid has no types
+def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(

@@ -23,7 +23,7 @@ def page(task: str, card: Mapping[str, Any], counts: Mapping[str, Mapping[str, i
         *_origin(card),
         *_section(_counts(counts)),
         *_section(Section("Are train and test alike?", shift_sentences(card))),
-        *(block for each in sections(card, counts) for block in _section(each)),
+        *(block for each in sections(card, counts, with_bars=True) for block in _section(each)),
         *_examples(card),
     ]
     return "\n\n".join(blocks) + "\n"

@@ -9,7 +9,7 @@ from finetune.scoring.numbers import number
 
 # The shift's AUC from which on train and test are called different mixes, not just different.
 MIXED = 0.7
-BAR = 24
+BAR = 16
 TITLES = {
     "input_words": "words of an input",
     "input_characters": "characters of an input",
@@ -43,11 +43,16 @@ class Section:
     rows: list[list[str]] = field(default_factory=list)
 
 
-def sections(card: Mapping[str, Any], counts: Mapping[str, Any]) -> list[Section]:
-    """All but source, shift and examples; `counts` are those of `data.json`."""
+def sections(
+    card: Mapping[str, Any], counts: Mapping[str, Any], with_bars: bool = False
+) -> list[Section]:
+    """All but source, shift and examples; `counts` are those of `data.json`.
+
+    With bars, histograms are drawn, by characters.
+    """
     return [
         _lengths(card),
-        *_measures(card),
+        *_measures(card, with_bars),
         *_groups(card),
         _languages(card),
         _placeholders(card),
@@ -107,7 +112,7 @@ def _lengths(card: Mapping[str, Any]) -> Section:
     return Section("Lengths", [], ["length", *QUANTILES.values()], rows)
 
 
-def _measures(card: Mapping[str, Any]) -> Iterator[Section]:
+def _measures(card: Mapping[str, Any], with_bars: bool) -> Iterator[Section]:
     for title, of in card["measures"].items():
         rows = [[split, *_quantiles(each)] for split, each in of["splits"].items()]
         yield Section(_title(title), [], ["split", *QUANTILES.values()], rows)
@@ -116,7 +121,7 @@ def _measures(card: Mapping[str, Any]) -> Iterator[Section]:
             continue
         splits = histogram["counts"]
         bins = [
-            [_range(*ends), *(_bar(counts, place) for counts in splits.values())]
+            [_range(*ends), *(_bin(counts, place, with_bars) for counts in splits.values())]
             for place, ends in enumerate(histogram["bins"])
         ]
         yield Section(f"{_title(title)}, rows by value", [], ["value", *splits], bins)
@@ -126,9 +131,9 @@ def _range(low: float, high: float) -> str:
     return _figure(low) if low == high else f"{_figure(low)} – {_figure(high)}"
 
 
-def _bar(counts: Sequence[int], place: int) -> str:
-    """A count, and how long it is beside the split's others."""
-    filled = round(BAR * counts[place] / max(*counts, 1)) if any(counts) else 0
+def _bin(counts: Sequence[int], place: int, with_bar: bool) -> str:
+    """A count, and a bar as long as it is beside the split's others."""
+    filled = round(BAR * counts[place] / max(*counts, 1)) if with_bar else 0
     return f"{number(counts[place], 0)} {'█' * filled}".strip()
 
 
@@ -183,7 +188,7 @@ def _shares(table: Mapping[str, Mapping[str, int]], of: Mapping[str, int]) -> li
 def _cells(splits: Mapping[str, int], of: Mapping[str, int]) -> list[str]:
     """Counts, each with its share of the split."""
     return [
-        f"{number(n, 0)} ({100 * n / of[split]:.3g} %)" if of[split] else number(n, 0)
+        f"{number(n, 0)} ({100 * n / of[split]:.3g}{numbers.TIGHT}%)" if of[split] else number(n, 0)
         for split, n in splits.items()
     ]
 
