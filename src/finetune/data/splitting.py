@@ -2,12 +2,13 @@
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 
+from finetune.core import paths
 from finetune.core.errors import DataError
-from finetune.core.rows import TaskRow
+from finetune.core.schema import Curate
 from finetune.data.cleaning import Split
 from finetune.data.curation import drawn
 
@@ -56,19 +57,28 @@ def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -
     splits["validation"].counts["moved_from_train"] = count
 
 
-def fix_size(split: Split, rows: int | None, weight: Callable[[TaskRow], float], seed: int) -> None:
-    """Keep exactly so many rows, drawn by their weights and ids, in their order; None keeps all.
+def fix_sizes(splits: Mapping[str, Split], curate: Curate | None, seed: int, task: str) -> None:
+    """Keep exactly as many rows of each split as `curate.sizes` says, drawn by weight and id.
 
     Raises:
-        ValueError: there are fewer with a weight above 0; the message says how many.
+        DataError: a split has fewer that may be drawn.
     """
-    if rows is None:
-        return
-    weights = np.array([weight(row) for row in split.rows])
-    uniforms = np.array([_uniform(row.id, seed) for row in split.rows])
-    mask = drawn(weights, uniforms, rows)
-    split.counts["dropped_by_size"] = len(split.rows) - rows
-    split.rows = [row for row, is_drawn in zip(split.rows, mask, strict=True) if is_drawn]
+    for name in paths.SPLITS:
+        size = None if curate is None else getattr(curate.sizes, name)
+        if curate is None or size is None:
+            continue
+        split = splits[name]
+        weights = np.array([curate.weight(row) for row in split.rows])
+        uniforms = np.array([_uniform(row.id, seed) for row in split.rows])
+        try:
+            mask = drawn(weights, uniforms, size)
+        except ValueError as error:
+            raise DataError(
+                f"tasks.{task}.source.curate.sizes.{name}: is {size:,}, and only {error} rows of "
+                f"{name} can be drawn"
+            ) from None
+        split.counts["dropped_by_size"] = len(split.rows) - size
+        split.rows = [row for row, is_drawn in zip(split.rows, mask, strict=True) if is_drawn]
 
 
 def limit(split: Split, rows: int | None, seed: int) -> None:

@@ -10,7 +10,7 @@ from finetune.core import paths
 from finetune.core.files import read_json, read_jsonl
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Model, Params, Prompt, Task
-from finetune.data import preparation, sources, splitting
+from finetune.data import preparation, sources, splitting, task_rows
 from finetune.data.preparation import Rules
 from finetune.modeling.prompts import Encoded, PromptEncoder
 from finetune.tasks import registry
@@ -159,14 +159,11 @@ def _rows(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
         data.seed,
     )
     names = {split: f"{task}/{split}" for split in fetched.splits}
-    splits = preparation.prepare(
-        fetched.splits,
-        names,
-        registry.rows(options.kind, options.prompt),
-        type(options).fields.input,
-        rules,
-        task,
-    ).splits
+    fields, curate = type(options).fields, options.source.curate
+    of_kind = registry.rows(options.kind, options.prompt)
+    rows = task_rows.of_task(of_kind, fields, curate, data.phone_regions, data.mask_pii)
+    splits = preparation.prepare(fetched.splits, names, rows, fields.input, rules, task).splits
+    splitting.fix_sizes(splits, curate, data.seed, task)
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)

@@ -11,7 +11,7 @@ from finetune.core.errors import DataError
 from finetune.core.files import line
 from finetune.core.rows import TaskRow
 from finetune.core.schema import ALL, Data, TaskSource
-from finetune.data import preparation, sources
+from finetune.data import preparation, sources, task_rows
 from finetune.data.cleaning import Split
 from finetune.data.preparation import Rules
 from finetune.scaffold.layout import Layout
@@ -47,16 +47,17 @@ def check(name: str, layout: Layout, source: TaskSource, kind: str, data: Data) 
     fetched = sources.fetch("files", str(layout.root), data.embedded, source, row_fields)
     # A round trip through JSON, as between `fetch` and `prepare`.
     raw = {split: [json.loads(line(row)) for row in rows] for split, rows in fetched.splits.items()}
-    for split, rows in raw.items():
-        if not rows:
+    for split, given in raw.items():
+        if not given:
             raise DataError(f"{layout.splits[split]}: holds no rows")
     # No limit on bad rows here: they are reported with the other counts.
     rules = Rules(
         1.0, data.near_duplicates, data.test_fraction, data.validation_fraction, data.seed
     )
-    splits = preparation.prepare(
-        raw, layout.splits, registry.rows(kind), row_fields.input, rules, name
-    ).splits
+    rows = task_rows.of_task(
+        registry.rows(kind), row_fields, source.curate, data.phone_regions, data.mask_pii
+    )
+    splits = preparation.prepare(raw, layout.splits, rows, row_fields.input, rules, name).splits
     for split, file in layout.splits.items():
         bad = splits[split].bad
         if len(bad) > MAX_BAD * len(raw[split]):
