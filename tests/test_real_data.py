@@ -7,7 +7,8 @@ import pytest
 from finetune import composition
 from finetune.core import params, paths
 from finetune.core.files import read_json, read_jsonl
-from finetune.stages import baselines, fetch, prepare
+from finetune.describing import sections
+from finetune.stages import baselines, data_card, fetch, prepare
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -20,7 +21,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Runs fetch, prepare and baselines for a task; gives the folder with what they wrote."""
+    """Runs the stages that need no model for a task; gives the folder with what they wrote."""
     folder = tmp_path_factory.mktemp("real")
     overrides = ["data=files", f"data.root={SHARED}"]
     text = composition.compose(ROOT, overrides)
@@ -30,7 +31,7 @@ def run(tmp_path_factory):
     def ran(task: str) -> Path:
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            for stage in (fetch, prepare, baselines):
+            for stage in (fetch, prepare, data_card, baselines):
                 name = stage.__name__.rpartition(".")[-1]
                 stage.run(params.for_stage(name, task), task)
         return folder
@@ -59,6 +60,15 @@ def test_samsum_is_counted_and_the_published_baselines_come_out(run):
     assert (train["found_near_validation"], train["found_near_test"]) == (60, 48)
     assert (train["found_near_duplicates"], train["kept"]) == (515, 14107)
     assert (train["answer_in_prompt"], test["answer_in_prompt"]) == (9, 0)
+    for split, mails, phones in ((train, 19, 8), (validation, 1, 0), (test, 0, 1)):
+        assert split.get("found_email_addresses", 0) == mails
+        assert split.get("found_phone_numbers", 0) == phones
+    card = read_json(folder / paths.data_card("samsum"))
+    assert sections.shift_sentences(card)[0] == (
+        "Train and test cannot be told apart by their inputs."
+    )
+    assert card["placeholders"]["<file_gif>"]["test"] == 28
+    assert "examples" not in card
     # The copies that differ in blanks and case, counted apart from the pipeline.
     raw = {name: read_jsonl(folder / paths.raw("samsum") / f"{name}.jsonl") for name in data}
     alike = {name: {plain(row["dialogue"]): row["id"] for row in raw[name]} for name in raw}
@@ -97,6 +107,15 @@ def test_prices_lose_their_answer_and_the_scores_land_where_they_are_known_to(ru
     data = read_json(folder / paths.metrics("price", "data"))["price"]["data"]
     assert (data["train"]["found_near_test"], data["test"]["near_duplicate_clusters"]) == (10, 15)
     assert (data["train"]["answer_in_prompt"], data["test"]["answer_in_prompt"]) == (6, 1)
+    assert data["train"]["found_email_addresses"] == 32
+    card = read_json(folder / paths.data_card("price"))
+    mixes, inputs, prices = sections.shift_sentences(card)
+    assert mixes.startswith("Train and test are of different mixes")
+    assert card["shift"]["auc"]["input"]["low"] > 0.8
+    assert "mean 88.92 in train and 221.7 in test" in prices
+    text = (folder / paths.data_card_page("price")).read_text(encoding="utf-8")
+    assert inputs.replace("\u00a0", " ") in text
+    assert "None are shown: the licence does not plainly allow it." in text
     scores = read_json(folder / paths.metrics("price", "baselines"))["price"]["baselines"]
     human = scores.pop("human")
     assert (human["n"], human["protocol"]["covers"]) == (250, "250 of 2000 rows")

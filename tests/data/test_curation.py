@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from finetune.core.errors import DataError
 from finetune.core.schema import Curate
 from finetune.data import cleaning, curation, splitting
 from finetune.data.cleaning import CleanRows
@@ -141,13 +142,19 @@ def test_a_fixed_size_depends_on_ids_and_not_on_their_order():
     ]
     split, turned = Split.of(rows), Split.of(rows[::-1])
     for each in (split, turned):
-        splitting.fix_size(each, 5, options.weight, 7)
+        splitting.fix_sizes({"train": each}, options, 7, "price")
     assert len(split.rows) == 5
     assert list(turned.rows) == list(split.rows)[::-1]
     assert all(row.price > 50 and row.category is None for row in split.rows)
     assert split.counts == {"dropped_by_size": 95}
-    with pytest.raises(ValueError, match="5"):
-        splitting.fix_size(split, 6, options.weight, 7)
+    splitting.fix_sizes({"train": split}, None, 7, "price")
+    assert len(split.rows) == 5
+    split.rows = split.rows[:4]
+    with pytest.raises(DataError) as raised:
+        splitting.fix_sizes({"train": split}, options, 7, "price")
+    assert str(raised.value) == (
+        "tasks.price.source.curate.sizes.train: is 5, and only 4 rows of train can be drawn"
+    )
 
 
 def test_weights_multiply_and_what_is_not_named_weighs_1():

@@ -15,6 +15,7 @@ from finetune.core import params, paths
 from finetune.core.calibration import covered
 from finetune.core.files import write_json, write_jsonl, write_text, write_tsv
 from finetune.core.schema import Bootstrap, Params
+from finetune.describing import card
 from finetune.reporting import artifacts, page
 from finetune.reporting.artifacts import Kind
 from finetune.reporting.parts import Figure, KindQuality, KindReport, Series
@@ -205,7 +206,14 @@ def _write_task(
         write_jsonl(paths.prepared(task) / f"{split}.jsonl", rows)
     counts = {"rows": ROWS + 2, "dropped_duplicates": 2, "kept": ROWS}
     write_json(paths.metrics(task, "data"), {task: {"data": dict.fromkeys(paths.SPLITS, counts)}})
-    write_json(paths.raw(task) / "source.json", {"source": "embedded", "licence": "MIT"})
+    origin = {"source": "embedded", "licence": "MIT"}
+    write_json(paths.raw(task) / "source.json", origin)
+    of_kind = [registry.rows(kind).Row.model_validate(row) for row in rows]
+    options = card.Options(seed=1, confidence=0.95, phone_regions=(), is_masked=False)
+    described = card.describe(
+        dict.fromkeys(paths.SPLITS, of_kind), registry.data_card(kind).CARD, origin, options
+    )
+    write_json(paths.data_card(task), described)
 
     models = {name: answers(rows, error) for name, error in MODELS.items()}
     for row in models["few_shot"]:

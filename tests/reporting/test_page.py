@@ -69,6 +69,17 @@ def test_each_kind_has_its_own_part(html):
     assert "plus 2 times the expected error in 100 USD" in said
 
 
+def test_the_data_card_stands_in_the_page_and_without_one_nothing_does(html, run_folder, render):
+    said = text(html)
+    assert said.count("Train and test cannot be told apart by their inputs.") == 2
+    assert said.count("Data card") == 2
+    assert "Speakers of a dialogue, rows by value" in said
+    assert "Rows by category" in said
+    assert '<pre class="scroll" tabindex="0">Lamp' in html
+    (run_folder / "metrics/price/data_card.json").unlink()
+    assert "Data card" not in text(render(run_folder, ("price",)))
+
+
 def test_what_became_of_general_text_is_told_of_every_task(html):
     said = text(html)
     assert said.count("Did it forget?") == 2

@@ -14,7 +14,7 @@ from finetune.core.params import Declared, StageParams
 from finetune.core.schema import MIXED, NOT_FOR_SELECTION, TAKEN, WATCHED, Lora
 
 ROOT = Path(__file__).parents[2]
-KEYS = ["data.max_truncated", "model", "method", "lora", "bootstrap"]
+KEYS = ["model", "method", "lora", "bootstrap", "data"]
 DIALOGUES = [
     {"id": str(n), "dialogue": f"Anna: Is it {n}?\nTom: Yes, it is.", "summary": f"It is {n}."}
     for n in range(6)

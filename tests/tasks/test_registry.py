@@ -9,10 +9,11 @@ from finetune.core import kinds
 from finetune.core.errors import ParamsError
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt, Task
+from finetune.describing.kind_card import KindCard
 from finetune.tasks import registry
 
 PROMPT = Prompt(instruction="Answer.", cue="", max_tokens=64, max_completion_tokens=8)
-TORCH_FREE = ("fetch", "prepare", "baselines", "evaluate", "report")
+TORCH_FREE = ("fetch", "prepare", "data_card", "baselines", "evaluate", "report")
 
 
 def test_a_kind_is_a_folder():
@@ -54,6 +55,7 @@ def test_a_kind_has_all_that_is_asked_of_it(kind):
     assert callable(registry.predict(kind).from_texts)
     assert callable(registry.loss(kind).loss)
     assert registry.report(kind).REPORT
+    assert isinstance(registry.data_card(kind).CARD, KindCard)
 
 
 @pytest.mark.parametrize("kind", registry.names_with_init())
@@ -107,7 +109,7 @@ def test_stages_that_need_no_model_start_without_torch(stage):
     concerns = "; ".join(
         f"registry.{concern}({kind!r})"
         for kind in registry.names()
-        for concern in ("options", "rows", "scores", "baselines", "report")
+        for concern in ("options", "rows", "scores", "baselines", "report", "data_card")
     )
     code = (
         f"import sys; import finetune.stages.{stage}; from finetune.tasks import registry; "

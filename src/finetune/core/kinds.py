@@ -13,7 +13,7 @@ from types import ModuleType
 from finetune.core.errors import ParamsError
 
 PACKAGE = "finetune.tasks"
-CONCERNS = ("options", "rows", "predict", "loss", "scores", "baselines", "report")
+CONCERNS = ("options", "rows", "predict", "loss", "scores", "baselines", "report", "data_card")
 OPTIONAL = ("init", "serve", "rate")
 
 

@@ -60,6 +60,16 @@ def metrics(task: str, name: str) -> Path:
     return Path("metrics") / task / f"{name}.json"
 
 
+def data_card(task: str) -> Path:
+    """What a task's rows are like; in Git, so without texts that may not be given away."""
+    return Path("metrics") / task / "data_card.json"
+
+
+def data_card_page(task: str) -> Path:
+    """The same for people; in Git too."""
+    return Path("reports") / "data" / f"{task}.md"
+
+
 def groups(task: str) -> Path:
     """The table of scores by groups of rows."""
     return Path("metrics") / task / "groups.tsv"

@@ -13,11 +13,9 @@ from typing import Any
 import numpy as np
 
 from finetune.core.files import jsonl_row, line
-from finetune.core.schema import Curate, NearDuplicates, Prompt, RowFields
-from finetune.data import cleaning
-from finetune.data.curation import Curated
+from finetune.core.schema import Curate, NearDuplicates, Prompt
+from finetune.data import cleaning, task_rows
 from finetune.data.minhash import Signatures, signatures
-from finetune.data.personal import Screened
 from finetune.data.split import HASH, columns, text_hash
 from finetune.tasks import registry
 
@@ -90,7 +88,11 @@ class RowWork:
             for number, each in enumerate(lines, start=batch.first_line)
         ]
         fields = registry.options(self.kind).Task.fields
-        clean = cleaning.clean(raw, self._rows(fields), self.file)
+        rows = task_rows.of_task(
+            registry.rows(self.kind, self.prompt), fields, self.curate, self.phone_regions,
+            self.mask_pii,
+        )  # fmt: skip
+        clean = cleaning.clean(raw, rows, self.file)
         # How often what the model reads repeats is counted as it came.
         inputs = [row[fields.input] for row in raw if fields.input in row]
         hashes = [text_hash(text) for text in inputs if isinstance(text, str)]
@@ -113,12 +115,3 @@ class RowWork:
             raw_inputs=np.array(hashes, HASH),
             size=len(batch.lines),
         )
-
-    def _rows(self, fields: RowFields) -> registry.Rows:
-        rows: registry.Rows = Screened(
-            registry.rows(self.kind, self.prompt),
-            fields.required | fields.optional,
-            self.phone_regions,
-            self.mask_pii,
-        )
-        return rows if self.curate is None else Curated(rows, fields.input, self.curate)

@@ -18,7 +18,7 @@ from finetune.core.errors import DataError
 from finetune.core.files import line
 from finetune.core.progress import bar
 from finetune.core.rows import TaskRow
-from finetune.core.schema import ALL, Curate, DataEngine, NearDuplicates, Prompt, Sizes
+from finetune.core.schema import ALL, Curate, DataEngine, NearDuplicates, Prompt
 from finetune.data import cleaning, near_duplicates, splitting, workers
 from finetune.data.batches import RowWork, batches
 from finetune.data.minhash import Signatures
@@ -194,29 +194,6 @@ def remove_work(folder: Path) -> None:
     """Remove the files of clean rows; the splits cannot be read afterwards."""
     for file in folder.glob(CLEAN.format("*")):
         file.unlink()
-
-
-def fix_sizes(
-    splits: Mapping[str, Split],
-    sizes: Sizes,
-    weight: Callable[[TaskRow], float],
-    seed: int,
-    task: str,
-) -> None:
-    """Keep exactly so many rows of each split as `sizes` says, drawn by their weights.
-
-    Raises:
-        DataError: there are fewer.
-    """
-    for name in paths.SPLITS:
-        size = getattr(sizes, name)
-        try:
-            splitting.fix_size(splits[name], size, weight, seed)
-        except ValueError as error:
-            raise DataError(
-                f"tasks.{task}.source.curate.sizes.{name}: is {size:,}, and only {error} rows of "
-                f"{name} can be drawn"
-            ) from None
 
 
 def check_rows(task: str, splits: Mapping[str, Split]) -> None:

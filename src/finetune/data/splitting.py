@@ -1,12 +1,13 @@
 """Splits where the source has none, and seeded subsets."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 
+from finetune.core import paths
 from finetune.core.errors import DataError
-from finetune.core.rows import TaskRow
+from finetune.core.schema import Curate
 from finetune.data import curation
 from finetune.data.split import Split, draw
 
@@ -48,17 +49,27 @@ def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -
     splits["validation"].counts["moved_from_train"] = count
 
 
-def fix_size(split: Split, rows: int | None, weight: Callable[[TaskRow], float], seed: int) -> None:
-    """Keep exactly so many rows, drawn by their weights and ids, in their order; None keeps all.
+def fix_sizes(splits: Mapping[str, Split], curate: Curate | None, seed: int, task: str) -> None:
+    """Keep exactly as many rows of each split as `curate.sizes` says, drawn by weight and id.
 
     Raises:
-        ValueError: there are fewer with a weight above 0; the message says how many.
+        DataError: a split has fewer that may be drawn.
     """
-    if rows is None:
-        return
-    drawn_by = [(weight(row), draw(row.id, seed)) for row in split.rows]
-    weights, uniforms = np.array(drawn_by, np.float64).reshape(-1, 2).T
-    split.counts["dropped_by_size"] = split.keep(curation.drawn(weights, uniforms, rows))
+    for name in paths.SPLITS:
+        size = None if curate is None else getattr(curate.sizes, name)
+        if curate is None or size is None:
+            continue
+        split = splits[name]
+        drawn_by = [(curate.weight(row), draw(row.id, seed)) for row in split.rows]
+        weights, uniforms = np.array(drawn_by, np.float64).reshape(-1, 2).T
+        try:
+            mask = curation.drawn(weights, uniforms, size)
+        except ValueError as error:
+            raise DataError(
+                f"tasks.{task}.source.curate.sizes.{name}: is {size:,}, and only {error} rows of "
+                f"{name} can be drawn"
+            ) from None
+        split.counts["dropped_by_size"] = split.keep(mask)
 
 
 def limit(split: Split, rows: int | None, seed: int) -> None:

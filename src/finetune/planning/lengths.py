@@ -231,8 +231,7 @@ def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
         files = sources.write(fetched.splits, Path(name))
         source = Source(task, options.kind, options.prompt, files, names, curate)
         splits = preparation.prepare(source, rules, Path(name)).splits
-    if curate is not None:
-        preparation.fix_sizes(splits, curate.sizes, curate.weight, data.seed, task)
+    splitting.fix_sizes(splits, curate, data.seed, task)
     for split in paths.SPLITS:
         splitting.limit(splits[split], getattr(data.limit, split), data.seed)
     preparation.check_rows(task, splits)

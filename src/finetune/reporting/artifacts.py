@@ -33,7 +33,8 @@ class TaskArtifacts:
     """What the pipeline wrote for a task.
 
     `metrics` are its metric files by name, `predictions` scored rows by model, `baselines` scored
-    rows by baseline, `rows` the prepared ones by split, `curves` those of training by name.
+    rows by baseline, `rows` the prepared ones by split, `curves` those of training by name,
+    `data_card` what the rows are like.
     """
 
     task: str
@@ -45,6 +46,7 @@ class TaskArtifacts:
     baselines: dict[str, list[Row]] = field(default_factory=dict)
     rows: dict[str, list[Row]] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
+    data_card: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str | None = None
 
     @property
@@ -61,6 +63,7 @@ class TaskArtifacts:
 def read(task: str, kind: Kind) -> TaskArtifacts:
     """A task's artifacts, from the folders of the pipeline under the current one."""
     source = paths.raw(task) / "source.json"
+    card = paths.data_card(task)
     weights = paths.trained_weights(task)
     baselines = sorted(paths.baselines(task).glob("*.jsonl"))
     return TaskArtifacts(
@@ -75,6 +78,7 @@ def read(task: str, kind: Kind) -> TaskArtifacts:
         baselines={file.stem: _rows(file) for file in baselines},
         rows={split: _rows(paths.prepared(task) / f"{split}.jsonl") for split in paths.SPLITS},
         source=read_json(source) if source.is_file() else {},
+        data_card=read_json(card) if card.is_file() else {},
         weights_sha256=sha256(weights) if weights else None,
     )
 

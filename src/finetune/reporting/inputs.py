@@ -2,6 +2,8 @@
 
 import statistics
 
+from finetune.describing import sections
+from finetune.describing.sections import Section
 from finetune.reporting import facts, figures
 from finetune.reporting.artifacts import TaskArtifacts
 from finetune.reporting.parts import Figure, Part, Series
@@ -9,10 +11,12 @@ from finetune.scoring import numbers
 
 
 def inputs(name: str, artifacts: TaskArtifacts) -> Part:
-    """Counts in sentences, and a histogram of each series of the kind."""
+    """Counts and shift in sentences, and a histogram of each series of the kind."""
     dropped = facts.dropped(artifacts.metrics.get("data", {}))
     lengths = facts.tokens(artifacts.metrics.get("train", {}))
-    part = Part(notes=[sentence for sentence in (dropped, lengths) if sentence])
+    card = artifacts.data_card
+    shift = sections.shift_sentences(card) if card else []
+    part = Part(notes=[sentence for sentence in (dropped, lengths, *shift) if sentence])
     for i, series in enumerate(artifacts.kind.report.series, 1):
         figure = _histogram(f"{name}-series-{i}", artifacts, series)
         if figure:
@@ -20,6 +24,13 @@ def inputs(name: str, artifacts: TaskArtifacts) -> Part:
     if not part.figures:
         part.missing.append("No prepared rows were there to draw.")
     return part
+
+
+def card(artifacts: TaskArtifacts) -> list[Section]:
+    """The data card, but for what stands in the sentences and for source and counts."""
+    if not artifacts.data_card:
+        return []
+    return sections.sections(artifacts.data_card, artifacts.metrics.get("data", {}))
 
 
 def _histogram(name: str, artifacts: TaskArtifacts, series: Series) -> Figure | None:

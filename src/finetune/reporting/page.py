@@ -10,7 +10,9 @@ from typing import Any
 import yaml
 
 from finetune.core.paths import without_folders
-from finetune.core.schema import Bootstrap, Model, Section, Task
+from finetune.core.schema import Bootstrap, Model, Task
+from finetune.core.schema import Section as Parameters
+from finetune.describing.sections import Section
 from finetune.ledger import Look
 from finetune.reporting import (
     answer,
@@ -69,13 +71,15 @@ class TaskView:
     run: Facts
     data: Part
     counts: Table
+    card: list[Section]
+    examples: list[dict[str, str]]
     source: Facts
 
 
 def page(
     artifacts: Sequence[TaskArtifacts],
     tasks: Mapping[str, Task],
-    sections: Mapping[str, Section],
+    sections: Mapping[str, Parameters],
     bootstrap: Bootstrap,
     model: Model,
     usd_per_hour: float | None,
@@ -144,6 +148,8 @@ def _task(
         run=facts.training(train, usd_per_hour) if train else [],
         data=inputs.inputs(name, artifacts),
         counts=facts.counts(artifacts.metrics.get("data", {})),
+        card=inputs.card(artifacts),
+        examples=artifacts.data_card.get("examples", []),
         source=facts.source(artifacts),
     )
 

@@ -31,8 +31,7 @@ def run(params: StageParams, task: str) -> None:
             source, rules, folder, params.run.workers, params.run.data_engine
         )
         splits = prepared.splits
-        if curate is not None:
-            preparation.fix_sizes(splits, curate.sizes, curate.weight, params.data.seed, task)
+        splitting.fix_sizes(splits, curate, params.data.seed, task)
         for split in paths.SPLITS:
             splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
         preparation.check_rows(task, splits)

@@ -10,13 +10,14 @@
                   far two answers to one row agree, may be missing
     baselines.py  BASELINES: predictions without a language model; guess: somebody's own answer
     report.py     what the page shows of the kind, beside what it shows of all
+    data_card.py  CARD: what the data card counts of the kind's rows beside lengths
     init.py       INIT: how `finetune init` recognizes and sets up such a task; may be missing
     serve.py      SERVE: the kind's own endpoint of `finetune serve`; may be missing
     rate.py       RATE: what `finetune rate` asks people; may be missing
 
-What rows.py, scores.py and report.py offer may depend on options of the kind's prompt, such as the
-currency of prices: such a module has a function `of_prompt`, which takes a task's prompt and gives
-what there is another value for, by its name.
+What rows.py, scores.py, report.py and data_card.py offer may depend on options of the kind's
+prompt, such as the currency of prices: such a module has a function `of_prompt`, which takes a
+task's prompt and gives what there is another value for, by its name.
 
 A kind's name stands nowhere else. The modules are checked against the protocols below by their use;
 `finetune kinds` lists them.
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from finetune.columns.kind_init import KindInit
     from finetune.core.rows import TaskRow
     from finetune.core.schema import Bootstrap, Prompt, Score, Task, Train
+    from finetune.describing.kind_card import KindCard
     from finetune.inference.predict import Request
     from finetune.inference.written import TextRequest
     from finetune.modeling.prompts import PromptEncoder
@@ -114,6 +116,12 @@ class Report(Protocol):
     """`report.py`: the kind's own part of the page."""
 
     REPORT: "KindReport"
+
+
+class DataCard(Protocol):
+    """`data_card.py`: the kind's own part of the data card."""
+
+    CARD: "KindCard"
 
 
 class Init(Protocol):
@@ -229,6 +237,11 @@ def baselines(kind: str) -> Baselines:
 def report(kind: str, prompt: "Prompt | None" = None) -> Report:
     """A kind's part of the report, as a task with this prompt has it."""
     return cast(Report, _of_prompt(kind, "report", prompt))
+
+
+def data_card(kind: str, prompt: "Prompt | None" = None) -> DataCard:
+    """A kind's part of the data card, as a task with this prompt has it."""
+    return cast(DataCard, _of_prompt(kind, "data_card", prompt))
 
 
 def init(kind: str) -> Init:
