@@ -27,7 +27,7 @@ def file(tmp_path):
 
 
 def work(near: NearDuplicates = NEAR) -> RowWork:
-    return RowWork("summarization", None, "dialogue", "samsum/train.json", near, 7)
+    return RowWork("summarization", None, None, "samsum/train.json", near, 7, False, ("US",))
 
 
 def cleaned(path, monkeypatch, size: int) -> list[CleanBatch]:

@@ -134,7 +134,10 @@ def test_files_come_in_our_field_names(root):
 def test_rows_are_read_when_they_are_asked_for(root):
     fetched = sources.fetch("files", str(root), EMBEDDED, source(), SummaryTask.fields)
     (root / "chats/train.jsonl").write_text('{"key": "later", "talk": "A: Yes.", "gist": "x"}')
-    assert [row["id"] for row in fetched.splits["train"]] == ["later"]
+    rows = iter(fetched.splits["train"])
+    assert next(rows)["id"] == "later"
+    with pytest.raises(DataError, match="was written to while it was read"):
+        next(rows)
 
 
 def test_raw_rows_are_written_as_prepare_reads_them(root, tmp_path):
