@@ -110,6 +110,12 @@ def test_an_empty_file_is_counted_as_one(tmp_path):
         preparation.check_rows("samsum", result.splits)
 
 
+def test_files_without_rows_are_told(tmp_path):
+    result = prepared(source(tmp_path, train=0, validation=0, test=0), tmp_path / "new")
+    with pytest.raises(DataError, match="no rows are left in train"):
+        preparation.check_rows("samsum", result.splits)
+
+
 def test_the_files_of_the_work_are_removed(tmp_path):
     prepared(source(tmp_path, train=20, test=8), tmp_path / "new")
     assert len(list((tmp_path / "new").glob("*.clean.jsonl"))) == 2

@@ -5,7 +5,7 @@ same there.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,23 +95,29 @@ class RowWork:
         clean = cleaning.clean(raw, rows, self.file)
         # How often what the model reads repeats is counted as it came.
         inputs = [row[fields.input] for row in raw if fields.input in row]
-        hashes = [text_hash(text) for text in inputs if isinstance(text, str)]
-        near = self.near_duplicates
+        kept = [line(row.model_dump(exclude_unset=True)) for row in clean.rows]
         return CleanBatch(
-            lines="".join(
-                f"{line(row.model_dump(exclude_unset=True))}\n" for row in clean.rows
-            ).encode(),
+            lines="".join(f"{each}\n" for each in kept).encode(),
             columns=columns(clean.rows, self.seed),
-            signatures=None
-            if near.threshold is None
-            else signatures(
-                [row.input for row in clean.rows],
-                near.shingle_words,
-                near.permutations,
-                near.bands,
-            ),
+            signatures=self._signatures([row.input for row in clean.rows]),
             counts=clean.counts,
             bad=clean.bad,
-            raw_inputs=np.array(hashes, HASH),
+            raw_inputs=_hashes([text for text in inputs if isinstance(text, str)]),
             size=len(batch.lines),
         )
+
+    def empty(self) -> CleanBatch:
+        """A batch without rows."""
+        return CleanBatch(
+            b"", columns([]), self._signatures([]), Counter(), [], _hashes([]), size=0
+        )
+
+    def _signatures(self, texts: Sequence[str]) -> Signatures | None:
+        near = self.near_duplicates
+        if near.threshold is None:
+            return None
+        return signatures(texts, near.shingle_words, near.permutations, near.bands)
+
+
+def _hashes(texts: Sequence[str]) -> np.ndarray:
+    return np.array([text_hash(text) for text in texts], HASH)

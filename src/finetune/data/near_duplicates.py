@@ -66,7 +66,7 @@ class Index:
         self._shingles = functools.lru_cache(CACHED_TEXTS)(
             lambda index: shingles(texts(index), options.shingle_words)
         )
-        self.shares_band = (self._buckets >= 0).any(axis=1)
+        self.shares_band: np.ndarray = np.logical_or.reduce(self._buckets >= 0, axis=1)
 
     def pairs(self, index: int) -> list[Pair]:
         """The pairs of a text with those that were inserted, the most similar first."""
@@ -124,7 +124,7 @@ def shared_buckets(signatures: Signatures) -> tuple[np.ndarray, np.ndarray]:
     buckets = np.full(signatures.bands.shape, -1, np.int32)
     sizes = [np.zeros(0, np.int64)]
     number = 0
-    for band in range(buckets.shape[1]):
+    for band in range(signatures.bands.shape[1]):
         hashes = signatures.bands[texts, band]
         order = np.argsort(hashes)
         ordered = hashes[order]
@@ -233,22 +233,18 @@ def find(
         for i in progress(numbers, f"near-duplicates {task} {name}", "row"):
             if not index.shares_band[i]:
                 continue
-            pairs = [(placed(pair.near), pair.similarity) for pair in index.pairs(i)]
-            place = i - starts[name]
-            for (near_split, near_place), _ in pairs:
-                if near_split != name:
-                    found.cross_split[name][near_split].add(place)
-                    continue
-                found.within_split[name].add(place)
-                if name != "train":
-                    _link(linked, place, near_place)
-            leaves = name == "train" or any(near_split in others for (near_split, _), _ in pairs)
-            found.pairs += [
-                ListedPair(name, place, *near, similarity, leaves)
-                for near, similarity in pairs[:LISTED_PAIRS]
-            ]
+            pairs = [(*placed(pair.near), pair.similarity) for pair in index.pairs(i)]
+            leaves = name == "train" or any(near_split in others for near_split, *_ in pairs)
             if not (pairs and leaves):
                 index.insert(i)
+            place = i - starts[name]
+            found.pairs += [ListedPair(name, place, *pair, leaves) for pair in pairs[:LISTED_PAIRS]]
+            for near_split, near_place, _ in pairs:
+                if near_split == name:
+                    found.within_split[name].add(place)
+                    _link(linked, place, near_place)
+                else:
+                    found.cross_split[name][near_split].add(place)
         if name != "train":
             found.clusters[name] = clusters(linked)
     return found

@@ -6,8 +6,8 @@ memory. Which rows leave, and where they go, is decided on these columns.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,12 @@ from finetune.core import paths
 from finetune.core.errors import DataError
 from finetune.core.files import line
 from finetune.core.progress import bar
-from finetune.core.rows import TaskRow
 from finetune.core.schema import ALL, Curate, DataEngine, NearDuplicates, Prompt
 from finetune.data import cleaning, near_duplicates, splitting, workers
-from finetune.data.batches import RowWork, batches
+from finetune.data.batches import CleanBatch, RowWork, batches
 from finetune.data.minhash import Signatures
 from finetune.data.near_duplicates import YIELDS_TO, NearDuplicateRows
-from finetune.data.split import COLUMNS, HASH, Rows, Split, StoredRows
+from finetune.data.split import Rows, Split, StoredRows
 from finetune.tasks import registry
 
 # Of the rows that are set aside so many are held in memory.
@@ -89,10 +88,9 @@ def prepare(
 ) -> Prepared:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
 
-    What is done to each row by itself is done in so many processes, see `workers.opened`.
-
-    A split that was drawn has no peculiarities of its own: those are counted in `all`, which then
-    is empty. The rows stand in `folder`, see `remove_work`, beside those set aside.
+    What is done to each row by itself is done in so many processes (`workers.opened`). A split that
+    was drawn has no peculiarities of its own: those are counted in `all`, which then is empty. The
+    rows stand in `folder`, see `remove_work`, beside those set aside.
 
     Raises:
         DataError: too many rows of a split are bad, two have one id, or train is too small.
@@ -126,6 +124,7 @@ def prepare(
 def _clean_split(
     source: Source, name: str, rules: Rules, folder: Path, mapped: workers.Mapped
 ) -> Split:
+    """A split of the source with all of its clean rows, which are written to a file."""
     work = RowWork(
         source.kind,
         source.prompt,
@@ -136,42 +135,53 @@ def _clean_split(
         rules.mask_pii,
         rules.phone_regions,
     )
-    path, stored = source.files[name], folder / CLEAN.format(name)
-    counts = Counter({"rows": 0})
-    bad: list[dict[str, Any]] = []
-    columns, raw_inputs = [np.zeros(0, COLUMNS)], [np.zeros(0, HASH)]
-    signatures: list[Signatures] = []
-    num_bad = 0
+    path, clean_path = source.files[name], folder / CLEAN.format(name)
+    known = Known([work.empty()])
     with (
-        stored.open("wb") as clean,
+        clean_path.open("wb") as clean,
         (folder / SET_ASIDE).open("ab") as set_aside,
         bar(None, f"clean {source.task} {name}", "B", path.stat().st_size) as shown,
     ):
         for batch in mapped(work, batches(path)):
             clean.write(batch.lines)
             set_aside.writelines(f"{line(row)}\n".encode() for row in batch.bad)
-            counts.update(batch.counts)
-            num_bad += len(batch.bad)
-            bad += batch.bad[: FIRST_BAD - len(bad)]
-            columns.append(batch.columns)
-            raw_inputs.append(batch.raw_inputs)
-            if batch.signatures is not None:
-                signatures.append(batch.signatures)
+            known.add(batch)
             shown.update(batch.size)
-    every_input = np.concatenate(raw_inputs)
-    counts["found_repeated_inputs"] = len(every_input) - len(np.unique(every_input))
-    counts["set_aside"] = num_bad
-    every_column = np.concatenate(columns)
-    return Split(
-        StoredRows(stored, _make(source)),
-        every_column,
-        np.arange(len(every_column)),
-        dict(counts),
-        bad,
-        signatures=Signatures.joined([(each, slice(None)) for each in signatures])
-        if signatures
-        else None,
-    )
+    row = registry.rows(source.kind, source.prompt).Row
+    return known.split(StoredRows(clean_path, lambda values: row(**values)))
+
+
+@dataclass
+class Known:
+    """What is known of the rows of a file, batch after batch; the first batch is without rows."""
+
+    batches: list[CleanBatch]
+    counts: Counter[str] = field(default_factory=lambda: Counter(rows=0))
+    bad: list[dict[str, Any]] = field(default_factory=list)
+    num_bad: int = 0
+
+    def add(self, batch: CleanBatch) -> None:
+        """Add what is known of a batch; its rows are forgotten."""
+        self.counts.update(batch.counts)
+        self.num_bad += len(batch.bad)
+        self.bad += batch.bad[: FIRST_BAD - len(self.bad)]
+        self.batches.append(replace(batch, lines=b"", bad=[]))
+
+    def split(self, stored: StoredRows) -> Split:
+        """The split of all rows."""
+        raw_inputs = np.concatenate([batch.raw_inputs for batch in self.batches])
+        self.counts["found_repeated_inputs"] = len(raw_inputs) - len(np.unique(raw_inputs))
+        self.counts["set_aside"] = self.num_bad
+        columns = np.concatenate([batch.columns for batch in self.batches])
+        signatures = [each.signatures for each in self.batches if each.signatures is not None]
+        return Split(
+            stored,
+            columns,
+            np.arange(len(columns)),
+            dict(self.counts),
+            self.bad,
+            Signatures.joined([(s, slice(None)) for s in signatures]) if signatures else None,
+        )
 
 
 def _taken_signatures(splits: Mapping[str, Split]) -> Signatures:
@@ -183,11 +193,6 @@ def _taken_signatures(splits: Mapping[str, Split]) -> Signatures:
     for split in splits.values():
         split.signatures = None
     return joined
-
-
-def _make(source: Source) -> Callable[[dict[str, Any]], TaskRow]:
-    row = registry.rows(source.kind, source.prompt).Row
-    return lambda values: row(**values)
 
 
 def remove_work(folder: Path) -> None:
