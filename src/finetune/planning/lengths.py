@@ -82,13 +82,17 @@ def of(params: Params, task: str) -> Lengths:
     encoder = cast(PromptEncoder, Characters(prompt))
     if tokenizer is not None:
         encoder = PromptEncoder(tokenizer, prompt, 1_000_000)
+    count, bound = 0, 0
     if rows is None:
         train, further, remark = _assumed(params, prompt)
     elif tokenizer is None:
         train, further, remark = _estimated(rows, params.tasks[task], params.model)
     else:
         train, further = (_counted(rows[split], encoder) for split in ("train", "validation"))
-        remark = ""
+        count, remark = len(rows["train"]), ""
+        if len(train) < count:
+            bound = encoder.max_prompt_tokens + prompt.max_completion_tokens
+            remark = f"tokens were counted of {len(train):,} of the {count:,} rows"
     if params.method.answers_numbers:  # in place of the completion there is one number
         train, further = ([RowLength(r.prompt, 1) for r in split] for split in (train, further))
     loss = _loss(params, task, encoder)
@@ -96,10 +100,12 @@ def of(params: Params, task: str) -> Lengths:
     if branches and tokenizer is None:
         remark += f"; {branches} branches a row, as if each character were a token"
     every = [*train, *further]
+    count = count or len(train)
+    tokens = sum(row.prompt + row.completion + branches for row in train)
     return Lengths(
-        rows=len(train),
-        tokens=sum(row.prompt + row.completion + branches for row in train),
-        longest=max(row.prompt + row.completion for row in every) + branches,
+        rows=count,
+        tokens=tokens * count // len(train),
+        longest=max(bound, *(row.prompt + row.completion for row in every)) + branches,
         densest=max(every, key=lambda row: row.learned_rate(branches)),
         remark=remark,
         loss=loss,
@@ -125,8 +131,9 @@ class Characters:
 
 
 def _counted(rows: Sequence[TaskRow], encoder: PromptEncoder) -> list[RowLength]:
+    """The lengths of all rows; of many rows, of a sample."""
     lengths = []
-    for example in encode(rows, encoder):
+    for example in encode(rows, encoder).probe:
         learned = num_target_tokens(example)
         lengths.append(RowLength(len(example["input_ids"]) - learned, learned))
     return lengths
