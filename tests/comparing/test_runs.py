@@ -86,6 +86,7 @@ def test_a_run_of_before_currencies_is_read_as_one_of_the_default(workspace):
     # As they stand in params.yaml: 1 and 1.0 would be a difference of two runs.
     assert repr(later) == repr(
         {
+            "tasks.goods.prompt.truncate": "end",
             "tasks.goods.prompt.answer.currency": "USD",
             "tasks.goods.prompt.answer.unit": 1,
             "tasks.goods.prompt.answer.maximum": 999,
@@ -102,6 +103,10 @@ def test_a_run_that_is_not_scored_yet_is_refused(workspace):
     )
     with pytest.raises(UserError, match="workspace: predictions of goods are not scored yet"):
         runs.read(root, runs.WORKSPACE)
+
+
+def test_a_run_of_before_truncated_rows_were_refused_has_the_default():
+    assert runs._completed({"data.seed": 7}, {})["data.max_truncated"] == 0.05
 
 
 def test_a_default_that_is_made_anew_is_no_difference():

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-import numpy as np
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from finetune.core import paths
+from finetune.core import mixing, paths
 from finetune.core.files import read_json, read_jsonl
-from finetune.core.mixing import drawn
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Model, Params, Prompt, Task
 from finetune.data import preparation, sources, splitting
@@ -86,38 +84,44 @@ def of(params: Params, task: str) -> Lengths:
     Raises:
         UserError: the data exist, but cannot be used; or the loss does not fit the tokenizer.
     """
-    tokenizer = _tokenizer(params.model)
-    train, further, remark = _lengths(params, task, tokenizer)
-    mix = params.tasks[task].train.mix
-    if mix:
-        others = [_lengths(params, name, tokenizer) for name in mix]
-        counts = [len(train), *(len(each[0]) for each in others)]
-        kept = drawn(
-            np.repeat(np.arange(len(counts)), counts),
-            dict(enumerate([1.0, *mix.values()])),
-            params.tasks[task].train.seed,
-        )
-        every = [*train, *(row for each in others for row in each[0])]
-        train = [row for row, is_kept in zip(every, kept, strict=True) if is_kept]
-        further = [*further, *(row for each in others for row in each[1])]
-        remark = "; ".join(
-            dict.fromkeys(text for text in (remark, *(o[2] for o in others)) if text)
-        )
-    if params.method.answers_numbers:  # in place of the completion there is one number
-        train, further = ([RowLength(r.prompt, 1) for r in split] for split in (train, further))
-    loss = _loss(params, task, _encoder(params.tasks[task].prompt, tokenizer))
+    options, tokenizer = params.tasks[task], _tokenizer(params.model)
+    weights = {task: 1.0, **options.train.mix}
+    parts = [_of_task(params, name, tokenizer) for name in weights]
+    drawn = mixing.sizes([part.rows for part in parts], list(weights.values()))
+    loss = _loss(params, task, _encoder(options.prompt, tokenizer))
     branches = len(loss.paths)
+    remarks = [part.remark for part in parts if part.remark]
     if branches and tokenizer is None:
-        remark += f"; {branches} branches a row, as if each character were a token"
-    every = [*train, *further]
+        remarks.append(f"{branches} branches a row, as if each character were a token")
+    every = [row for part in parts for row in (*part.train, *part.further)]
     return Lengths(
-        rows=len(train),
-        tokens=sum(row.prompt + row.completion + branches for row in train),
-        longest=max(row.prompt + row.completion for row in every) + branches,
+        rows=sum(drawn),
+        tokens=sum(
+            sum(row.prompt + row.completion + branches for row in part.train)
+            * rows // len(part.train)
+            for part, rows in zip(parts, drawn, strict=True)
+        ),
+        longest=max(*(part.bound for part in parts), *(r.prompt + r.completion for r in every))
+        + branches,
         densest=max(every, key=lambda row: row.learned_rate(branches)),
-        remark=remark,
+        remark="; ".join(dict.fromkeys(remarks)),
         loss=loss,
-    )
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TaskLengths:
+    """So many train rows of a task, and the lengths of all of them or of a sample.
+
+    further: of other rows that may be longer. bound: what a row may have, where a sample is all
+    that was counted; else 0.
+    """
+
+    rows: int
+    train: list[RowLength]
+    further: list[RowLength]
+    bound: int
+    remark: str
 
 
 def _encoder(prompt: Prompt, tokenizer: PreTrainedTokenizerBase | None) -> PromptEncoder:
@@ -126,17 +130,23 @@ def _encoder(prompt: Prompt, tokenizer: PreTrainedTokenizerBase | None) -> Promp
     return PromptEncoder(tokenizer, prompt, 1_000_000)
 
 
-def _lengths(
-    params: Params, task: str, tokenizer: PreTrainedTokenizerBase | None
-) -> tuple[list[RowLength], list[RowLength], str]:
-    """Of a task's own training rows, of further ones, and what is estimated or assumed."""
+def _of_task(params: Params, task: str, tokenizer: PreTrainedTokenizerBase | None) -> TaskLengths:
     prompt, rows = params.tasks[task].prompt, _rows(params, task)
+    bound, count = 0, None
     if rows is None:
-        return _assumed(params, prompt)
-    if tokenizer is None:
-        return _estimated(rows, params.tasks[task], params.model)
-    encoder = _encoder(prompt, tokenizer)
-    return _counted(rows["train"], encoder), _counted(rows["validation"], encoder), ""
+        train, further, remark = _assumed(params, prompt)
+    elif tokenizer is None:
+        train, further, remark = _estimated(rows, params.tasks[task], params.model)
+    else:
+        encoder = _encoder(prompt, tokenizer)
+        train, further = (_counted(rows[split], encoder) for split in ("train", "validation"))
+        count, remark = len(rows["train"]), ""
+        if len(train) < count:
+            bound = encoder.max_prompt_tokens + prompt.max_completion_tokens
+            remark = f"tokens were counted of {len(train):,} of the {count:,} rows"
+    if params.method.answers_numbers:  # in place of the completion there is one number
+        train, further = ([RowLength(r.prompt, 1) for r in split] for split in (train, further))
+    return TaskLengths(len(train) if count is None else count, train, further, bound, remark)
 
 
 def of_rows(
@@ -189,8 +199,9 @@ class Characters:
 
 
 def _counted(rows: Sequence[TaskRow], encoder: PromptEncoder) -> list[RowLength]:
+    """The lengths of all rows; of many rows, of a sample."""
     lengths = []
-    for example in encode(rows, encoder):
+    for example in encode(rows, encoder).probe:
         learned = num_target_tokens(example)
         lengths.append(RowLength(len(example["input_ids"]) - learned, learned))
     return lengths
