@@ -64,7 +64,10 @@ def read(paths: Sequence[Path]) -> Reading:
 
 
 def files(paths: Sequence[Path]) -> dict[str, Path]:
-    """All files below the paths by their names, each once; a name that is taken gets its path, or a number."""
+    """All files below the paths by their names, each once.
+
+    A second file of one name is called by its path, or gets a number.
+    """
     found: dict[str, Path] = {}
     seen: set[Path] = set()
     for path in paths:
