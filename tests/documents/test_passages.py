@@ -123,6 +123,12 @@ def test_the_number_of_a_heading_is_none_of_its_words(heading, expected):
     assert passage.headings == (expected,)
 
 
+def test_a_document_of_many_paragraphs_takes_no_time():
+    blocks = [Block("heading", "A", level=1), *[Block("paragraph", "some words")] * 50_000]
+    (passage,) = passages(Document("a.txt", Parsed(blocks)), Bounds(5, 9, shorten=True), Counter())
+    assert passage.words == 8
+
+
 def test_pages_are_those_of_the_headings():
     blocks = [
         Block("heading", "A", level=1, page=2),

@@ -1,6 +1,7 @@
 """From passages to rows of instructions and responses, each with where it came from."""
 
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,26 +107,33 @@ def _contexts(passages: Sequence[Passage], words: int) -> Mapping[Passage, str]:
     for passage in passages:
         if passage.kind != "definition":
             by_document.setdefault(passage.document, []).append(passage)
+    places = {own: place for around in by_document.values() for place, own in enumerate(around)}
+    # A definition stands in the section that has its headings.
+    sections = {(own.document, own.headings): own for own in reversed(places)}
     contexts: dict[Passage, str] = {}
     for passage in passages:
-        around = by_document.get(passage.document, [])
-        # A definition stands in the section that has its headings.
-        own = next((p for p in around if p == passage), None) or next(
-            (p for p in around if p.headings == passage.headings), passage
-        )
-        run = _run(around, own, words) if own in around else [own]
+        own = passage if passage in places else sections.get((passage.document, passage.headings))
+        run = [passage]
+        if own is not None:
+            run = _run(by_document[own.document], places[own], words)
         contexts[passage] = "\n\n".join(f"{each.headings[-1]}\n{each.text}" for each in run)
     return contexts
 
 
-def _run(around: Sequence[Passage], own: Passage, words: int) -> list[Passage]:
-    start = end = around.index(own)
-    have = own.words
-    sides = hashlib.sha256(f"{own.where}\n{own.text}".encode()).digest()
-    for step in range(2 * len(around)):
-        back = bool(sides[step % len(sides)] & 1)
-        place = start - 1 if back else end + 1
-        if 0 <= place < len(around) and have + around[place].words <= words:
-            have += around[place].words
-            start, end = min(start, place), max(end, place)
-    return list(around[start : end + 1])
+def _run(around: Sequence[Passage], place: int, words: int) -> list[Passage]:
+    """The passage at a place, with those around it as long as they fit."""
+    own = around[place]
+    start, end, have = place, place + 1, own.words
+    sides = itertools.cycle(hashlib.sha256(f"{own.where}\n{own.text}".encode()).digest())
+    while True:
+        before = around[start - 1] if start else None
+        after = around[end] if end < len(around) else None
+        fitting = [p for p in (before, after) if p is not None and have + p.words <= words]
+        if not fitting:
+            return list(around[start:end])
+        chosen = fitting[next(sides) % len(fitting)]
+        have += chosen.words
+        if chosen is before:
+            start -= 1
+        else:
+            end += 1

@@ -1,5 +1,6 @@
 """From a document's blocks to passages that answer something: sections, questions, definitions."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -77,14 +78,16 @@ def passages(document: Document, bounds: Bounds, left_out: Counter[str]) -> list
     for opened in _opened(document, bounds, left_out):
         text = _text(opened.blocks)
         if not text:
-            left_out["headings without a text of their own"] += bool(opened.headings)
+            if opened.headings:
+                left_out["headings without a text of their own"] += 1
         elif not (opened.headings or opened.asked):
             left_out["texts without a heading"] += 1
         else:
             kind: Kind = "faq" if opened.asked else "section"
             shorter = _shortened(opened.blocks, bounds)
+            if shorter:
+                left_out["ends of texts that are longer, by --shorten"] += 1
             whole = text if shorter else ""
-            left_out["ends of texts that are longer, by --shorten"] += bool(shorter)
             found.append(
                 Passage(kind, document.name, opened.headings, shorter or text, opened.asked,
                         opened.page, whole)
@@ -111,11 +114,10 @@ def _fits(passage: Passage, bounds: Bounds, left_out: Counter[str]) -> bool:
 
 def _shortened(blocks: list[Block], bounds: Bounds) -> str:
     """The beginning of a text that is too long; nothing where it is not, or is one long block."""
-    if not bounds.shorten or len(_text(blocks).split()) <= bounds.max_words:
+    words = list(itertools.accumulate(len(block.text.split()) for block in blocks))
+    if not bounds.shorten or words[-1] <= bounds.max_words:
         return ""
-    kept = blocks[:]
-    while kept and len(_text(kept).split()) > bounds.max_words:
-        kept.pop()
+    kept = blocks[: sum(count <= bounds.max_words for count in words)]
     # A line that announces what is left out says nothing.
     while kept and kept[-1].kind == "paragraph" and kept[-1].text.endswith(":"):
         kept.pop()

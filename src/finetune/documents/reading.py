@@ -1,6 +1,7 @@
 """Documents of a folder, each read by its ending; those that cannot be read are named with why."""
 
 import importlib
+import itertools
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -63,14 +64,23 @@ def read(paths: Sequence[Path]) -> Reading:
 
 
 def files(paths: Sequence[Path]) -> dict[str, Path]:
-    """All files below the paths by their names, each once; of two with one name by their paths."""
+    """All files below the paths by their names, each once.
+
+    A second file of one name is called by its path, or gets a number.
+    """
     found: dict[str, Path] = {}
+    seen: set[Path] = set()
     for path in paths:
         for file, name in _below(path):
-            if any(file.resolve() == other.resolve() for other in found.values()):
-                continue  # given twice
-            found[str(file) if name in found else name] = file
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                names = itertools.chain([name, file.as_posix()], _numbered(name))
+                found[next(free for free in names if free not in found)] = file
     return found
+
+
+def _numbered(name: str) -> Iterator[str]:
+    return (f"{name} ({number})" for number in itertools.count(2))
 
 
 def _read(file: Path, name: str, reading: Reading) -> None:

@@ -1,0 +1,44 @@
+"""Tokens of rows of a file: counted by a tokenizer that is here, or estimated."""
+
+from pathlib import Path
+
+import pytest
+
+from finetune.core.schema import Model
+from finetune.planning import lengths
+from finetune.tasks.summarization.rows import Row
+
+EMBEDDED = str(Path(__file__).parents[2] / "models/embedded")
+ROWS = [Row(id=str(n), dialogue="Anna: Hi, Tom! " * (n + 1), summary="Anna.") for n in range(6)]
+
+
+def model(name: str) -> Model:
+    return Model(name=name, source="local", revision=None, watch=name)
+
+
+def test_a_prompt_adds_its_instruction_and_nothing_is_truncated(prompt):
+    alone, how = lengths.of_rows(ROWS, None, model(EMBEDDED))
+    assert how == f"by the tokenizer of {EMBEDDED}, without instruction and template"
+    short = prompt.model_copy(update={"max_tokens": 16, "max_completion_tokens": 1})
+    asked, how = lengths.of_rows(ROWS, short, model(EMBEDDED))
+    assert how == f"by the tokenizer of {EMBEDDED}"
+    added = {under.prompt - raw.prompt for raw, under in zip(alone, asked, strict=True)}
+    assert len(added) == 1
+    assert added.pop() > 5
+    assert asked[5].prompt > 16
+
+
+def test_without_a_tokenizer_they_are_estimated(prompt):
+    found, how = lengths.of_rows(ROWS, None, model("models/none"))
+    assert how == "estimated, 4 characters a token"
+    assert [row.prompt for row in found] == [len(row.input) // 4 for row in ROWS]
+    asked, _ = lengths.of_rows(ROWS, prompt, model("models/none"))
+    assert asked[0].prompt > found[0].prompt
+
+
+@pytest.mark.parametrize(("most", "counted"), [(6, 6), (5, 3), (2, 2), (1, 1)])
+def test_of_many_rows_some_are_counted(monkeypatch, most, counted):
+    monkeypatch.setattr(lengths, "COUNTED_ROWS", most)
+    found, how = lengths.of_rows(ROWS, None, model("models/none"))
+    assert len(found) == counted
+    assert (f"from {counted} of 6 rows" in how) == (counted < 6)
