@@ -8,8 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from finetune.core import lock as lock_file
 from finetune.core import pipeline_yaml, yaml_text
 from finetune.core.errors import FileError
+from finetune.core.files import read_text
 
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -44,14 +46,15 @@ def problems(root: Path) -> list[str]:
 def _gone(root: Path) -> list[str]:
     """The entries of dvc.lock that are of no stage of dvc.yaml: DVC keeps them for good."""
     stages = pipeline_yaml.stages(root / "dvc.yaml")
-    locked, params = (_sections(root / name) for name in ("dvc.lock", "params.yaml"))
-    tasks = params.get("tasks") or {}
+    lock = root / "dvc.lock"
+    locked = lock_file.stages(read_text(lock), str(lock)) if lock.is_file() else {}
+    tasks = _sections(root / "params.yaml").get("tasks") or {}
     known = {
         name
         for stage, entry in stages.items()
         for name in ([f"{stage}@{task}" for task in tasks] if "foreach" in entry else [stage])
     }
-    return [name for name in locked.get("stages") or {} if name not in known]
+    return [name for name in locked if name not in known]
 
 
 def _sections(file: Path) -> dict[str, Any]:

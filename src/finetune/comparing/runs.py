@@ -9,10 +9,11 @@ from typing import Any, Literal
 from finetune.comparing import digests, sources
 from finetune.comparing.sources import Source
 from finetune.composition import flat, flatten, shown
+from finetune.core import lock as lock_file
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json
-from finetune.core.params import UNDECLARED, is_composed, new_key, read_yaml
+from finetune.core.params import UNDECLARED, is_composed, new_key
 from finetune.core.schema import COMPOSED, Data, Lora, Method, Section, Train
 from finetune.shelf import public, reading
 from finetune.shelf.about import About, Digest
@@ -225,7 +226,7 @@ def _made_with(
     """
     params, kinds = _raw_params(name, text_of("params.yaml"))
     # Parsed as params.yaml is: PyYAML would read a number such as 1e-06 as a string.
-    stages = read_yaml(text_of("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
+    stages = lock_file.stages(text_of("dvc.lock"), f"dvc.lock of {name}")
     written = {
         out["path"]: out.get("md5") for stage in stages.values() for out in stage.get("outs", [])
     }

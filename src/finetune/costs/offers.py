@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from finetune.comparing.sources import Source
+from finetune.core import lock as lock_file
 from finetune.core import params, paths
 from finetune.core.errors import ParamsError, UserError
 from finetune.core.files import parse_json
-from finetune.core.params import read_yaml
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Costs, Prompt
 from finetune.hosted.messages import conversation
@@ -122,7 +122,7 @@ def of_run(source: Source, name: str, task: str, of: Request) -> list[Offer]:
     origin = (
         f"run.hosted_prices of {name}: {prices.date or 'no date'}, {prices.source or 'no source'}"
     )
-    stages = read_yaml(source.text("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
+    stages = lock_file.stages(source.text("dvc.lock"), f"dvc.lock of {name}")
     offers = []
     for metrics, label in (("base", ""), ("tuned", ", tuned")):
         path = paths.metrics(task, metrics).as_posix()

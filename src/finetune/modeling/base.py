@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from finetune.core import hub
-from finetune.core.errors import ModelError, is_out_of_memory, squeezed
+from finetune.core.errors import ModelError, brief, is_out_of_memory, squeezed
 from finetune.core.memory import least_available_on
 from finetune.core.schema import Model, Precision
 from finetune.modeling import int8, integrity
@@ -90,12 +91,18 @@ def load(options: Model, how: Precision, for_inference: bool = False) -> Base:
     config, tokenizer, model, loading = _from_pretrained(options, how)
     _keep_4bit_weights(model)
     int8.dequantize_in_forward(model)
+    integrity.check_layers(options.name, config)
     integrity.check_complete(options.name, model, loading)
     integrity.check_finite(options.name, model)
     if how.is_quantized:
         integrity.check_files_finite(options.name, _folder(options))
     if for_inference and how.is_quantized and _fits_dequantized(model):
         model = _dequantized(model)
+    if not isinstance(tokenizer.model_max_length, int | float):
+        raise ModelError(
+            f"model.name: model_max_length of the tokenizer of {options.name} is "
+            f"{brief(tokenizer.model_max_length)}, must be a number (tokenizer_config.json)"
+        )
     if tokenizer.eos_token_id is None:
         raise ModelError(f"model.name: the tokenizer of {options.name} has no end token")
     if tokenizer.pad_token_id is None:
@@ -130,11 +137,16 @@ def _from_pretrained(
                 ignore_mismatched_sizes=True,  # its own error names no weight
                 **pin,
             )
-    except LOADING_ERRORS as error:
+    except Exception as error:  # of a damaged folder the libraries raise whatever they stumble on
         if is_out_of_memory(error):
             raise
         why = hub.reason(error, options.name, "model") if options.source == "hub" else None
-        why = why or f"{options.name} cannot be loaded: {squeezed(error)}"
+        said = squeezed(error) if isinstance(error, LOADING_ERRORS) else hub.one_line(error)
+        if isinstance(
+            error, pickle.UnpicklingError
+        ):  # torch's message advises to run what is in it
+            said = "its weights are a pickle of more than tensors; get them as safetensors"
+        why = why or f"{options.name} cannot be loaded: {said}"
         raise ModelError(f"model.name: {why}") from error
     return config, tokenizer, model, loading
 
@@ -144,7 +156,13 @@ def _generation_config(
 ) -> GenerationConfig:
     """Greedy, with the model's end tokens: its other settings may sample, or stop early."""
     stops = model.generation_config.eos_token_id
-    stops = [stops] if isinstance(stops, int) else stops or []
+    stops = stops if isinstance(stops, list) else [stops]
+    if wrong := [stop for stop in stops if not isinstance(stop, int | None)]:
+        raise ModelError(
+            f"model.name: eos_token_id of the model's generation_config.json is {brief(wrong[0])}, "
+            "must be the id of a token"
+        )
+    stops = [stop for stop in stops if stop is not None]
     return GenerationConfig(
         bos_token_id=tokenizer.bos_token_id,
         pad_token_id=tokenizer.pad_token_id,

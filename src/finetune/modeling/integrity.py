@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from finetune.core.errors import ModelError
 from finetune.core.files import read_json
@@ -51,6 +51,19 @@ def check_complete(name: str, model: PreTrainedModel, loading: Mapping[str, Any]
         raise ModelError(
             f"model.name: {name} has weights of more layers than its config.json: "
             f"{listed(sorted(surplus))}; is the config its own?"
+        )
+
+
+def check_layers(name: str, config: PreTrainedConfig) -> None:
+    """Check that a config declares layers: without any, those of the files would be left out.
+
+    Raises:
+        ModelError: it declares none, or fewer.
+    """
+    layers = getattr(config.get_text_config(), "num_hidden_layers", None)
+    if layers is not None and layers < 1:
+        raise ModelError(
+            f"model.name: {name} has num_hidden_layers {layers} in its config.json; is it damaged?"
         )
 
 
@@ -110,7 +123,8 @@ def _weight_files(folder: Path) -> list[Path]:
         return [folder / SINGLE]
     if not (folder / INDEX).is_file():
         return []
-    return sorted({folder / file for file in read_json(folder / INDEX)["weight_map"].values()})
+    index = read_json(folder / INDEX)
+    return sorted({folder / str(file) for file in index["weight_map"].values()})
 
 
 def _not_finite(where: str) -> ModelError:

@@ -9,6 +9,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from finetune.core.errors import ModelError, squeezed
 from finetune.core.schema import Prompt
+from finetune.modeling.bounds import BoundExceededError, bounded
 
 # Placeholders for the texts of a row and of a few-shot example in the check of a chat template.
 ROW, EXAMPLE = "the text of this row", "the text of an example"
@@ -16,6 +17,20 @@ ROW, EXAMPLE = "the text of this row", "the text of an example"
 DATE = "26 Jul 2024"
 # Stands in a text where its middle was left out.
 OMITTED = " […] "
+
+# A template takes a millisecond; one that loops or piles up text is not to take the machine.
+TEMPLATE_SECONDS, TEMPLATE_MB = 10.0, 1024
+# What a template raises that is none, or that asks for what is not there.
+TEMPLATE_ERRORS = (
+    TemplateError,
+    BoundExceededError,
+    ArithmeticError,  # a range beyond the sandbox's
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +78,9 @@ class PromptEncoder:
         if self.tokenizer.chat_template is None:
             return
         try:
-            text = self.text(ROW, shots)
-        except (TemplateError, TypeError, ValueError, KeyError) as error:
+            with bounded(TEMPLATE_SECONDS, TEMPLATE_MB):
+                text = self.text(ROW, shots)
+        except TEMPLATE_ERRORS as error:
             raise ModelError(
                 f"model.name: the chat template of this tokenizer fails: {squeezed(error)}"
             ) from error

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from finetune.comparing import runs, sources
+from finetune.core import lock as lock_file
 from finetune.core.errors import UserError
 from finetune.core.files import write_text
-from finetune.core.params import read_yaml
 from finetune.forms import records
 
 FOLDER = Path("reviews")
@@ -18,7 +18,7 @@ def saved(root: Path, name: str) -> str:
     try:
         source = sources.revision(root, name)
         text = source.text(PAGE)
-        lock = read_yaml(source.text("dvc.lock"), f"dvc.lock of {name}").get("stages", {})
+        lock = lock_file.stages(source.text("dvc.lock"), f"dvc.lock of {name}")
         report = lock.get("report", {})
         outs = {out["path"]: out.get("md5") for out in report.get("outs", [])}
         runs.check_written(name, PAGE, text, outs)

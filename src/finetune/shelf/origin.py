@@ -13,9 +13,9 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from finetune.comparing.sources import Source
+from finetune.core import lock as lock_file
 from finetune.core import paths
 from finetune.core.errors import UserError
-from finetune.core.params import read_yaml
 from finetune.shelf.about import Code, Packages, Stage
 
 # What a run is made of; the rest of requirements.txt checks, draws and tests.
@@ -139,7 +139,7 @@ def _pinned(text: str) -> dict[str, str]:
 
 def stages(source: Source, shown: str) -> dict[str, Stage]:
     """What dvc.lock says of each stage."""
-    locked = read_yaml(source.text("dvc.lock"), f"dvc.lock of {shown}").get("stages", {})
+    locked = lock_file.stages(source.text("dvc.lock"), f"dvc.lock of {shown}")
     return {
         name: Stage(
             deps=_by_path(stage.get("deps", [])),

@@ -13,6 +13,7 @@ from finetune.comparing import runs
 from finetune.comparing.runs import Run
 from finetune.comparing.sources import Source
 from finetune.composition import flat
+from finetune.core import lock as lock_file
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import parse_json, replaced_folder, write_json, write_text
@@ -88,7 +89,7 @@ def _verified(source: Source, revision: str) -> Source:
 
     `text` raises a UserError where one is not.
     """
-    lock = read_yaml(source.text("dvc.lock"), f"dvc.lock of {revision}").get("stages", {})
+    lock = lock_file.stages(source.text("dvc.lock"), f"dvc.lock of {revision}")
     written = {out["path"]: out.get("md5") for of in lock.values() for out in of.get("outs", [])}
 
     def text(path: str) -> str:
@@ -189,7 +190,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 def _task(by_split: Mapping[runs.Split, Run], source: Source, task: str) -> about.Task:
     run = by_split["test"]
-    lock = read_yaml(source.text("dvc.lock"), "dvc.lock").get("stages", {})
+    lock = lock_file.stages(source.text("dvc.lock"), "dvc.lock")
     params = flat(source.text("params.yaml"))
     minutes = {stage: _of_run(source, task, name, "minutes") for stage, name in TIMED.items()}
     rate = params.get("run.usd_per_hour")
