@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from finetune.core.files import read_text
+from finetune.core.git import git
 
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -58,14 +59,8 @@ def _gone(root: Path) -> list[str]:
 
 def copy_working_tree(root: Path, clone: Path) -> None:
     """Clone `root`, with the current content of tracked and of new, not ignored files."""
-    subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    git(Path(), "clone", "--quiet", str(root), str(clone))
+    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         source, target = root / name, clone / name
         target.unlink(missing_ok=True)
