@@ -154,7 +154,7 @@ def test_without_trackers_there_is_nothing_to_check():
 
 def test_a_run_is_called_after_the_experiment_else_after_the_branch_or_the_commit(monkeypatch):
     said = {"branch": "feature/x", "rev-parse": "abc1234"}
-    monkeypatch.setattr(tracking, "_git", lambda command, *_: said[command])
+    monkeypatch.setattr(tracking, "try_git", lambda root, command, *_: said[command])
     monkeypatch.setenv("DVC_EXP_NAME", "bold-oath")
     assert tracking.run_name("price") == "bold-oath-price"
     monkeypatch.delenv("DVC_EXP_NAME")

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from finetune.cloud.git import git
 from finetune.comparing import sources
 from finetune.core import paths
 from finetune.core.errors import UserError
 from finetune.core.files import write_text
+from finetune.core.git import git
 from finetune.core.params import read_yaml
 
 # What a revision's own settings of the machine may not do here: copy its state to a remote, or

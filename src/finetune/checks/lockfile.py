@@ -12,6 +12,7 @@ from finetune.core import lock as lock_file
 from finetune.core import pipeline_yaml, yaml_text
 from finetune.core.errors import FileError
 from finetune.core.files import read_text
+from finetune.core.git import git
 
 UP_TO_DATE = "Data and pipelines are up to date."
 
@@ -66,14 +67,8 @@ def _sections(file: Path) -> dict[str, Any]:
 
 def copy_working_tree(root: Path, clone: Path) -> None:
     """Clone `root`, with the current content of tracked and of new, not ignored files."""
-    subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    git(Path(), "clone", "--quiet", str(root), str(clone))
+    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in filter(None, listed.split("\0")):
         source, target = root / name, clone / name
         target.unlink(missing_ok=True)

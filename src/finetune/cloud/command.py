@@ -9,11 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from finetune.cloud import sweeps
-from finetune.cloud.git import git
 from finetune.cloud.launchers import GPUS, Launch, box, runpod, sky
 from finetune.composition import compose
 from finetune.core import params
 from finetune.core.errors import UserError
+from finetune.core.git import git
 from finetune.core.schema import Params
 from finetune.planning.command import print_plan
 

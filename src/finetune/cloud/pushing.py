@@ -15,9 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from finetune.cloud.git import git, ref_of
+from finetune.cloud.refs import ref_of
 from finetune.core import remote_state, runstate
 from finetune.core.errors import UserError, squeezed
+from finetune.core.git import git
 from finetune.core.memory import GB
 
 CONNECTIONS = 16

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from finetune.cloud import sweeps
-from finetune.cloud.git import git, own_ref
+from finetune.cloud.refs import own_ref
 from finetune.commands import common
 from finetune.core.errors import UserError, one_line, squeezed
+from finetune.core.git import git
 from finetune.doctor import queue as doctor_queue
 from finetune.doctor.finding import NotFixed
 

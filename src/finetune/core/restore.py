@@ -20,6 +20,7 @@ import yaml
 
 from finetune.core.errors import EXIT_CODE, squeezed
 from finetune.core.files import replaced_file, replaced_folder
+from finetune.core.git import git, try_git
 
 # What a run leaves in Git's files, of which `dvc checkout` then knows the outs.
 UNDO = "git checkout params.yaml dvc.lock metrics && dvc checkout"
@@ -79,8 +80,7 @@ def _is_experiment_here() -> bool:
     baseline = os.environ.get("DVC_EXP_BASELINE_REV")
     if not baseline or Path(os.environ.get("DVC_ROOT", ".")).resolve() != Path.cwd():
         return False
-    command = ["git", "diff", "--quiet", baseline, "--", "params.yaml"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 1
+    return bool(try_git(Path(), "diff", "--name-only", baseline, "--", "params.yaml"))
 
 
 def _restore(stage: str) -> list[str]:
@@ -126,8 +126,7 @@ def _listed(cache: Path, md5: str) -> dict[str, str]:
 
 def _committed(path: Path) -> dict[str, str]:
     """The files of a folder in the last commit with their hashes."""
-    command = ["git", "ls-tree", "-r", "-z", "--name-only", "HEAD", "--", path.as_posix()]
-    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = git(Path(), "ls-tree", "-r", "-z", "--name-only", "HEAD", "--", path.as_posix())
     names = [Path(name) for name in listed.split("\0") if name]
     return {
         name.relative_to(path).as_posix(): hashlib.md5(_committed_file(name)).hexdigest()

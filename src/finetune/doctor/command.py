@@ -4,9 +4,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from finetune.core.errors import squeezed
+from finetune.core.errors import UserError, squeezed
 from finetune.doctor import leftovers, locks, processes, queue, repository
-from finetune.doctor.finding import Finding, NotFixed
+from finetune.doctor.finding import Finding
 
 Check = Callable[[Path], list[Finding]]
 
@@ -54,7 +54,7 @@ def _tell(finding: Finding, fix: bool) -> bool:
         return False
     try:
         remark = finding.fix()
-    except (NotFixed, OSError) as error:
+    except (UserError, OSError) as error:
         print(f"left  {finding.what}: {squeezed(error)}")
         return False
     print(f"fixed {finding.what}{f': {remark}' if remark else ''}")

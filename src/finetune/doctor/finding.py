@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from finetune.core.errors import UserError
 
-class NotFixed(Exception):
+
+class NotFixed(UserError):
     """Why something could not be mended."""
 
 
@@ -13,7 +15,7 @@ class Finding:
     """Something that was left behind.
 
     commands: what a person would type to mend it; fix: does the same, and returns a remark or "".
-    It raises NotFixed or OSError where it cannot.
+    It raises UserError or OSError where it cannot.
     """
 
     what: str

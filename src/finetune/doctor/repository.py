@@ -1,13 +1,12 @@
 """A HEAD that a killed `dvc exp run` left detached, with the experiment's parameters in place."""
 
 import re
-import subprocess
 from functools import partial
 from pathlib import Path
 
-from finetune.core.errors import squeezed
+from finetune.core.git import git, try_git
 from finetune.doctor import locks
-from finetune.doctor.finding import Finding, NotFixed
+from finetune.doctor.finding import Finding
 
 # DVC sets it while an experiment runs in the workspace, and then checks out EXEC_HEAD.
 MARK = "refs/exps/exec/EXEC_BASELINE"
@@ -22,12 +21,14 @@ OF_EXPERIMENTS = (
 
 def find(root: Path) -> list[Finding]:
     """A detached HEAD, if the last checkout of all was DVC's, and no DVC runs."""
-    if _git(root, "symbolic-ref", "--quiet", "HEAD") or not _git(root, "rev-parse", "HEAD"):
+    if try_git(root, "symbolic-ref", "--quiet", "HEAD"):
+        return []
+    if not try_git(root, "rev-parse", "HEAD"):  # no commit yet
         return []
     branch = _left_by_dvc(root)
     if not branch or locks.running_dvc(root):
         return []
-    if not _git(root, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"):
+    if not try_git(root, "rev-parse", "--quiet", "--verify", f"refs/heads/{branch}"):
         return []
     changed, own = _changed(root), _own(root)
     saves = (f'git stash push --message "{STASH}"',) if changed else ()
@@ -45,11 +46,11 @@ def find(root: Path) -> list[Finding]:
 
 def _left_by_dvc(root: Path) -> str:
     """What was checked out before DVC detached HEAD; empty if somebody else detached it."""
-    head = _git(root, "rev-parse", "--quiet", "--verify", DETACHED_AT)
-    if not head or not _git(root, "rev-parse", "--quiet", "--verify", MARK):
+    head = try_git(root, "rev-parse", "--quiet", "--verify", DETACHED_AT)
+    if not head or not try_git(root, "rev-parse", "--quiet", "--verify", MARK):
         return ""
     checkout = ("--grep-reflog=^checkout: ", "--max-count=1")
-    newest = _git(root, "log", "--walk-reflogs", *checkout, "--format=%gs", "HEAD")
+    newest = try_git(root, "log", "--walk-reflogs", *checkout, "--format=%gs", "HEAD")
     came = re.fullmatch(rf"checkout: moving from (.+) to {head}", newest)
     return came[1] if came else ""
 
@@ -57,13 +58,13 @@ def _left_by_dvc(root: Path) -> str:
 def _return_to(root: Path, branch: str) -> str:
     """Put what is not committed into Git's stash, then switch to the branch."""
     remarks = []
-    if not _succeeds(root, "merge-base", "--is-ancestor", "HEAD", branch):
-        name = f"recovered-{_git(root, 'rev-parse', '--short', 'HEAD')}"
-        _run(root, "branch", "--force", name, "HEAD")
+    if git(root, "rev-list", "--max-count=1", f"{branch}..HEAD"):
+        name = f"recovered-{try_git(root, 'rev-parse', '--short', 'HEAD')}"
+        git(root, "branch", "--force", name, "HEAD")
         remarks.append(f"commits that {branch} lacks are on {name}")
     if _changed(root):
         own = _own(root)
-        _run(root, "stash", "push", "--message", STASH)
+        git(root, "stash", "push", "--message", STASH)
         remarks.append(
             "what was not committed is in `git stash show -p`: "
             + (
@@ -72,15 +73,16 @@ def _return_to(root: Path, branch: str) -> str:
                 else "the experiment's alone, so `git stash drop` loses nothing of yours"
             )
         )
-    _run(root, "switch", branch)
+    git(root, "switch", branch)
     # Else a HEAD that a person detaches later would look like DVC's.
-    _run(root, "update-ref", "-d", MARK)
+    git(root, "update-ref", "-d", MARK)
     return "; ".join(remarks)
 
 
 def _changed(root: Path) -> list[str]:
     """Tracked files that differ from HEAD."""
-    return [name for name in _git(root, "diff", "--name-only", "-z", "HEAD").split("\0") if name]
+    names = try_git(root, "diff", "--name-only", "-z", "HEAD").split("\0")
+    return [name for name in names if name]
 
 
 def _own(root: Path) -> list[str]:
@@ -91,24 +93,3 @@ def _own(root: Path) -> list[str]:
 def _listed(names: list[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
-
-
-def _run(root: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise NotFixed(f"git {arguments[0]}: {squeezed(done.stderr)}")
-
-
-def _succeeds(root: Path, *arguments: str) -> bool:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
-    return done.returncode == 0
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """What Git prints; empty if it fails."""
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,7 +1,6 @@
 """Checks of Python and packages against the pins, of Git, and of the DVC remote."""
 
 import platform
-import subprocess
 import tomllib
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -11,6 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from finetune.core.errors import ParamsError
+from finetune.core.git import try_git
 from finetune.preflight.finding import Finding, fail, ok, warning
 
 SETUP = "run `make setup`, or pip install -r requirements.txt"
@@ -54,13 +54,13 @@ def _version(name: str) -> str | None:
 
 def git(root: Path) -> Iterator[Finding]:
     """Whether Git has an identity and the tree is clean: experiments are commits."""
-    lacking = [key for key in ("user.name", "user.email") if not _git(root, "config", key)]
+    lacking = [key for key in ("user.name", "user.email") if not try_git(root, "config", key)]
     if lacking:
         todo = " and ".join(f"git config --global {key} …" for key in lacking)
         yield fail("Git has no identity for commits", todo)
     else:
-        yield ok(f"Git identity {_git(root, 'config', 'user.name')}")
-    changed = _git(root, "status", "--porcelain").splitlines()
+        yield ok(f"Git identity {try_git(root, 'config', 'user.name')}")
+    changed = try_git(root, "status", "--porcelain").splitlines()
     if changed:
         yield warning(
             f"{len(changed)} changed or new files, such as {changed[0][3:]}",
@@ -68,12 +68,6 @@ def git(root: Path) -> Iterator[Finding]:
         )
     else:
         yield ok("the tree is clean")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    return done.stdout.rstrip()
 
 
 def trackers(names: Sequence[str]) -> Iterator[Finding]:

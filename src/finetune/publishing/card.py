@@ -1,6 +1,5 @@
 """A model card out of the metrics: scores with intervals, data and licence, parameters, hashes."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import yaml
 
 from finetune.core import paths
 from finetune.core.files import sha256
+from finetune.core.git import try_git
 from finetune.forms import records
 from finetune.publishing.release import Release, published_form
 from finetune.reporting import facts, tables
@@ -148,12 +148,6 @@ def _commit(root: Path) -> str | None:
 
     Code that was committed after it may give another model.
     """
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else ""
-
-    is_clean = not git("status", "--porcelain", "-uno")
-    return (git("log", "-1", "--format=%H", "--", "dvc.lock") or None) if is_clean else None
+    if try_git(root, "status", "--porcelain", "-uno"):
+        return None
+    return try_git(root, "log", "-1", "--format=%H", "--", "dvc.lock") or None

@@ -5,7 +5,6 @@ import itertools
 import platform
 import re
 import shlex
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from finetune.comparing.sources import Source
 from finetune.core import lock as lock_file
 from finetune.core import paths
 from finetune.core.errors import UserError
+from finetune.core.git import git
 from finetune.shelf.about import Code, Packages, Stage
 
 # What a run is made of; the rest of requirements.txt checks, draws and tests.
@@ -33,8 +33,8 @@ def code(root: Path, commit: str | None) -> Code:
     of_commit = _blobs(root, commit or "HEAD")
     blobs = of_commit if commit else _blobs_here(root)
     return Code(
-        commit=_git(root, "rev-parse", commit or "HEAD").strip(),
-        date=_git(root, "show", "--no-patch", "--format=%cI", commit or "HEAD").strip(),
+        commit=git(root, "rev-parse", commit or "HEAD"),
+        date=git(root, "show", "--no-patch", "--format=%cI", commit or "HEAD"),
         src=_hash(blobs),
         is_changed=blobs != of_commit,
     )
@@ -42,14 +42,14 @@ def code(root: Path, commit: str | None) -> Code:
 
 def _blobs(root: Path, commit: str) -> dict[str, str]:
     """Git's hash of each file below src/ at a commit."""
-    listed = _git(root, "ls-tree", "-r", "-z", commit, "--", "src")
+    listed = git(root, "ls-tree", "-r", "-z", commit, "--", "src")
     entries = (entry.split("\t", 1) for entry in listed.split("\0") if entry)
     return {path: about_it.split(" ")[2] for about_it, path in entries}
 
 
 def _blobs_here(root: Path) -> dict[str, str]:
     """The same hashes of the tracked files as they lie here."""
-    names = _git(root, "ls-files", "-z", "--", "src").split("\0")
+    names = git(root, "ls-files", "-z", "--", "src").split("\0")
     blobs = {}
     for name in filter(None, names):
         if (root / name).is_file():
@@ -71,9 +71,9 @@ def command(root: Path, folder: Path, commit: str | None, params: Any) -> str:
     `data.root`, DIR in the command stands for them. `-S data.root=DIR` would not do: DVC composes
     params.yaml from conf/ then, without what was copied.
     """
-    named = _git(root, "rev-parse", commit or "HEAD").strip()
-    if not _git(root, "branch", "--all", "--contains", named).strip():
-        parent = _git(root, "rev-parse", f"{named}^").strip()
+    named = git(root, "rev-parse", commit or "HEAD")
+    if not git(root, "branch", "--all", "--contains", named):
+        parent = git(root, "rev-parse", f"{named}^")
         if _blobs(root, parent) == _blobs(root, named):
             named = parent
     file = f"{paths.shelf() / folder.name}/params.yaml"
@@ -166,10 +166,3 @@ def md5(lock: dict[str, Any], stage: str, which: str, path: str) -> str | None:
     """The hash that dvc.lock has of a dep or out; None where it has none."""
     entries = lock.get(stage, {}).get(which, [])
     return next((each.get("md5") for each in entries if each["path"] == path), None)
-
-
-def _git(root: Path, *words: str) -> str:
-    done = subprocess.run(["git", *words], cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"git {words[0]}: {' '.join(done.stderr.split())[:200]}")
-    return done.stdout

@@ -5,11 +5,9 @@ tracker whose package is missing is refused before anything is loaded; one that 
 without a network, is left out from there on, with one warning.
 """
 
-import contextlib
 import importlib
 import logging
 import os
-import subprocess
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import partial
@@ -22,6 +20,7 @@ from transformers.integrations import integration_utils
 
 from finetune.core.errors import ParamsError, squeezed
 from finetune.core.files import read_json, write_json
+from finetune.core.git import try_git
 
 log = logging.getLogger(__name__)
 
@@ -67,15 +66,9 @@ def check(names: Sequence[str]) -> None:
 
 def run_name(task: str) -> str:
     """`bold-oath-price`: the experiment's name, else the branch or the commit, and the task."""
-    name = os.environ.get("DVC_EXP_NAME") or _git("branch", "--show-current")
-    return f"{name or _git('rev-parse', '--short', 'HEAD') or 'run'}-{task}".replace("/", "-")
-
-
-def _git(*arguments: str) -> str:
-    with contextlib.suppress(OSError):
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-        return done.stdout.strip()
-    return ""
+    name = os.environ.get("DVC_EXP_NAME") or try_git(Path(), "branch", "--show-current")
+    commit = try_git(Path(), "rev-parse", "--short", "HEAD")
+    return f"{name or commit or 'run'}-{task}".replace("/", "-")
 
 
 def environment(name: str, run_state: Path) -> dict[str, str]:

@@ -1,24 +1,9 @@
-"""Git, as a person's shell would run it: with its own credentials, proxies and keys."""
+"""Where Git has DVC's experiments."""
 
-import subprocess
 from pathlib import Path
 
-from finetune.core.errors import UserError, squeezed
-
-
-def git(root: Path, *arguments: str) -> str:
-    """What a command prints.
-
-    Raises:
-        UserError: it failed.
-    """
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = squeezed(done.stderr) or f"exit code {done.returncode}"
-        raise UserError(f"git {arguments[0]}: {said}")
-    return done.stdout.strip()
+from finetune.core.errors import UserError
+from finetune.core.git import git
 
 
 def own_ref(root: Path, name: str) -> str:

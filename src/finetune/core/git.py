@@ -1,0 +1,29 @@
+"""Git, as a person's shell would run it: with its own credentials, proxies and keys."""
+
+import subprocess
+from pathlib import Path
+
+from finetune.core.errors import UserError, squeezed
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What a command prints, without blanks at its end.
+
+    Raises:
+        UserError: it failed.
+    """
+    done = subprocess.run(
+        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = squeezed(done.stderr) or f"exit code {done.returncode}"
+        raise UserError(f"git {arguments[0]}: {said}")
+    return done.stdout.rstrip()
+
+
+def try_git(root: Path, *arguments: str) -> str:
+    """The same; empty where it fails, or there is no Git."""
+    try:
+        return git(root, *arguments)
+    except (UserError, OSError):
+        return ""
