@@ -69,7 +69,7 @@ def test_a_character_that_looks_like_a_line_end_splits_no_row(tmp_path, characte
 
 def test_each_row_is_a_line_of_json(tmp_path):
     file = tmp_path / "rows.jsonl"
-    files.write_jsonl(file, iter([{"a": "x\ny"}, {"a": 2}]))
+    assert files.write_jsonl(file, iter([{"a": "x\ny"}, {"a": 2}])) == 2
     assert [json.loads(line) for line in file.read_text().splitlines()] == [{"a": "x\ny"}, {"a": 2}]
 
 
