@@ -1,5 +1,6 @@
 """Whether dvc.lock and the committed metrics belong to the current code and parameters."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -66,15 +67,15 @@ def _sections(file: Path) -> dict[str, Any]:
 
 def copy_working_tree(root: Path, clone: Path) -> None:
     """Clone `root`, with the current content of tracked and of new, not ignored files."""
-    subprocess.run(["git", "clone", "--quiet", str(root), str(clone)], check=True)
+    command = ["git", "clone", "--quiet", str(root), str(clone)]
+    subprocess.run(command, check=True, capture_output=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=root,
         capture_output=True,
-        text=True,
         check=True,
     ).stdout
-    for name in filter(None, listed.split("\0")):
+    for name in filter(None, os.fsdecode(listed).split("\0")):  # in whatever encoding
         source, target = root / name, clone / name
         target.unlink(missing_ok=True)
         if source.is_file():
