@@ -2,6 +2,7 @@ import builtins
 import errno
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -168,3 +169,32 @@ def test_no_library_is_imported_to_explain(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", watched)
     errors.explained(OutOfMemoryError(CUDA), "train")
     assert not {"torch", "safetensors"} & set(imported)
+
+
+def test_what_git_says_of_a_repository_is_one_line(tmp_path):
+    command = ["git", "rev-parse", "HEAD"]
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    said = explained(raised.value)
+    assert said.startswith("`git rev-parse`: fatal: ")
+    assert "\n" not in said
+
+
+def test_another_program_that_fails_is_a_bug_of_ours():
+    assert explained(subprocess.CalledProcessError(1, ["nvidia-smi"])) is None
+
+
+def test_a_repository_of_another_owner_is_told_with_what_to_do():
+    class GitError(Exception):
+        """Called like pygit2's."""
+
+    said = explained(GitError("path '/x' is not owned by current user"))
+    assert "git config --global --add safe.directory" in said
+
+
+def test_a_folder_that_is_no_repository_is_told_as_such(tmp_path):
+    from finetune.comparing import sources
+
+    (tmp_path / ".dvc").mkdir()  # as of a clone whose .git was not copied
+    with pytest.raises(UserError, match="is not a git repository; run it in a clone"):
+        sources.revision(tmp_path, "HEAD")

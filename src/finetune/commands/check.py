@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finetune.checks import forms, kinds, lockfile, parameters, readme, shelf, stages
-from finetune.core.errors import UserError
+from finetune.core.errors import explained
 
 CHECKS: dict[str, Callable[[Path], list[str]]] = {
     "params.yaml is the composition of conf/, and every config file composes": parameters.problems,
@@ -24,8 +24,11 @@ def run(root: Path, _: argparse.Namespace) -> int:
     for title, check in CHECKS.items():
         try:
             problems = check(root)
-        except UserError as error:  # of a file that it cannot read: the other checks go on
-            problems = [str(error)]
+        except Exception as error:  # of a file that it cannot read: the other checks go on
+            said = explained(error)
+            if said is None:
+                raise
+            problems = [said]
         failed |= bool(problems)
         print(f"{'FAIL' if problems else 'ok  '} {title}")
         for line in problems:

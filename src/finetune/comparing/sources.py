@@ -52,7 +52,9 @@ def revision(root: Path, name: str) -> Source:
     try:
         with Repo(str(root)) as repo:
             commit = resolve_rev(repo.scm, name)
-    except (RevError, SCMError):
+    except (RevError, SCMError) as error:
+        if "not a git repository" in str(error):
+            raise UserError(f"{name}: {error}; run it in a clone") from None
         raise UserError(
             f"{name}: no such commit, branch, tag or experiment, and no folder of a shelved run; "
             "`git branch -a` and `dvc exp list` show what there is, `dvc exp pull origin NAME` "

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -36,6 +37,9 @@ MEMORY_KEYS = {
     "base": "run.eval_token_budget and run.cache_gb",
     "predict": "run.eval_token_budget and run.cache_gb",
 }
+
+# What the libraries that read Git's and DVC's files raise for a repository as it should not be.
+OF_GIT = ("DvcException", "GitError", "NotGitRepository", "SCMError")
 
 # In torch's message when an allocation of main memory fails.
 CPU_ALLOCATOR = "DefaultCPUAllocator: can't allocate"
@@ -103,6 +107,10 @@ def explained(error: Exception, stage: str | None = None) -> str | None:
             f"a text holds an unpaired surrogate (position {error.start}), which UTF-8 cannot "
             "encode: fix it in the data"
         )
+    if isinstance(error, subprocess.CalledProcessError):
+        return _command(error)
+    if any(base.__name__ in OF_GIT for base in type(error).__mro__):  # imported by few commands
+        return _git(squeezed(error))
     if type(error).__name__ == "SafetensorError":  # not every stage imports safetensors
         return f"weights cannot be read or written: {squeezed(error)}; is the disk full?"
     return None
@@ -121,6 +129,26 @@ def brief(value: object, most: int = 60) -> str:
     except (ValueError, RecursionError):  # more digits than Python converts; nested without end
         return f"a value of type {type(value).__name__} too long to show"
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def _command(error: subprocess.CalledProcessError) -> str | None:
+    """Of Git and DVC what they said; None for other programs, which a user does not know of."""
+    words = error.cmd if isinstance(error.cmd, list) else [str(error.cmd)]
+    program = next((word for word in words if word in ("git", "dvc")), None)
+    if program is None:
+        return None
+    said = error.stderr or error.output or f"exited with {error.returncode}"
+    said = said.decode(errors="replace") if isinstance(said, bytes) else str(said)
+    return _git(f"`{program} {words[words.index(program) + 1]}`: {squeezed(said)}")
+
+
+def _git(said: str) -> str:
+    remedy = ""
+    if "owned by" in said or "dubious ownership" in said:
+        remedy = "; the repository is another user's: `git config --global --add safe.directory`"
+    elif "not a git repository" in said:
+        remedy = "; run it in a clone, or `git init` and commit first"
+    return f"{said}{remedy}"
 
 
 def _system(error: OSError) -> str:

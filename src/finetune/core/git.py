@@ -1,5 +1,6 @@
 """Git, as a person's shell would run it: with its own credentials, proxies and keys."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -7,18 +8,16 @@ from finetune.core.errors import UserError, squeezed
 
 
 def git(root: Path, *arguments: str) -> str:
-    """What a command prints, without blanks at its end.
+    """What a command prints, without blanks at its end; names of files in whatever encoding.
 
     Raises:
         UserError: it failed.
     """
-    done = subprocess.run(
-        ["git", *arguments], cwd=root, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
     if done.returncode:
-        said = squeezed(done.stderr) or f"exit code {done.returncode}"
+        said = squeezed(os.fsdecode(done.stderr)) or f"exit code {done.returncode}"
         raise UserError(f"git {arguments[0]}: {said}")
-    return done.stdout.rstrip()
+    return os.fsdecode(done.stdout).rstrip()
 
 
 def try_git(root: Path, *arguments: str) -> str:
