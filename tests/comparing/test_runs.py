@@ -32,7 +32,8 @@ def workspace(tmp_path):
 
 def later(section: str) -> dict[str, object]:
     """Parameters of training that runs of earlier versions do not have."""
-    values = {"patience": None, "select_by": "loss", "keep_checkpoints": False}
+    values = {"patience": None, "select_by": "loss", "keep_checkpoints": False,
+              "mix": {}, "adapter_of": None}  # fmt: skip
     return {f"{section}.{name}": value for name, value in values.items()}
 
 
