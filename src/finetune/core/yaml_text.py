@@ -94,7 +94,7 @@ def _check_bounds(text: str, where: str) -> None:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:
