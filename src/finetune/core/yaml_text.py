@@ -94,7 +94,8 @@ def _check_bounds(text: str, where: str) -> None:
 
 
 def _line(event: yaml.Event) -> int:
-    return event.start_mark.line + 1 if event.start_mark else 1
+    mark = event.start_mark
+    return 1 if mark is None else int(mark.line) + 1
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:
