@@ -43,8 +43,8 @@ def run(params: StageParams, task: str) -> None:
 
     with replaced_folder(paths.prepared(task)) as folder:
         for split in paths.SPLITS:
-            kept = [row.model_dump(exclude_unset=True) for row in splits[split].rows]
-            write_jsonl(folder / f"{split}.jsonl", kept)
+            dumped = [row.model_dump(exclude_unset=True) for row in splits[split].rows]
+            write_jsonl(folder / f"{split}.jsonl", dumped)
         write_jsonl(folder / "set_aside.jsonl", [row for s in splits.values() for row in s.bad])
         write_jsonl(folder / "near_duplicates.jsonl", prepared.near.pairs)
         write_json(folder / "clusters.json", prepared.near.clusters)
