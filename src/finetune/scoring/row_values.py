@@ -29,9 +29,8 @@ def row_values(
     shifted to have the statistic as their mean. The jackknife fails for medians (Miller 1974): a
     row contributes the sign of its deviation there, scaled to the bootstrap's standard error.
 
-    Of more than `JACKKNIFE_ROWS` rows each one's pseudo-value is that among every k-th row. A mean's
-    would be the same; another's depends on the other rows by what they estimate, such as their
-    mean, which thousands do.
+    Of more than `JACKKNIFE_ROWS` rows each one's pseudo-value is that among every k-th row: it
+    depends on the others by what they estimate, such as their mean, and thousands do that well.
 
     Raises:
         ValueError: no rows, or columns of different lengths.
