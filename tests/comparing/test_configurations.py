@@ -59,7 +59,12 @@ def test_other_code_is_another_configuration_whatever_the_seed(run):
 def test_what_a_comparison_asks_is_no_part_of_a_configuration(run):
     compared = [
         seeded(run, "a", 1, **{"bootstrap.seed": 1, "tasks.price.guards.mae": 3.0}),
-        seeded(run, "b", 2, **{"bootstrap.seed": 2, "tasks.price.primary": "mae"}),
+        seeded(
+            run,
+            "b",
+            2,
+            **{"bootstrap.seed": 2, "tasks.price.primary": "mae", "data.max_truncated": 0.5},
+        ),
     ]
     assert len(grouped(compared, SEEDS)) == 1
 

@@ -49,6 +49,17 @@ def test_rows_left_out_in_batches_give_the_same(monkeypatch):
     assert row_values(columns, OPTIONS, regression.r2) == pytest.approx(whole)
 
 
+@pytest.mark.parametrize("statistic", [regression.rmsle, regression.r2, ratios.ratio])
+def test_a_row_left_out_of_thousands_is_worth_what_it_is_among_all(monkeypatch, statistic):
+    columns = prices(3000)
+    whole = row_values(columns, OPTIONS, statistic)
+    monkeypatch.setattr("finetune.scoring.row_values.JACKKNIFE_ROWS", 1000)
+    parts = row_values(columns, OPTIONS, statistic)
+    assert parts.mean() == pytest.approx(whole.mean())
+    assert parts.std() == pytest.approx(whole.std(), rel=0.05)
+    assert np.corrcoef(parts, whole)[0, 1] > 0.99
+
+
 def test_no_rows_and_columns_of_different_lengths_are_refused():
     with pytest.raises(ValueError, match="no values"):
         row_values([[]], OPTIONS)

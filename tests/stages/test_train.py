@@ -4,10 +4,11 @@ import sys
 import pytest
 
 from finetune.core import paths
-from finetune.core.errors import ModelError, ParamsError, UserError
+from finetune.core.errors import DataError, ModelError, ParamsError, UserError
 from finetune.core.files import read_json, read_jsonl, read_tsv, sha256, write_jsonl
 from finetune.methods import adapters
-from finetune.stages import predict, train
+from finetune.modeling import truncation
+from finetune.stages import base, predict, train
 
 
 def test_processes_that_another_launcher_started_are_refused(monkeypatch):
@@ -91,6 +92,33 @@ def test_it_writes_an_adapter_curves_and_metrics_and_leaves_no_checkpoint(declar
     assert len(metrics["adapter_hash"]) == 12
     assert metrics["run"]["token_budget"] > 0
     assert not [file for file in (tmp_path / ".runstate").glob("train-samsum-*") if file.is_dir()]
+
+
+def test_rows_encoded_as_steps_ask_for_them_give_the_same_adapter(declared, monkeypatch):
+    options = {"max_steps": 2, "num_evals": 1, "batch_size": 2}
+    of_all, of_some = (_trained_by(declared, options, monkeypatch, many) for many in (6, 3))
+    assert of_some["adapter_hash"] == of_all["adapter_hash"]
+    assert "counted_rows" not in of_all
+    assert 0 < of_some["counted_rows"] <= 6
+
+
+def _trained_by(declared, options, monkeypatch, rows: int) -> dict:
+    """The metrics of a run to which more than so many rows are many."""
+    monkeypatch.setattr(truncation, "ALL_ROWS", rows)
+    monkeypatch.setattr(truncation, "SAMPLE", 1)
+    train.run(declared(options, token_budget=512), "samsum")
+    return read_json(paths.metrics("samsum", "train"))["samsum"]["train"]
+
+
+@pytest.mark.parametrize("stage", [base, train])
+def test_too_many_truncated_prompts_are_one_line_before_anything_is_computed(declared, stage):
+    for split in paths.SPLITS:
+        file = paths.prepared("samsum") / f"{split}.jsonl"
+        write_jsonl(file, [{**row, "dialogue": "Ann: word " * 999} for row in read_jsonl(file)])
+    with pytest.raises(DataError, match=r"^samsum: \d of \d prompts of \w+ rows are truncated"):
+        stage.run(declared(), "samsum")
+    assert not paths.adapter("samsum").exists()
+    assert not paths.predictions("samsum", "base").exists()
 
 
 def test_choosing_by_loss_imports_nothing_that_scores(declared, monkeypatch):
