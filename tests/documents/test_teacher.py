@@ -148,6 +148,10 @@ def test_what_was_answered_before_a_failure_is_not_asked_again(root, provider):
         run(root, provider)
     assert len(provider.chats) == 3
     assert answered < 3
+    # Nor what was answered before an error that has nothing to do with the teacher.
+    with pytest.raises(UserError, match="takes three that give pairs"):
+        run(root, provider)
+    assert len(provider.chats) == 3
 
 
 def test_a_teacher_that_is_overloaded_is_asked_again(root, provider):

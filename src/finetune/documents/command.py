@@ -67,8 +67,10 @@ def run(root: Path, given: Sequence[Path], options: Options) -> int:
         UserError: an option does not fit, there are no pairs, or nothing can be read.
     """
     near = _checked(options)
-    made = make(root, given, options, near)
-    files = _write(made, given, options)
+    # A teacher's answers, which are paid, are kept until all is written.
+    with contextlib.ExitStack() as held:
+        made = make(root, given, options, near, held)
+        files = _write(made, given, options)
     _print(made, files, options)
     return 0
 
@@ -104,25 +106,36 @@ def _checked(options: Options) -> NearDuplicates:
         raise UserError("--near: must be a similarity from 0.65 to 1") from None
 
 
-def make(root: Path, given: Sequence[Path], options: Options, near: NearDuplicates) -> Made:
-    """The pairs of documents, with their splits where there are enough documents."""
+def make(
+    root: Path,
+    given: Sequence[Path],
+    options: Options,
+    near: NearDuplicates,
+    held: contextlib.ExitStack,
+) -> Made:
+    """The pairs of documents, with their splits where there are enough documents.
+
+    What a teacher has answered is on disk until `held` is closed.
+
+    Raises:
+        UserError: there are no pairs, too few documents for a split, or the teacher fails.
+    """
     read = reading.read(given)
     made = Made([], read)
     bounds = Bounds(options.min_words, options.max_words, options.leave_out, options.shorten)
     found = [p for document in read.documents for p in passages(document, bounds, made.left_out)]
     kept = pairs.distinct(found, near, made.left_out)
-    with contextlib.ExitStack() as held:
-        ask: Ask | None = None
-        count = options.questions or 1
-        if options.teacher:
-            from finetune.documents import teacher  # loads the client of hosted models
+    ask: Ask | None = None
+    count = options.questions or 1
+    if options.teacher:
+        from finetune.documents import teacher  # loads the client of hosted models
 
-            count = options.questions or 3
-            who = teacher.Options(options.teacher, str(options.teacher_model), options.key_variable)
-            settings = params.read(root / "params.yaml").run
-            asked = held.enter_context(teacher.opened(who, count, settings, options.out.name))
-            ask, made.refused = asked, asked.refused
-        made.pairs = pairs.pairs(kept, count, options.context_words, ask)
+        count = options.questions or 3
+        who = teacher.Options(options.teacher, str(options.teacher_model), options.key_variable)
+        settings = params.read(root / "params.yaml").run
+        asked = held.enter_context(teacher.opened(who, count, settings, options.out.name))
+        ask, made.refused = asked, asked.refused
+    made.pairs = pairs.pairs(kept, count, options.context_words, ask)
     if not made.pairs:
         most = (
             ", ".join(f"{n} {why}" for why, n in made.left_out.most_common(3)) or "they are empty"

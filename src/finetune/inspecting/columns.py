@@ -130,6 +130,8 @@ def _by_name(rows: Sequence[Mapping[str, Any]], given: Columns, known: Setting) 
         options = ColumnOptions(known.kind, given.input, given.target, given.id)
         try:
             return {**found, **guess(describe(rows), options, refuse).fields}
+        except DataError:
+            return found  # what is lacking is then named, with the columns that there are
         except UserError as error:
             raise UserError(str(error).removeprefix("init: ")) from None
     return found
