@@ -215,6 +215,7 @@ def test_every_model_and_experiment_composes(group):
         is_elsewhere |= file.stem == "smollm2-135m-gguf"
         name = ["model.name=models/embedded"] if is_elsewhere else []
         beside = BESIDE[file.stem] if group == "method" else []
+        beside += ["data.root=docs"] if file.stem == "docs-assistant" else []
         overrides = [f"{group}={file.stem}", *beside, *name]
         read = params.validate_text(compose(ROOT, overrides), "conf")
         # As it comes on a box with a network: what is of the hub has a commit, or fetch finds it.

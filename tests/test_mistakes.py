@@ -59,7 +59,7 @@ def test_a_mistake_is_one_line_and_loses_nothing(clone, tmp_path, options, said)
     assert [name for name in moved if not re.search("|".join(done) or "^$", name)] == []
     assert not [name for name in moved if re.search("predictions|models|reports|tuned", name)]
     # What did run is undone as the last of our lines says: by Git, and by DVC from its cache.
-    assert f"`{UNDO}`" in printed
+    assert (f"`{UNDO}`" in printed) == ("Running stage" in printed)
     by_git, by_dvc = UNDO.split(" && ")
     clone.git(*by_git.split()[1:])
     clone.dvc(*by_dvc.split()[1:])

@@ -57,7 +57,7 @@ def test_a_pin_is_read_as_text_whatever_stood_there(root, monkeypatch, value, sh
         ("model=", "pin: 'model=' is neither model=NAME nor data=TASK"),
         (
             "data=nope",
-            "pin: no conf/task/nope.yaml; known: arithmetic, instructions, price, samsum, ti",
+            "pin: no conf/task/nope.yaml; known: arithmetic, docs, instructions, price, pri",
         ),
         ("model=embedded", "conf/model/embedded.yaml: names nothing on the hub that could be pinn"),
         ("model=broken", "conf/model/broken.yaml: ParserError: "),

@@ -84,7 +84,7 @@ def test_settings_of_the_machine_rerun_nothing(clone):
         "report_to": "[tensorboard]", "processes": 2, "accelerate": "deepspeed_zero2",
         "engine": "transformers", "vllm_python": "python", "gpu_kernels": True, "max_usd": 2.5,
         "hosted.concurrency": 2, "save_steps": 5, "hub": "owner/name",
-        "costs.utilization.value": 0.5,
+        "costs.utilization.value": 0.5, "workers": 2, "data_engine": "ray",
     }  # fmt: skip
     assert {key.partition(".")[0] for key in other} == set(Run.model_fields) - {"hosted_prices"}
     options = [word for key, value in other.items() for word in ("-S", f"run.{key}={value}")]

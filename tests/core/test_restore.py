@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from finetune.core.restore import UNDO, outs_restored, undoing_told
+from finetune.core.restore import UNDO, outs_restored, undoing_named
 
 STAGES = {
     "stages": {
@@ -132,13 +132,13 @@ def test_an_experiment_that_fails_says_how_to_undo_it(
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "HEAD")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path.parent if is_queued else tmp_path))
     Path("params.yaml").write_text("r: 64" if is_changed else "r: 8")
-    with pytest.raises(SystemExit), undoing_told():
+    with pytest.raises(SystemExit), undoing_named():
         sys.exit(code)
     assert (f"back to the last commit: `{UNDO}`" in capsys.readouterr().err) == is_told
 
 
 def test_a_stage_outside_of_experiments_has_nothing_to_undo(monkeypatch, capsys):
     monkeypatch.delenv("DVC_EXP_BASELINE_REV", raising=False)
-    with pytest.raises(SystemExit), undoing_told():
+    with pytest.raises(SystemExit), undoing_named():
         sys.exit(2)
     assert capsys.readouterr().err == ""

@@ -2,6 +2,7 @@ import random
 
 from finetune.core.schema import Augment
 from finetune.data.augmentation import Augmented, Names, speakers
+from finetune.data.split import text_hash
 from finetune.tasks.summarization.rows import Row
 from synthetic.rows import dialogues
 
@@ -102,3 +103,15 @@ def test_rows_are_called_after_those_that_they_were_made_of_and_counted():
     assert augmented.counts == {"added_renamed": len(made), "not_renamed": 102 - len(made)}
     assert "made_from" not in rows[0].model_dump(exclude_unset=True)
     assert len({row.dialogue for row in [*rows, *made]}) == 50 + len(made)
+
+
+def test_a_copy_that_is_a_known_row_is_left_out():
+    rows = [
+        Row(id="1", dialogue="Ann: Hi.", summary="Ann greets."),
+        Row(id="2", dialogue="Cat: Bye.", summary="Cat leaves."),
+    ]
+    made = list(Augmented(rows, Augment(rename_speakers=1), seed=1))
+    assert [row.dialogue for row in made] == ["Cat: Hi.", "Ann: Bye."]
+    augmented = Augmented(rows, Augment(rename_speakers=1), 1, {text_hash("Cat: Hi.")})
+    assert [row.dialogue for row in augmented] == ["Ann: Bye."]
+    assert augmented.counts == {"dropped_renamed": 1, "added_renamed": 1}

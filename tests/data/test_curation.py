@@ -90,7 +90,7 @@ def test_texts_are_truncated_to_the_budget_after_a_whole_word():
         ("one twotwotwo", 2, "one"),
         ("one\ntwo three", 2, "one"),
         ("one\ntwo three", 3, "one\ntwo"),
-        ("twotwotwo", 1, ""),
+        ("twotwotwo", 1, "twotwo"),
         ("one", 1, "one"),
     ],
 )
@@ -187,3 +187,17 @@ def test_weights_multiply_and_what_is_not_named_weighs_1():
 def test_options_that_contradict_themselves_are_mistakes(options, message):
     with pytest.raises(ValidationError, match=message):
         PriceCurate.model_validate(options)
+
+
+def test_text_without_blanks_is_truncated_where_it_is():
+    text = "\u8fd9\u662f\u4e00\u4e2a" * 50
+    assert curation.tokens(text) == 200
+    assert curation.within(text, 16) == text[:16]
+    assert curation.within(f"Great item! {text}", 16) == f"Great item! {text[:13]}"
+
+
+@pytest.mark.parametrize(
+    "word", ["US$1,299.00", "1920X1080", "100-240VAC", "5000MAH", "1299.00USD", "INR1,29,900"]
+)
+def test_amounts_and_measures_are_no_part_numbers(word):
+    assert curation.scrub(f"It is {word} now", "part_numbers") == f"It is {word} now"

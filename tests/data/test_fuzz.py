@@ -152,7 +152,7 @@ def read_and_clean(path: Path, raw: Path) -> None:
         for with_id in ({}, {"id": "id"}):
             placed = readers.read(path)
             write_jsonl(raw, sources._raw_rows("train", placed, {**mapping, **with_id}, fields))
-            work = RowWork(kind, None, fields.input, path.name, NEAR, 0)
+            work = RowWork(kind, None, None, path.name, NEAR, 0, False, ("US",))
             for batch in batches(raw):
                 clean = work(batch)
                 assert len(clean.columns) == clean.lines.count(b"\n")

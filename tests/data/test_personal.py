@@ -117,3 +117,22 @@ def test_numbers_and_missing_fields_stay():
 def test_a_region_that_is_none_is_a_mistake():
     with pytest.raises(ParamsError, match=r"data\.phone_regions: 'XX' is no country"):
         Screened(price, ("text",), ["XX"], False)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("bob@example.com으로 연락", "<email>으로 연락"),
+        ("邮箱bob@example.com请", "邮箱<email>请"),
+        ("bob@xn--e1afmkfd.xn--p1ai", "<email>"),
+        ("身份证11010519491231002X", "身份证<national_id>"),
+        ("电话+86 138 0013 8000", "电话<phone>"),
+        ("卡号4111 1111 1111 1111", "卡号<card_number>"),
+        ("650\u2011253\u20130000", "<phone>"),
+        ("650-253-0000 / 650-253-0001", "<phone> / <phone>"),
+        ("650-253-0000 650-253-0001", "<phone> <phone>"),
+        ("Call 650-253-0000 2024-01-15", "Call <phone> 2024-01-15"),
+    ],
+)
+def test_neither_other_scripts_nor_other_numbers_beside_it_hide_it(text, masked):
+    assert personal.masked(text, personal.find(text, REGIONS)) == masked

@@ -130,7 +130,7 @@ def test_html():
     assert levels(parsed) == {"The manual": 1, "Interrupted runs": 2}
     assert terms(parsed) == {"Term": "Its meaning.", "Adapter": "a few weights"}
     assert bold(parsed) == ["Who may use it?"]
-    assert parsed.left_out == {"images": 1}
+    assert parsed.left_out == {"images": 1, "navigation, footers and asides": 1}
 
 
 def test_html_of_another_encoding_says_so_itself():

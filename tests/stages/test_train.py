@@ -172,7 +172,7 @@ def test_one_adapter_is_trained_on_several_tasks_and_taken_by_another(declared):
     assert mixed["validation_loss"] != alone["validation_loss"]
     train.run(declared({"adapter_of": "samsum"}, name="price"), "price")
     taken = read_json(paths.metrics("price", "train"))["price"]["train"]
-    assert taken == {"adapter_of": "samsum", **mixed, "run": {"minutes": 0.0}}
+    assert taken == {"adapter_of": "samsum", **mixed, "run": {}}
     for folder in (paths.adapter, paths.curves, paths.hardware_curves):
         names = {file.name for file in folder("samsum").iterdir()}
         assert {file.name for file in folder("price").iterdir()} == names

@@ -128,11 +128,13 @@ def _hashes(run: Run, task: str, split: str) -> dict[str, str]:
 def lines(before: Run, after: Run, changes: Iterable[DataChange]) -> list[str]:
     """The changes in words, a line a task and one a split."""
     said = []
+    seeds = [key for key in changed_params(before, after) if matches(key, SEEDS)]
+    but = f" but for {', '.join(seeds)}" if seeds else ""
     for change in changes:
         keys = f" ({', '.join(change.keys)})" if change.keys else ""
         said.append(
             f"{before.name} and {after.name} differ in the data of {change.task} alone{keys}: "
-            "code, model and other parameters are the same."
+            f"code, model and other parameters are the same{but}."
         )
         said += [f"  {_line(split, before, after)}" for split in change.splits]
         if not change.splits:

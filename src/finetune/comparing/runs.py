@@ -264,12 +264,19 @@ def _comparable(params: dict[str, object], kinds: dict[str, str]) -> dict[str, o
 
 def _code(stages: dict[str, Any]) -> frozenset[tuple[str, str, str]]:
     """What `train` and `predict` were run from, but for the outs of train itself."""
+    trained = {
+        out["path"]
+        for name, stage in stages.items()
+        if name.startswith("train@")
+        for out in stage.get("outs", [])
+    }
     return frozenset(
         (name, paths.without_folders(dep["path"]), str(dep.get("md5")))
         for name, stage in stages.items()
         if name.startswith(("train@", "predict@"))
         for dep in stage.get("deps", [])
-        if not (name.startswith("predict@") and dep["path"].startswith("models/"))
+        if dep["path"] not in trained
+        and not (name.startswith("predict@") and dep["path"].startswith("models/"))
     )
 
 

@@ -83,7 +83,8 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     }
     lacking = [key for key, (old, new) in changed.items() if key not in wanted.params]
     # Hydra takes keys that are written there alone: not those that have a default.
-    unknown = [key for key in changed if key not in flat(composed, "conf/")]
+    there = flat(composed, "conf/")
+    unknown = [key for key in changed if key not in there and not _is_of_mix(key)]
     if lacking or unknown:
         raise UserError(
             f"{wanted.name}: conf/ has not its tasks and parameters ({(lacking + unknown)[0]}); "
@@ -102,7 +103,15 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "
             "commit and run `finetune seeds HEAD` there"
         )
-    return [f"{key}={_quoted(_in_full(wanted, key, new))}" for key, (_, new) in changed.items()]
+    return [
+        f"{'' if key in there else '+'}{key}={_quoted(_in_full(wanted, key, new))}"
+        for key, (_, new) in changed.items()
+    ]
+
+
+def _is_of_mix(key: str) -> bool:
+    """Whether it is the weight of another task, of which conf/ need not have one."""
+    return ".train.mix." in key
 
 
 def _in_full(wanted: runs.Run, key: str, value: object) -> object:

@@ -254,7 +254,7 @@ class NearDuplicates(Section):
     """What counts as nearly the same text: the Jaccard similarity of shingles of some words.
 
     From `threshold` on two texts are near-duplicates; null: they are not looked for. A MinHash of
-    `permutations` values is cut into `bands`; texts that agree in a whole band are compared.
+    `permutations` values is divided into `bands`; texts that agree in a whole band are compared.
     """
 
     threshold: Annotated[float, Field(gt=0, le=1)] | None

@@ -15,7 +15,7 @@ import psutil
 
 from finetune.core import killed, launch, params, processes
 from finetune.core.errors import one_line
-from finetune.core.restore import outs_restored, undoing_told
+from finetune.core.restore import outs_restored, undoing_named
 
 
 def main(run: Callable[..., None], name: str | None = None, in_processes: bool = False) -> None:
@@ -36,7 +36,7 @@ def main(run: Callable[..., None], name: str | None = None, in_processes: bool =
         return
     name_in_messages = f"finetune: {stage}@{task}" if task else f"finetune: {stage}"
     address = os.environ.get("DVC_STAGE", "")
-    with undoing_told(), one_line(name_in_messages, stage), outs_restored(address):
+    with undoing_named(), one_line(name_in_messages, stage), outs_restored(address):
         end_by_signals()
         declared = params.for_stage(stage, task)
         if task and in_processes and launch.is_needed(declared.run):

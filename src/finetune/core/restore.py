@@ -23,7 +23,7 @@ from finetune.core.files import replaced_file, replaced_folder
 from finetune.core.git import git, try_git
 
 # What a run leaves in Git's files, of which `dvc checkout` then knows the outs.
-UNDO = "git checkout params.yaml dvc.lock metrics && dvc checkout"
+UNDO = "git checkout params.yaml dvc.lock metrics reports && dvc checkout"
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def _restore_or_tell(stage: str) -> None:
 
 
 @contextlib.contextmanager
-def undoing_told() -> Iterator[None]:
+def undoing_named() -> Iterator[None]:
     """Where a stage of `dvc exp run` ends by a mistake, tell how to undo the experiment.
 
     DVC leaves the experiment's params.yaml in place, which `dvc repro` and our commands then take.

@@ -1,14 +1,14 @@
 """What `params.yaml` may hold: its sections, typed, with what each value must be.
 
-Those of data stand in `data_params`, of the model in `model_params`, of the machine in
-`run_params`; all are imported from here. `finetune.core.params` reads a file into them, and hands a
-stage those that dvc.yaml declares.
+Those of data stand in `data_params`, of the model in `model_params`, of training in `train_params`,
+of the machine in `run_params`; all are imported from here. `finetune.core.params` reads a file into
+them, and hands a stage those that dvc.yaml declares.
 A kind of task has parameters of its own: see `Task`, and `options.py` in the kind's folder.
 """
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import (
     Field,
@@ -55,14 +55,30 @@ from finetune.core.run_params import (
     Run,
 )
 from finetune.core.section import MAX_COUNT, Count, Fraction, Section, Seed
+from finetune.core.train_params import (
+    COMPOSED,
+    MIXED,
+    TAKEN,
+    UNMIXED,
+    WATCHED,
+    Mixed,
+    MixedTask,
+    Selection,
+    Train,
+    unmixed,
+)
 
 __all__ = [
     "ALL",
+    "COMPOSED",
     "INDEPENDENT_INITS",
     "MIN_RECALL",
+    "MIXED",
     "NOT_FOR_SELECTION",
     "RESERVED",
+    "TAKEN",
     "TASK_NAME",
+    "UNMIXED",
     "WATCHED",
     "Api",
     "Augment",
@@ -88,6 +104,8 @@ __all__ = [
     "Limit",
     "Lora",
     "Method",
+    "Mixed",
+    "MixedTask",
     "Model",
     "NearDuplicates",
     "Origin",
@@ -165,7 +183,7 @@ class TextEval(Eval):
     decode: Literal["greedy", "beam", "sample", "mbr"]
     beams: Annotated[int, Field(ge=2, le=1000)]
     samples: Annotated[int, Field(ge=2, le=10_000)]
-    temperature: Annotated[float, Field(ge=0.01, le=100)]
+    temperature: Annotated[float, Field(ge=0.0001, le=100)]
 
     @property
     def is_random(self) -> bool:
@@ -186,90 +204,6 @@ class Published(Section):
     source: str
     protocol: str
     scores: Annotated[dict[str, float], Field(min_length=1)]
-
-
-# What DVC watches for `train` beside its deps. Choosing by loss a file that is among these anyway:
-# the list in dvc.yaml cannot vary in length, and must name something that is there.
-WATCHED = {"loss": "src/finetune/training/selection.py", "score": "src/finetune"}
-
-
-class Selection(Section):
-    """What choosing the kept adapter depends on, composed by `${selection:}`, never set by hand.
-
-    With `select_by: score` it holds the task's `primary`, and its `eval` and `score` but for what
-    few-shot prompts and further draws need; with `loss` none of these, so that training does not
-    depend on them. `watch` is what DVC watches for the stage beside its own code.
-    """
-
-    watch: str
-    primary: str | None = None
-    eval: dict[str, Any] = Field(default_factory=dict)
-    score: dict[str, Any] = Field(default_factory=dict)
-
-
-class MixedTask(Section):
-    """A task whose rows another one trains on, too."""
-
-    kind: str
-    prompt: dict[str, Any]
-
-
-class Mixed(Section):
-    """What others have to do with a task's adapter, composed by `${mixed:}`, never set by hand.
-
-    `data` and `code` are what DVC watches for the stage beside its own: where there are no others,
-    files that it watches anyway.
-    """
-
-    data: str
-    code: str
-    tasks: dict[str, MixedTask] = Field(default_factory=dict)
-
-
-# What stands in `data` and `code`, by what a task has others for.
-UNMIXED = ("src/finetune/training/examples.py", "src/finetune/training/losses.py")
-MIXED = ("data/prepared", "src/finetune/tasks")
-TAKEN = "models/{}"
-# Sections of `train` that are composed from other parameters, which say all of it.
-COMPOSED = ("selection", "mixed")
-
-
-class Train(Section):
-    """The optimization of one task; a kind may add parameters of its loss.
-
-    Training stops after `patience` validations without improvement. `select_by` is what the kept
-    adapter is best in; `keep_checkpoints` keeps the others beside it. `mix` are further tasks whose
-    rows it learns from, each with how many for one of its own; `adapter_of` is a task whose adapter
-    it takes, without training.
-    """
-
-    epochs: Annotated[float, Field(gt=0, le=10_000)]
-    max_steps: Count | None
-    batch_size: Count
-    learning_rate: Annotated[float, Field(gt=0, lt=1)]
-    warmup_ratio: Annotated[float, Field(ge=0, lt=1)]
-    schedule: Literal["cosine", "linear", "constant_with_warmup"]
-    weight_decay: Annotated[float, Field(ge=0, le=100)]
-    max_grad_norm: Annotated[float, Field(gt=0)]
-    num_evals: Count
-    patience: Count | None = None
-    select_by: Literal["loss", "score"] = "loss"
-    keep_checkpoints: bool = False
-    seed: Seed
-    deterministic: bool
-    selection: Selection | None = None
-    mix: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    adapter_of: str | None = None
-    mixed: Mixed | None = None
-
-    def watched(self) -> dict[str, str]:
-        """What dvc.yaml's deps of training say by a parameter, each with the code that it names."""
-        watched = {}
-        if self.selection is not None:
-            watched["${item.train.selection.watch}"] = self.selection.watch
-        if self.mixed is not None:
-            watched["${item.train.mixed.code}"] = self.mixed.code
-        return watched
 
 
 # Options of `eval` that validation during training has no use for, and what they are there.
@@ -381,10 +315,6 @@ def check_task_names(names: Iterable[object]) -> None:
         seen[folded] = name
 
 
-def _unmixed() -> Mixed:
-    return Mixed(data=UNMIXED[0], code=UNMIXED[1])
-
-
 class Params(Section):
     """All of `params.yaml`."""
 
@@ -447,7 +377,7 @@ class Params(Section):
             return f"adapter_of: {train.adapter_of} takes another's adapter itself; name that one"
         if others and (self.method.is_hosted or self.method.answers_numbers):
             return f"{key}: is not for method.tuner={self.method.tuner}; take another method"
-        if (train.mixed or _unmixed()) != self._mixed(train):
+        if (train.mixed or unmixed()) != self._mixed(train):
             return (
                 "mixed: is not composed from mix, adapter_of and the other tasks' prompts; let it "
                 "be ${mixed:} in the task's config, and run `finetune params`"
@@ -458,7 +388,7 @@ class Params(Section):
         if train.adapter_of:
             return Mixed(data=TAKEN.format(train.adapter_of), code=UNMIXED[1])
         if not train.mix:
-            return _unmixed()
+            return unmixed()
         tasks = {
             name: MixedTask(kind=task.kind, prompt=task.prompt.model_dump(exclude_unset=True))
             for name, task in self.tasks.items()

@@ -8,11 +8,12 @@ import functools
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Augment
+from finetune.data.split import text_hash
 
 # What stands before the colon of a line, where it is a name: one word, capitalized.
 _SPEAKER = re.compile(r"^([^\W\d_]\w*):", re.MULTILINE)
@@ -25,11 +26,15 @@ MAX_LOWER = 0.1
 
 @dataclass(frozen=True)
 class Augmented:
-    """The rows that are made of others, and how many of each sort, as in `data.json`."""
+    """The rows that are made of others, and how many of each sort, as in `data.json`.
+
+    One whose input is among the hashes of `known` inputs is left out: it may be a test row.
+    """
 
     rows: Sequence[TaskRow]
     options: Augment
     seed: int
+    known: Container[bytes] = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[TaskRow]:
@@ -38,8 +43,12 @@ class Augmented:
         for row in self.rows:
             for number in range(1, self.options.rename_speakers + 1):
                 made = names.renamed(row, number, self.seed)
-                self.counts["not_renamed" if made is None else "added_renamed"] += 1
-                if made is not None:
+                if made is None:
+                    self.counts["not_renamed"] += 1
+                elif text_hash(made.input) in self.known:
+                    self.counts["dropped_renamed"] += 1
+                else:
+                    self.counts["added_renamed"] += 1
                     yield made.model_copy(
                         update={"id": f"{row.id}/renamed-{number}", "made_from": row.id}
                     )

@@ -38,9 +38,11 @@ class Found:
 
 
 # Bounded, and not begun amid a word: linear in the text's length, whatever it is.
+# Of letters only Latin ones: in some scripts no blank stands before an address or a number.
 _EMAIL = re.compile(
-    r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}([a-z]{2,24})\b",
-    re.IGNORECASE,
+    r"(?<![A-Za-z0-9\u00c0-\u024f.+-])[A-Za-z0-9\u00c0-\u024f._!#$%&'*+/=?^`{|}~-]{1,64}@"
+    r"(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,61}[A-Za-z0-9\u00c0-\u024f])?\.){1,8}"
+    r"(xn--[A-Za-z0-9-]{2,59}|[A-Za-z]{2,24})(?![A-Za-z0-9])"
 )
 # Names of files such as logo@2x.png are written like addresses.
 _FILE_ENDINGS = frozenset({"png", "jpg", "jpeg", "gif", "webp", "svg", "css", "html", "js", "pdf"})
@@ -53,7 +55,8 @@ _CARD = re.compile(
     r"([ -]?)\d{4}\1\d{4}\1\d{4}"
     r"|3[47]\d\d([ -]?)\d{6}\2\d{5}"
     r"|3(?:0[0-5]|[689]\d)\d([ -])\d{6}\3\d{4}"
-    r")(?![\w-]|\.\d)"
+    r")(?![\w-]|\.\d)",
+    re.ASCII,
 )
 
 _IBAN_START = re.compile(r"(?<![A-Z0-9])[A-Z]{2}\d\d(?=[ -]?[A-Z0-9])")
@@ -63,14 +66,17 @@ _IBAN_SIZES = range(15, 35)
 
 # National ids of which check digits, and dates or letters in fixed places, leave few look-alikes.
 _NATIONAL_IDS = {
-    "br.cpf": re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-])"),
-    "cn.ric": re.compile(r"(?<!\w)[1-9]\d{5}(?:19|20)\d{2}[01]\d[0-3]\d{4}[\dX](?!\w)"),
-    "fi.hetu": re.compile(r"(?<![\w-])[0-3]\d[01]\d{3}[-+A]\d{3}[0-9A-Y](?![\w-])"),
+    "br.cpf": re.compile(r"(?<![\w.-])\d{3}\.\d{3}\.\d{3}-\d\d(?![\w-])", re.ASCII),
+    "cn.ric": re.compile(r"(?<!\w)[1-9]\d{5}(?:19|20)\d{2}[01]\d[0-3]\d{4}[\dX](?!\w)", re.ASCII),
+    "fi.hetu": re.compile(r"(?<![\w-])[0-3]\d[01]\d{3}[-+A]\d{3}[0-9A-Y](?![\w-])", re.ASCII),
     "fr.nir": re.compile(
-        r"(?<!\w)[12] ?\d\d ?(?:0[1-9]|1[0-2]) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d(?!\w)"
+        r"(?<!\w)[12] ?\d\d ?(?:0[1-9]|1[0-2]) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d(?!\w)",
+        re.ASCII,
     ),
-    "it.codicefiscale": re.compile(r"(?<!\w)[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z](?!\w)"),
-    "mx.curp": re.compile(r"(?<!\w)[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d(?!\w)"),
+    "it.codicefiscale": re.compile(
+        r"(?<!\w)[A-Z]{6}\d\d[A-EHLMPRST]\d\d[A-Z]\d{3}[A-Z](?!\w)", re.ASCII
+    ),
+    "mx.curp": re.compile(r"(?<!\w)[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d(?!\w)", re.ASCII),
 }
 
 # One of these is in any of the above. They are searched for first: most texts have neither, and a
@@ -85,12 +91,15 @@ _PHONE = re.compile(
     r"(?<![\w.,/+-])(?:"
     r"\+\d[\d ()./-]{6,24}\d"
     r"|(?:\(\d{2,5}\)|\d{1,5})[ )./-]{1,3}[\d ()./-]{4,20}\d"
-    r")(?!\w)"
+    r")(?!\w)",
+    re.ASCII,
 )
 
-# What every such number holds, and how many digits one has (ITU-T E.164).
+# What every such number holds, and how few digits one has.
 _SPACED_NUMBER = re.compile(r"\d[\d ()./-]{5,}\d")
-_PHONE_DIGITS = range(7, 16)
+MIN_PHONE_DIGITS = 7
+# Blanks and dashes that are written for the plain ones, each one character.
+_PLAIN = str.maketrans("\u00a0\u202f\u2010\u2011\u2012\u2013", "  ----")
 
 
 def find(text: str, regions: Sequence[str]) -> list[Found]:
@@ -99,6 +108,7 @@ def find(text: str, regions: Sequence[str]) -> list[Found]:
     `regions` are the countries whose phone numbers may stand without a plus and country code, as
     ISO 3166 has them.
     """
+    text = text.translate(_PLAIN)
     found: list[Found] = []
     if "@" in text:
         _add(found, "email_addresses", _emails(text))
@@ -181,8 +191,10 @@ def _phone_numbers(text: str, regions: Sequence[str]) -> Iterator[tuple[int, int
     """With a plus any valid number; else one of a region, grouped just as it is written there."""
     from phonenumbers import Leniency, PhoneNumberMatcher
 
-    for match in _PHONE.finditer(text):
-        if sum(map(str.isdigit, match.group())) not in _PHONE_DIGITS:
+    place = 0
+    while match := _PHONE.search(text, place):
+        place = match.end()
+        if sum(map(str.isdigit, match.group())) < MIN_PHONE_DIGITS:
             continue
         # With a character on both sides, which may rule it out.
         start = max(0, match.start() - 1)
@@ -191,8 +203,10 @@ def _phone_numbers(text: str, regions: Sequence[str]) -> Iterator[tuple[int, int
             matchers = [PhoneNumberMatcher(window, None, Leniency.VALID)]
         else:
             matchers = [PhoneNumberMatcher(window, r, Leniency.EXACT_GROUPING) for r in regions]
-        for number in itertools.chain.from_iterable(matchers):
-            yield start + number.start, start + number.end
+        spans = [(start + n.start, start + n.end) for n in itertools.chain.from_iterable(matchers)]
+        yield from spans
+        # Two numbers side by side match as one, of which the first is found.
+        place = max((end for _, end in spans), default=place)
 
 
 class Screened:

@@ -247,7 +247,20 @@ def _raw_rows(
     mapping: Mapping[str, str | list[str]],
     row_fields: RowFields,
 ) -> Iterator[dict[str, Any]]:
-    return (_raw(split, place, row, mapping, row_fields) for place, row in rows)
+    # A list of columns may lack some of them in a row; one that no row has is a slip.
+    absent = {path for paths in mapping.values() if isinstance(paths, list) for path in paths}
+    has_rows = False
+    for place, row in rows:
+        if absent and not isinstance(row, str):
+            has_rows = True
+            absent -= {path for path in absent if fields.at(row, path) is not fields.MISSING}
+        yield _raw(split, place, row, mapping, row_fields)
+    if has_rows and absent:
+        listed = ", ".join(map(repr, sorted(absent)))
+        raise DataError(
+            f"{split}: no row has {listed}, which a list of columns in the task's config names "
+            "(source.….fields)"
+        )
 
 
 def _raw(

@@ -3,9 +3,9 @@
 import re
 
 # Scripts that are written without blanks: each of their characters counts as a word.
-_UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+UNSPACED = "\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 # Symbols count as words: without them, 3 + 4 and 3 - 4 would be the same.
-WORD = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 
 Shingles = frozenset[bytes]
 

@@ -109,11 +109,11 @@ class BuiltinPool:
 
     def submit(self, work: Callable[[Any], Result], batch: Any) -> Waiting[Result]:
         """Have the work done on a batch."""
-        with _told():
+        with _in_one_line():
             future = self._pool.submit(work, batch)
 
         def result() -> Result:
-            with _told():
+            with _in_one_line():
                 return future.result()
 
         return result
@@ -124,7 +124,7 @@ class BuiltinPool:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _in_one_line() -> Iterator[None]:
     try:
         yield
     except BrokenProcessPool:

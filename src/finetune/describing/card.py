@@ -53,7 +53,7 @@ def describe(
         },
         "measures": {each.title: _measure(each.title, measured) for each in kind.measures},
         "groups": {
-            each.title: measuring.listed(
+            each.title: measuring.known_groups(
                 {name: of.groups[each.title] for name, of in measured.items()}
             )
             for each in kind.groupings

@@ -17,7 +17,8 @@ class Measure:
 class Grouping:
     """Names of groups that a row belongs to, such as its category or its label.
 
-    They are published whatever the data's licence, so they may not be texts of the rows.
+    They are published whatever the data's licence, where five rows have them, so they may not be
+    texts of the rows.
     """
 
     title: str

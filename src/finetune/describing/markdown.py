@@ -42,7 +42,7 @@ def _origin(card: Mapping[str, Any]) -> list[str]:
 def _flat(values: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     for key, value in values.items():
-        name = f"{before}{key.replace('_', ' ')}"
+        name = f"{before}{key if '.' in key else key.replace('_', ' ')}"
         if isinstance(value, Mapping):
             facts += _flat(value, f"{name} ")
         else:

@@ -18,7 +18,7 @@ LENGTHS = ("input_words", "input_characters", "target_words", "target_characters
 # What stands for something that was taken out of a text, such as <file_gif>: written like a name in
 # code. One that few rows have may be a text of a row.
 PLACEHOLDER = re.compile(r"<[a-z]{2,20}(?:_[a-z]{1,20}){0,3}>")
-LEAST_PLACEHOLDERS = 5
+LEAST_ROWS = 5
 BINS = 12
 # Whole numbers of such a range have a bin each.
 WHOLE_BINS = 16
@@ -88,14 +88,19 @@ def quantiles(values: np.ndarray) -> dict[str, float]:
 def histogram(splits: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Counts of each split in bins that all share; empty where no value is finite.
 
-    `bins` are the ends of each, both included where values are whole, else the first. Of skewed
-    values without a sign the bins grow by a factor.
+    `bins` are the ends of each: the first is included, and of whole values that are not skewed the
+    second. Of skewed values without a sign the bins grow by a factor.
     """
     finite = {name: values[np.isfinite(values)] for name, values in splits.items()}
     together = np.concatenate(list(finite.values()))
     if not together.size:
         return {}
     low, high = float(together.min()), float(together.max())
+    if low == high:
+        return {
+            "bins": [[round(low, 4), round(high, 4)]],
+            "counts": {name: [len(values)] for name, values in finite.items()},
+        }
     is_whole = bool((together == np.round(together)).all())
     if is_whole and (high - low < WHOLE_BINS or not _is_skewed(together)):
         width = 1 if high - low < WHOLE_BINS else math.ceil((high - low + 1) / BINS)
@@ -139,8 +144,26 @@ def listed(splits: Mapping[str, Counter[str]], least: float = 0) -> dict[str, An
 
 def known_placeholders(splits: Mapping[str, Counter[str]]) -> dict[str, Any]:
     """The placeholders that enough rows have, as `listed` gives them."""
-    total: Counter[str] = sum(splits.values(), Counter())
-    known = {name for name, rows in total.items() if rows >= LEAST_PLACEHOLDERS}
+    known = _known(splits)
     return listed(
         {split: Counter({n: of[n] for n in known if of[n]}) for split, of in splits.items()}
     )
+
+
+def known_groups(splits: Mapping[str, Counter[str]]) -> dict[str, Any]:
+    """The groups as `listed` gives them; those of few rows, which may be texts of them, as one."""
+    known = _known(splits)
+    rare = {name for of in splits.values() for name in of} - known
+    table = listed(
+        {split: Counter({n: of[n] for n in known if of[n]}) for split, of in splits.items()}
+    )
+    if rare:
+        table[f"{len(rare):,} of fewer than {LEAST_ROWS} rows"] = {
+            split: sum(of[name] for name in rare) for split, of in splits.items()
+        }
+    return table
+
+
+def _known(splits: Mapping[str, Counter[str]]) -> set[str]:
+    total: Counter[str] = sum(splits.values(), Counter())
+    return {name for name, rows in total.items() if rows >= LEAST_ROWS}

@@ -125,6 +125,9 @@ def make(
     bounds = Bounds(options.min_words, options.max_words, options.leave_out, options.shorten)
     found = [p for document in read.documents for p in passages(document, bounds, made.left_out)]
     kept = pairs.distinct(found, near, made.left_out)
+    documents = {passage.document for passage in kept}
+    if kept and options.out.suffix != ONE_FILE:  # before a teacher is asked, who is paid
+        splitting.check_count(len(documents))
     ask: Ask | None = None
     count = options.questions or 1
     if options.teacher:
@@ -133,7 +136,7 @@ def make(
         count = options.questions or 3
         who = teacher.Options(options.teacher, str(options.teacher_model), options.key_variable)
         settings = params.read(root / "params.yaml").run
-        asked = held.enter_context(teacher.opened(who, count, settings, options.out.name))
+        asked = held.enter_context(teacher.opened(who, count, settings))
         ask, made.refused = asked, asked.refused
     made.pairs = pairs.pairs(kept, count, options.context_words, ask)
     if not made.pairs:

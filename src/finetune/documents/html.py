@@ -8,7 +8,8 @@ from lxml.html import HtmlElement
 
 from finetune.documents.blocks import Block, Kind, Parsed, definition, fenced, table
 
-LEFT_OUT = ("script", "style", "noscript", "template", "nav", "footer", "aside", "form", "head")
+LEFT_OUT = ("script", "style", "noscript", "template", "nav", "footer", "aside", "head")
+COUNTED = ("nav", "footer", "aside")
 IMAGES = ("img", "svg", "picture", "video", "audio", "canvas", "object", "iframe")
 HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
 LISTS = ("ul", "ol")
@@ -17,7 +18,7 @@ BOLD = ("b", "strong")
 BLOCKS = (
     *HEADINGS, *LISTS, "p", "pre", "table", "dl", "li", "dt", "dd", "div", "section", "article",
     "main", "body", "header", "blockquote", "details", "summary", "figure", "figcaption", "hr",
-    "address", "center", "fieldset",
+    "address", "center", "fieldset", "form",
 )  # fmt: skip
 
 
@@ -48,9 +49,12 @@ def _blocks(element: HtmlElement, parsed: Parsed) -> Iterator[Block]:
     loose = [element.text or ""]
     for child in element:
         if not isinstance(child.tag, str) or child.tag in LEFT_OUT:  # a comment has no name
+            if child.tag in COUNTED and child.text_content().strip():
+                parsed.left_out["navigation, footers and asides"] += 1
             loose.append(child.tail or "")
             continue
-        if child.tag in BLOCKS:
+        # An element that HTML does not know, or a link, may hold whole sections.
+        if child.tag in BLOCKS or any(each.tag in BLOCKS for each in child.iterdescendants()):
             yield from _paragraph("".join(loose))
             yield from _block(child, parsed)
             loose = [child.tail or ""]
@@ -70,7 +74,8 @@ def _block(element: HtmlElement, parsed: Parsed) -> Iterator[Block]:
             if code := element.text_content().strip("\n"):
                 yield Block("code", fenced(code))
         case "table":
-            rows = [[_text(cell, parsed) for cell in row] for row in element.iter("tr")]
+            own = [row for row in element.iter("tr") if next(row.iterancestors("table")) is element]
+            rows = [[_text(cell, parsed) for cell in row] for row in own]
             if text := table(rows):
                 yield Block("table", text)
         case "dl":
@@ -78,7 +83,7 @@ def _block(element: HtmlElement, parsed: Parsed) -> Iterator[Block]:
         case "summary":
             # The line that opens a block of details is what it is about, as a bold one is.
             yield Block("paragraph", _text(element, parsed), is_bold=True)
-        case _ if any(child.tag in BLOCKS for child in element):
+        case _ if any(each.tag in BLOCKS for each in element.iterdescendants()):
             yield from _blocks(element, parsed)
         case _:
             yield from _line("paragraph", element, parsed)
@@ -97,7 +102,9 @@ def _line(kind: Kind, element: HtmlElement, parsed: Parsed, mark: str = "") -> I
 
 
 def _list(element: HtmlElement, parsed: Parsed) -> Iterator[Block]:
-    for number, item in enumerate(element.iterchildren("li"), start=1):
+    start = element.get("start", "1")
+    first = int(start) if start.isdecimal() else 1
+    for number, item in enumerate(element.iterchildren("li"), start=first):
         mark = f"{number}. " if element.tag == "ol" else "- "
         if any(child.tag in BLOCKS for child in item):
             for block in _blocks(item, parsed):

@@ -21,11 +21,7 @@ def by_document(
     Raises:
         DataError: there are fewer than three documents.
     """
-    if len(pairs) < 3:
-        raise DataError(
-            f"a split by document takes three that give pairs, and there are {len(pairs)}; give "
-            "more, or an --out that ends in .jsonl: one file, which `prepare` splits by row"
-        )
+    check_count(len(pairs))
     waiting = sorted(pairs, key=lambda name: _place(name, seed))
     total = sum(pairs.values())
     placed: dict[str, str] = {}
@@ -36,6 +32,19 @@ def by_document(
         waiting = [name for name in waiting if name not in chosen]
     placed |= dict.fromkeys(waiting, "train")
     return {name: placed[name] for name in pairs}
+
+
+def check_count(documents: int) -> None:
+    """See that there is a document for each split.
+
+    Raises:
+        DataError: there is not.
+    """
+    if documents < 3:
+        raise DataError(
+            f"a split by document takes three that give pairs, and there are {documents}; give "
+            "more, or an --out that ends in .jsonl: one file, which `prepare` splits by row"
+        )
 
 
 def _taken(waiting: list[str], pairs: Mapping[str, int], wanted: float, most: int) -> list[str]:

@@ -98,8 +98,8 @@ class Teacher:
 
 
 @contextlib.contextmanager
-def opened(options: Options, count: int, run: Run, what: str) -> Iterator[Teacher]:
-    """A teacher that is asked for `count` questions a section; `what` names the answers of a run.
+def opened(options: Options, count: int, run: Run) -> Iterator[Teacher]:
+    """A teacher that is asked for `count` questions a section.
 
     A run that was killed continues: what was answered is not asked, or paid, again.
 
@@ -124,7 +124,7 @@ def opened(options: Options, count: int, run: Run, what: str) -> Iterator[Teache
     model = Model(name=options.model, source="hosted", revision=None, watch="", api=api)
     rates = prices.rates(run.hosted_prices, is_tuned=False)
     identity = {"url": options.url, "model": options.model}
-    state = runstate.folder("teacher", what, identity)
+    state = runstate.folder("teacher", "documents", identity)
     with Client(api, run.hosted) as client, runstate.locked(state):
         store = Store(state)
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import docx
 from docx.document import Document
-from docx.table import Table
+from docx.table import Table, _Row
 from docx.text.paragraph import Paragraph
 
 from finetune.documents.blocks import Block, Parsed, definition, table
@@ -26,10 +26,15 @@ def read(path: Path) -> Parsed:
 def _blocks(document: Document) -> Iterator[Block]:
     for item in document.iter_inner_content():
         if isinstance(item, Table):
-            if text := table([cell.text for cell in row.cells] for row in item.rows):
+            if text := table(_cells(row) for row in item.rows):
                 yield Block("table", text)
         elif text := " ".join(item.text.split()):
             yield _paragraph(item, text)
+
+
+def _cells(row: _Row) -> list[str]:
+    """The texts of a row; a merged cell, which python-docx repeats, once."""
+    return [cell.text for cell in {id(cell._tc): cell for cell in row.cells}.values()]
 
 
 def _paragraph(paragraph: Paragraph, text: str) -> Block:

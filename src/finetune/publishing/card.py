@@ -1,6 +1,6 @@
 """A model card out of the metrics: scores with intervals, data and licence, parameters, hashes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ def front_matter(release: Release, repo: str) -> str:
 
     tuned = _scores(release)
     repository = release.origin.get("repo")
+    repositories = [each["repo"] for each in release.origins.values() if each.get("repo")]
     results = [
         EvalResult(
             task_type="text-generation",
@@ -52,7 +53,7 @@ def front_matter(release: Release, repo: str) -> str:
         model_name=repo.partition("/")[2],
         base_model=release.base_model,
         library_name=library,
-        datasets=[repository] if repository else None,
+        datasets=repositories or None,
         tags=["finetune", release.options.kind, release.settings.method.tuner],
         pipeline_tag="text-generation",
         eval_results=results or None,
@@ -106,14 +107,21 @@ def _sections(release: Release) -> Iterator[str]:
 
 
 def _data(release: Release) -> Iterator[str]:
-    origin = release.origin
+    yield from _origin(release.origin)
+    yield f"- {facts.dropped(release.metrics.get('data', {}))}"
+    for name, origin in release.origins.items():
+        if name != release.task:
+            yield f"\nTrained on rows of `{name}`, too:\n"
+            yield from _origin(origin)
+
+
+def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Source: {origin.get('repo') or origin.get('source', 'files')}"
     if revision := origin.get("revision"):
         yield f"- Revision: `{revision}`"
     yield f"- Licence: {origin.get('licence', 'not stated')}; that of the base model holds as well"
     for name, split in origin.get("splits", {}).items():
         yield f"- {name}: {split.get('rows', '?')} rows, SHA-256 `{split.get('sha256', 'unknown')}`"
-    yield f"- {facts.dropped(release.metrics.get('data', {}))}"
 
 
 def _parameters(release: Release) -> str:

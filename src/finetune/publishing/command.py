@@ -40,7 +40,8 @@ def run(root: Path, task: str, options: Options) -> int:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         stage(published, options.repo, folder)
-        leakage.check(task, sorted(folder.iterdir()))
+        for name in published.origins:
+            leakage.check(name, sorted(folder.iterdir()))
         if options.is_dry:
             print((folder / "README.md").read_text(encoding="utf-8"))
             return 0

@@ -48,10 +48,9 @@ def _rows(task: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for split in paths.SPLITS:
         for row in read_jsonl(paths.prepared(task) / f"{split}.jsonl"):
             yield split, row
-    for split in paths.SPLITS:
-        file = paths.raw(task) / f"{split}.jsonl"
-        for row in read_jsonl(file) if file.is_file() else []:
-            yield split, row
+    for file in sorted(paths.raw(task).glob("*.jsonl")):
+        for row in read_jsonl(file):
+            yield file.stem, row
 
 
 def _text(file: Path) -> str:

@@ -13,7 +13,8 @@ OPEN = {
 }  # fmt: skip
 # Words beside a licence's name that take some of it back.
 RESTRICTION = re.compile(
-    r"\b(non|not?|only|research|academic|education\w*|personal|internal|evaluation|nc|nd|except)\b",
+    r"\b(non\w*|not?|only|research\w*|academ\w*|education\w*|personal\w*|internal\w*|evaluat\w*"
+    r"|nc|nd|except\w*)\b",
     re.IGNORECASE,
 )
 FLAG = "--i-have-the-right"

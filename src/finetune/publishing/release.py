@@ -25,7 +25,8 @@ class Release:
     """A task's tuned model in the form that is published.
 
     files: what leaves; left_out: names of what else is in the folder; exports: the entries of the
-    export's own record, empty for the adapter as it was trained; origin: `source.json` of the data;
+    export's own record, empty for the adapter as it was trained; origins: `source.json` of the data
+    by task, the task's own first, then those that it was trained on, too;
     base_model: the base's repository on the hub, None where there is none.
     """
 
@@ -37,8 +38,13 @@ class Release:
     left_out: tuple[str, ...]
     metrics: Mapping[str, dict[str, Any]]
     exports: Mapping[str, dict[str, Any]]
-    origin: Mapping[str, Any]
+    origins: Mapping[str, Mapping[str, Any]]
     base_model: str | None
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """`source.json` of the task's own data."""
+        return self.origins[self.task]
 
     @property
     def options(self) -> Task:
@@ -54,6 +60,12 @@ class Release:
     def is_adapter(self) -> bool:
         """Whether it needs its base."""
         return any(file.name == "adapter_config.json" for file in self.files)
+
+
+def trained_on(settings: Params, task: str) -> list[str]:
+    """The tasks whose data stands behind a task's adapter: itself, and those that share it."""
+    trained = settings.tasks[task].train.adapter_of or task
+    return list(dict.fromkeys([task, trained, *settings.tasks[trained].train.mix]))
 
 
 def of(
@@ -78,11 +90,15 @@ def of(
     _check_metrics(task, metrics, adapter_hash)
     num_rows = metrics["tuned"]["n"]
     entries = _entries(task, export, adapter_hash, num_rows) if export else {}
-    origin_file = paths.raw(task) / "source.json"
-    if not origin_file.is_file():
-        raise UserError(f"{origin_file}: not there, so the data's licence is not known; `dvc pull`")
-    origin = read_json(origin_file)
-    licences.check(task, origin, has_right)
+    origins = {}
+    for name in trained_on(settings, task):
+        origin_file = paths.raw(name) / "source.json"
+        if not origin_file.is_file():
+            raise UserError(
+                f"{origin_file}: not there, so the data's licence is not known; `dvc pull`"
+            )
+        origins[name] = read_json(origin_file)
+        licences.check(name, origins[name], has_right)
     folder = export or paths.adapter(task)
     there = sorted(folder.iterdir())
     files = tuple(file for file in there if file.is_file() and file.suffix in SUFFIXES)
@@ -90,7 +106,7 @@ def of(
     left_out = tuple(name for name in others if name != folders.IGNORED)
     model = settings.model
     release = Release(
-        root, task, settings, folder, files, left_out, metrics, entries, origin,
+        root, task, settings, folder, files, left_out, metrics, entries, origins,
         base_model or (model.name if model.source == "hub" else None),
     )  # fmt: skip
     if release.is_adapter and release.base_model is None:

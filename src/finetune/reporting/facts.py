@@ -117,7 +117,9 @@ def training(train: Metrics, usd_per_hour: float | None) -> Facts:
         (TITLES.get(name, name.replace("_", " ")), _plain(value)) for name, value in values.items()
     ]
     minutes = run.get("minutes")
-    if "provider" in run:  # its price is per token, not per hour of a machine
+    if "adapter_of" in train:
+        cost = f"none: that of {train['adapter_of']} is where it was trained"
+    elif "provider" in run:  # its price is per token, not per hour of a machine
         known = "usd" in run
         cost = usd(run["usd"]) if known else "unknown: set run.hosted_prices.training"
     elif minutes is None:

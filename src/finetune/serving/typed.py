@@ -4,20 +4,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Prompt
+from finetune.serving.openai import Asked
 
 
-class TypedRequest(BaseModel):
+class TypedRequest(Asked):
     """What every typed endpoint is asked; a kind adds the field that the model reads.
 
     `model` is one of those of this endpoint, by default the first. A text that does not fit the
     model's prompt is refused, unless `truncate` says that a part of it may be left out.
     """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: str | None = None
     truncate: bool = False

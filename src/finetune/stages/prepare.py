@@ -10,7 +10,7 @@ from finetune.core.schema import ALL, Augment, Curate, Prompt
 from finetune.data import near_duplicates, preparation, splitting
 from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
-from finetune.data.split import Split
+from finetune.data.split import HASH, Split
 
 
 def run(params: StageParams, task: str) -> None:
@@ -57,7 +57,13 @@ def _augment(
     """Append rows that are made of those of train, and give their counts."""
     if options is None:
         return {}
-    made = Augmented(splits["train"].rows, options, seed)
+    # Padded: numpy leaves out zeros at the end of a hash.
+    known = {
+        each.ljust(HASH.itemsize, b"\0")
+        for split in splits.values()
+        for each in split.columns["input"].tolist()
+    }
+    made = Augmented(splits["train"].rows, options, seed, known)
     with (folder / "train.jsonl").open("a", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line(row.model_dump(exclude_unset=True))}\n" for row in made)
     return dict(made.counts)

@@ -19,7 +19,7 @@ from finetune.methods import hosted
 from finetune.methods import registry as methods
 from finetune.methods.registry import Tuner
 from finetune.modeling import base as base_model
-from finetune.modeling import fused_lora, gpu_kernels, number_head, precision
+from finetune.modeling import fused_lora, gpu_kernels, number_head, precision, truncation
 from finetune.modeling.base import Base
 from finetune.modeling.prompts import PromptEncoder
 from finetune.tasks import registry
@@ -82,7 +82,8 @@ def run(params: StageParams, task: str) -> None:
         run=params.run,
     )
     if options.train.adapter_of:
-        shared.take(task, options.train.adapter_of)
+        if processes.is_main():
+            shared.take(task, options.train.adapter_of)
         return
     tracking.check(options.run.report_to)
     if options.train.deterministic:
@@ -148,8 +149,8 @@ def _inputs(options: Options) -> Inputs:
         encoded = _with_others(options, base, (encoder, rows))
     else:
         encoded = [encode(split, encoder) for split in rows]
-    for split, examples in zip(SPLITS, encoded, strict=True):
-        examples.truncated.check(options.task, split, encoder, options.max_truncated)
+        for split, examples in zip(SPLITS, encoded, strict=True):
+            examples.truncated.check(options.task, split, encoder, options.max_truncated)
     return Inputs(base, tuner, encoder, rows, *encoded)
 
 
@@ -162,6 +163,10 @@ def _with_others(
         of = _mixed(options).tasks[name]
         prompt = cast(Prompt, registry.options(of.kind).Task.section_type("prompt")(**of.prompt))
         tasks.append((PromptEncoder(base.tokenizer, prompt, base.context), _rows(name, of.kind)))
+    for name, (encoder, rows) in zip([options.task, *options.train.mix], tasks, strict=True):
+        for split, of_split in zip(SPLITS, rows, strict=True):
+            counted = truncation.truncated(of_split, encoder)
+            counted.check(name, split, encoder, options.max_truncated)
     encoders = [encoder for encoder, _ in tasks]
     weights = [1.0, *options.train.mix.values()]
     return [

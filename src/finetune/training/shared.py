@@ -62,11 +62,13 @@ def together(
 def take(task: str, other: str) -> None:
     """Make another task's adapter, with its curves and its `train.json`, that of a task.
 
-    But for `run`: the time was the other's.
+    But for `run`: time and memory were the other's.
     """
     for folder in (paths.adapter, paths.curves, paths.hardware_curves):
         with replaced_folder(folder(task)) as new:
-            shutil.copytree(folder(other), new, dirs_exist_ok=True)
+            # Curves of the machine are not in Git, and may not have been pulled.
+            if folder(other).is_dir():
+                shutil.copytree(folder(other), new, dirs_exist_ok=True)
     metrics = read_json(paths.metrics(other, "train"))[other]["train"]
-    taken = {"adapter_of": other, **metrics, "run": {"minutes": 0.0}}
+    taken = {"adapter_of": other, **metrics, "run": {}}
     write_json(paths.metrics(task, "train"), {task: {"train": taken}})

@@ -21,7 +21,8 @@ OPTIONS = [
     "train.num_evals=1", "bootstrap.resamples=100",
 ]  # fmt: skip
 STAGES = (
-    "fetch", "prepare", "baselines", "base", "evaluate_base", "train", "predict", "evaluate",
+    "fetch", "prepare", "data_card", "baselines", "base", "evaluate_base", "train", "predict",
+    "evaluate",
 )  # fmt: skip
 
 

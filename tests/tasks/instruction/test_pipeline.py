@@ -10,6 +10,7 @@ FEW = (
     "data.embedded.rows.train=32", "data.embedded.rows.validation=8", "data.embedded.rows.test=12",
     "train.max_steps=2", "train.num_evals=1", "bootstrap.resamples=100",
     "tasks.instructions.eval.shots=1", "tasks.instructions.prompt.max_completion_tokens=16",
+    "data.max_truncated=1",
 )  # fmt: skip
 
 

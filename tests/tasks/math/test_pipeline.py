@@ -13,7 +13,7 @@ FEW = (
     "train.max_steps=2", "train.num_evals=1", "bootstrap.resamples=100",
     "tasks.arithmetic.eval.strategy=self_consistency", "tasks.arithmetic.eval.samples=3",
     "tasks.arithmetic.eval.shots=1", "tasks.arithmetic.score.max_no_answer=1.0",
-    "tasks.arithmetic.prompt.max_completion_tokens=16",
+    "tasks.arithmetic.prompt.max_completion_tokens=16", "data.max_truncated=1",
 )  # fmt: skip
 
 

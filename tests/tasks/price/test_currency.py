@@ -14,6 +14,7 @@ from finetune.core import params, paths
 from finetune.core.errors import ParamsError
 from finetune.core.files import read_json, read_jsonl
 from finetune.data import cleaning, splitting
+from finetune.data.split import Split
 from finetune.inference.budgets import Budgets
 from finetune.inference.predict import EvalSpec, predict
 from finetune.modeling import number_head
@@ -206,7 +207,7 @@ def test_the_prepared_rows_are_the_same_in_every_unit(other):
 
     def prepared(**answer: object) -> tuple[dict[str, list[dict]], dict[str, int]]:
         rows = registry.rows("price", prompt(currency="INR", **answer))
-        train = cleaning.clean(raw, rows, "text", "train", 0.0)
+        train = Split.of(cleaning.clean(raw, rows, "train").rows)
         cleaning.drop_unusable(train)
         splits = {"train": train}
         splitting.split_off_validation(splits, 0.2, 42)

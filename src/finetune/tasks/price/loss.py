@@ -29,8 +29,8 @@ def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
     All errors are in units of `prompt.answer`. Where each price is one token, the error is that of
     the token. Where a tokenizer splits prices, `train.number_loss_form` says whether it is that of
     each digit, from 0 to 9 (`digits`), or that of whole prices, from the probabilities of all of
-    them (`prices`); with `auto` it is cross-entropy alone, until one of them has been shown to be
-    better on validation rows.
+    them (`prices`); with `auto` it is cross-entropy alone, as neither was better on validation rows
+    of real prices (docs/scores.md).
 
     Raises:
         ModelError: the tokenizer cannot write the prices, or the form is `digits` and it does not
