@@ -19,7 +19,7 @@ from pipeline_clone import Clone, ran
 from finetune.checks import kinds, stages
 
 # A whole pipeline on few rows for each of three tasks.
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 README = sections(ROOT / "README.md")
 EXPERIMENTS = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
