@@ -114,3 +114,21 @@ def test_a_default_that_is_made_anew_is_no_difference():
     completed = runs._completed({"method.tuner": "lora"}, {})
     assert completed["method.hyperparameters"] == {}
     assert "PydanticUndefined" not in map(str, completed.values())
+
+
+def test_an_adapter_that_another_task_takes_is_no_difference_in_code():
+    def stages(adapter: str) -> dict[str, dict]:
+        taken = [{"path": "src/finetune/training", "md5": "c"}]
+        return {
+            "train@samsum": {"deps": taken, "outs": [{"path": "models/samsum", "md5": adapter}]},
+            "train@price": {
+                "deps": [*taken, {"path": "models/samsum", "md5": adapter}],
+                "outs": [{"path": "models/price", "md5": adapter}],
+            },
+            "predict@price": {"deps": [{"path": "models/price", "md5": adapter},
+                                       {"path": "models/embedded", "md5": "b"}]},
+        }  # fmt: skip
+
+    assert runs._code(stages("a")) == runs._code(stages("b"))
+    base = {"deps": [{"path": "models/embedded", "md5": "other"}]}
+    assert runs._code({"train@samsum": base}) != runs._code({"train@samsum": {"deps": []}})

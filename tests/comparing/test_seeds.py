@@ -121,3 +121,11 @@ def test_what_dvc_refuses_is_one_line(queued, tmp_path, monkeypatch):
     monkeypatch.setattr(seeds.subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(UserError, match="HEAD-seed2: ERROR: name is taken"):
         seeds.run(tmp_path, "HEAD", 2)
+
+
+def test_the_weight_of_another_task_is_added_to_what_conf_has(queued, tmp_path):
+    of, calls = queued
+    of("mixed", **{"tasks.price.train.mix.samsum": 0.5})
+    assert seeds.run(tmp_path, "mixed", 2) == 0
+    (words,) = calls
+    assert "+tasks.price.train.mix.samsum=0.5" in words

@@ -339,3 +339,22 @@ def test_what_the_library_says_is_one_line(asked, monkeypatch):
     with pytest.raises(DataError) as raised:
         from_hub(source())
     assert str(raised.value) == f"someone/chats: RuntimeError: no scripts (at {COMMIT})"
+
+
+def test_a_column_of_a_list_that_no_row_has_is_a_slip(tmp_path):
+    folder = tmp_path / "chats"
+    folder.mkdir()
+    for name in ("train", "test"):
+        lines = [{"title": "Bolt", "price": 1}, {"price": 2, "details": ["M8"]}]
+        text = "".join(f"{json.dumps(line)}\n" for line in lines)
+        (folder / f"{name}.jsonl").write_text(text)
+    spec = source().files.model_dump() | {"splits": {"train": "train.jsonl", "test": "test.jsonl"}}
+
+    def fetched(*columns: str) -> list[dict]:
+        given = source(files=spec | {"fields": {"text": list(columns), "price": "price"}})
+        splits = sources.fetch("files", str(tmp_path), EMBEDDED, given, PriceTask.fields).splits
+        return list(splits["train"])
+
+    assert [row["text"] for row in fetched("title", "details")] == ["Bolt", "M8"]
+    with pytest.raises(DataError, match=r"train: no row has 'detials', which a list of columns"):
+        fetched("title", "detials")

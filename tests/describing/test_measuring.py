@@ -90,3 +90,16 @@ def test_small_groups_are_one():
 def test_placeholders_of_few_rows_are_not_listed():
     splits = {"train": Counter({"<file_gif>": 4, "<ann>": 4}), "test": Counter({"<file_gif>": 1})}
     assert measuring.known_placeholders(splits) == {"<file_gif>": {"train": 4, "test": 1}}
+
+
+def test_groups_of_few_rows_have_no_name():
+    splits = {"train": Counter({"tools": 6, "Jane's own lamp": 1}), "test": Counter({"a b": 4})}
+    table = measuring.known_groups(splits)
+    assert table["tools"] == {"train": 6, "test": 0}
+    assert table["2 of fewer than 5 rows"] == {"train": 1, "test": 4}
+    assert len(table) == 2
+
+
+def test_one_value_is_one_bin():
+    counted = measuring.histogram({"train": np.array([9.99, 9.99])})
+    assert counted == {"bins": [[9.99, 9.99]], "counts": {"train": [2]}}

@@ -1,6 +1,7 @@
 """Each format's blocks: headings, text, lists, code, tables, definitions."""
 
 import pytest
+from docx import Document
 from tiny_documents import pdf, text_page, word
 
 from finetune.documents import html, markdown, plain
@@ -243,3 +244,29 @@ def test_word(tmp_path):
 )
 def test_a_bold_beginning_defines_what_stands_behind_it(bold_text, rest, expected):
     assert definition(bold_text, rest) == expected
+
+
+def test_html_in_a_form_or_an_unknown_element_has_its_headings():
+    for tag in ("form", "my-article", "a"):
+        parsed = html.parse(f"<{tag}><h1>Care</h1><p>Wash it.</p></{tag}>".encode())
+        assert outline(parsed) == [("heading", "Care"), ("paragraph", "Wash it.")]
+
+
+def test_html_tables_within_tables_stand_once_and_lists_begin_where_they_say():
+    parsed = html.parse(
+        b"<table><tr><td>a<table><tr><td>in</td></tr></table></td><td>b</td></tr></table>"
+    )
+    assert "".join(block.text for block in parsed.blocks).count("in") == 1
+    parsed = html.parse(b"<ol start=3><li>Oil it.</li><li>Wait.</li></ol>")
+    assert [block.text for block in parsed.blocks] == ["3. Oil it.", "4. Wait."]
+
+
+def test_merged_cells_of_word_stand_once(tmp_path):
+    document = Document()
+    table = document.add_table(rows=2, cols=2)
+    table.cell(0, 0).merge(table.cell(0, 1)).text = "Prices of all goods"
+    table.cell(1, 0).text, table.cell(1, 1).text = "Bolt", "2 USD"
+    document.save(str(tmp_path / "merged.docx"))
+    (block,) = words.read(tmp_path / "merged.docx").blocks
+    assert block.text.count("Prices of all goods") == 1
+    assert "Bolt" in block.text

@@ -38,6 +38,8 @@ def test_metrics_of_other_predictions(published, edited):
         ("Amazon product descriptions, gathered for research; no open licence", False),
         ("not stated", False),
         ("MITRE", False),
+        ("CC BY 4.0 (NonCommercial)", False),
+        ("MIT, for academics and researchers", False),
         ("CC BY 4.0, for research use only", False),
         ("MIT (not for commercial use)", False),
     ],
@@ -158,3 +160,23 @@ def test_what_is_no_repository(workspace, repo):
 def test_a_card_alone_is_printed_and_nothing_uploaded(workspace, capsys):
     assert command.run(workspace, "samsum", Options("owner/name", is_dry=True)) == 0
     assert capsys.readouterr().out.startswith("---\nbase_model: owner/base")
+
+
+@pytest.mark.parametrize("shared", [{"mix": {"price": 1.0}}, {"adapter_of": "price"}], ids=str)
+def test_the_data_of_every_task_that_an_adapter_was_trained_on_counts(workspace, published, shared):
+    file = Path("params.yaml")
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    train = values["tasks"]["samsum"]["train"]
+    train |= shared
+    if "mix" in shared:
+        of = values["tasks"]["price"]
+        others = {"price": {"kind": of["kind"], "prompt": of["prompt"]}}
+        train["mixed"] = {"data": "data/prepared", "code": "src/finetune/tasks", "tasks": others}
+    else:
+        train["mixed"]["data"] = "models/price"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with pytest.raises(UserError, match=r"data/raw/price/source.json: not there"):
+        published()
+    write_json(paths.raw("price") / "source.json", {"source": "files", "licence": "CC BY-NC 4.0"})
+    with pytest.raises(UserError, match=r"price: the data's licence \(CC BY-NC 4.0\) does not"):
+        published()

@@ -2,8 +2,8 @@
 
 from finetune.core import entry, paths
 from finetune.core.files import read_json, write_json, write_text
-from finetune.core.jsonl_file import JsonlFile
 from finetune.core.params import StageParams
+from finetune.core.rows_file import prepared
 from finetune.describing import card, markdown
 from finetune.describing.card import Options
 from finetune.tasks import registry
@@ -13,10 +13,7 @@ def run(params: StageParams, task: str) -> None:
     """Write the card, for people and for the report."""
     kind, prompt = params.task.kind, params.task.prompt
     of_kind = registry.rows(kind, prompt)
-    splits = {
-        split: JsonlFile(paths.prepared(task) / f"{split}.jsonl", of_kind.Row.model_validate)
-        for split in paths.SPLITS
-    }
+    splits = {split: prepared(task, split, of_kind.Row) for split in paths.SPLITS}
     described = card.describe(
         splits,
         registry.data_card(kind, prompt).CARD,
