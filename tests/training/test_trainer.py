@@ -402,7 +402,8 @@ def test_what_is_learned_does_not_depend_on_the_micro_batches(fit, tmp_path, dro
     whole, weights = fit(tmp_path / "whole", options, lora, quantization="none")
     for budget in (Budget(1), Budget(40), Budget(77), Budget(1, gradient_checkpointing=True)):
         run, same = fit(tmp_path / str(budget), options, lora, budget=budget, quantization="none")
-        assert furthest(weights, same) < 1e-6
+        # A step moves a weight by up to 1e-3; the order of sums differs by processor and batch.
+        assert furthest(weights, same) < 1e-5
         losses = [[e["loss"] for e in r.history if "loss" in e] for r in (whole, run)]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
         assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]

@@ -221,6 +221,7 @@ def kept(folder: Path, save_minutes: float, saved: Callable[[], None]) -> Iterat
     else:
         with contextlib.suppress(OSError):  # for a copy that outlives the stage (run.push_state)
             store.write()
+        processes.barrier()  # nobody writes to a folder that the main process has removed
     finally:
         _store = None
 
