@@ -14,7 +14,8 @@ FOLDERS = {"model": "conf/model", "data": "conf/task"}
 def pin(root: Path, what: str) -> str:
     """Pin `model=NAME` or `data=TASK`; returns a line with the file, the old and the new commit.
 
-    Only the value of `revision` is replaced, so that comments and layout are preserved.
+    Of a task there may be several: its own data set, and those that are mixed in. Only the value of
+    `revision` is replaced, so that comments and layout are preserved.
 
     Raises:
         ParamsError: there is no such config, or it names no repository of the hub.
@@ -32,23 +33,35 @@ def pin(root: Path, what: str) -> str:
         node = yaml.compose(text)
     except yaml.YAMLError as error:
         raise ParamsError(f"{file.relative_to(root)}: {hub.one_line(error)}") from None
-    section, repo_key = _section(node, group), "name" if group == "model" else "repo"
-    repo, revision = (_value(section, key) for key in (repo_key, "revision"))
-    if repo is None or revision is None:
+    repo_key = "name" if group == "model" else "repo"
+    lines: list[str] = []
+    # From the end of the text, where a change moves no place before it.
+    for section in reversed(_sections(node, group)):
+        repo, revision = (_value(section, key) for key in (repo_key, "revision"))
+        if repo is None or revision is None:
+            continue
+        sha = hub.current_commit(repo.value, "model" if group == "model" else "dataset")
+        text = _replaced(text, revision, sha)
+        line = f"{file.relative_to(root)}: revision: {revision.value or 'null'} → {sha}"
+        lines.insert(0, line)
+    if not lines:
         raise ParamsError(
             f"{file.relative_to(root)}: names nothing on the hub that could be pinned"
         )
-    sha = hub.current_commit(repo.value, "model" if group == "model" else "dataset")
-    write_text(file, _replaced(text, revision, sha))
-    return f"{file.relative_to(root)}: revision: {revision.value or 'null'} → {sha}"
+    write_text(file, text)
+    return "\n".join(lines)
 
 
-def _section(node: yaml.Node | None, group: str) -> yaml.Node | None:
-    """The mapping that holds the revision; None if the source is not the hub."""
+def _sections(node: yaml.Node | None, group: str) -> list[yaml.Node]:
+    """The mappings that hold revisions, in their order; none where the source is not the hub."""
     if group == "model":
         source = _value(node, "source")
-        return node if source is not None and source.value == "hub" else None
-    return _value(_value(node, "source"), "hub")
+        return [node] if node and source is not None and source.value == "hub" else []
+    source = _value(node, "source")
+    mix = _value(source, "mix")
+    mixed = [part for _, part in mix.value] if isinstance(mix, yaml.MappingNode) else []
+    found = [hub for each in (source, *mixed) if (hub := _value(each, "hub")) is not None]
+    return sorted(found, key=lambda section: section.start_mark.index)
 
 
 def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:

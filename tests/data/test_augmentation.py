@@ -1,6 +1,11 @@
 import random
 
-from finetune.core.schema import Augment
+import pytest
+
+from finetune.core.errors import DataError, UserError
+from finetune.core.files import sha256
+from finetune.core.schema import Augment, Paraphrases
+from finetune.data import paraphrases
 from finetune.data.augmentation import Augmented, Names, speakers
 from finetune.data.split import text_hash
 from finetune.tasks.summarization.rows import Row
@@ -96,7 +101,7 @@ def test_rows_are_called_after_those_that_they_were_made_of_and_counted():
         for n, raw in zip(range(50), stream, strict=False)
     ]
     nobody = Row(id="x", dialogue="Hello.", summary="A greeting.")
-    augmented = Augmented([*rows, nobody], Augment(rename_speakers=2), seed=1)
+    augmented = Augmented([*rows, nobody], Augment(rename_speakers=2), "dialogue", seed=1)
     made = list(augmented)
     assert [row.id for row in made[:3]] == ["0/renamed-1", "0/renamed-2", "1/renamed-1"]
     assert {row.made_from for row in made} <= {row.id for row in rows}
@@ -110,8 +115,52 @@ def test_a_copy_that_is_a_known_row_is_left_out():
         Row(id="1", dialogue="Ann: Hi.", summary="Ann greets."),
         Row(id="2", dialogue="Cat: Bye.", summary="Cat leaves."),
     ]
-    made = list(Augmented(rows, Augment(rename_speakers=1), seed=1))
+    made = list(Augmented(rows, Augment(rename_speakers=1), "dialogue", seed=1))
     assert [row.dialogue for row in made] == ["Cat: Hi.", "Ann: Bye."]
-    augmented = Augmented(rows, Augment(rename_speakers=1), 1, {text_hash("Cat: Hi.")})
+    augmented = Augmented(rows, Augment(rename_speakers=1), "dialogue", 1, {text_hash("Cat: Hi.")})
     assert [row.dialogue for row in augmented] == ["Ann: Bye."]
     assert augmented.counts == {"dropped_renamed": 1, "added_renamed": 1}
+
+
+def test_paraphrases_are_rows_of_their_own_and_say_so(tmp_path):
+    rows = [Row(id=n, dialogue=f"Ann: {n}.", summary="Ann counts.") for n in ("1", "2", "3")]
+    file = tmp_path / "texts.jsonl"
+    given = [("2", "Ann: Two!"), ("2", "Ann: A pair!"), ("9", "Ann: Nine!"), ("3", "Ann: 1.")]
+    paraphrases.write(file, given, "teacher-1")
+    pinned = Paraphrases(file=str(file), sha256=sha256(file))
+    augmented = Augmented(
+        rows, Augment(paraphrases=pinned), "dialogue", 1, {text_hash(row.dialogue) for row in rows}
+    )
+    assert [row.model_dump(exclude_unset=True) for row in augmented] == [
+        {"id": f"2/paraphrase-{n}", "dialogue": text, "summary": "Ann counts.", "made_from": "2"}
+        for n, text in ((1, "Ann: Two!"), (2, "Ann: A pair!"))
+    ]
+    assert augmented.counts == {
+        "added_paraphrase": 2, "dropped_paraphrase": 1, "unused_paraphrase": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"id": "1", "paraphrase": " "}\n', "texts.jsonl: line 1: must have texts `id` and `para"),
+        ("[1]\n", "texts.jsonl: line 1: must have texts"),
+        ('{"id": 1, "paraphrase": "x"}\n', "texts.jsonl: line 1: must have texts"),
+        ("{\n", "texts.jsonl: line 1"),
+    ],
+)
+def test_a_file_that_holds_no_paraphrases_is_refused(tmp_path, text, said):
+    file = tmp_path / "texts.jsonl"
+    file.write_text(text)
+    with pytest.raises(UserError, match=said):
+        paraphrases.read(Paraphrases(file=str(file), sha256=sha256(file)))
+
+
+def test_only_the_file_that_is_pinned_is_read(tmp_path):
+    file = tmp_path / "texts.jsonl"
+    pinned = Paraphrases(file=str(file), sha256="0" * 64)
+    with pytest.raises(DataError, match=r"texts\.jsonl: no such file"):
+        paraphrases.read(pinned)
+    paraphrases.write(file, [("1", "Ann: One!")], "teacher-1")
+    with pytest.raises(DataError, match="the task's config pins 0000"):
+        paraphrases.read(pinned)

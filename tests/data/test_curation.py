@@ -8,6 +8,8 @@ from finetune.data import cleaning, curation, splitting
 from finetune.data.cleaning import CleanRows
 from finetune.data.curation import Curated
 from finetune.data.split import Split
+from finetune.tasks.instruction import rows as instruction
+from finetune.tasks.instruction.options import Task as InstructionTask
 from finetune.tasks.price import rows as price
 from finetune.tasks.price.options import PriceCurate
 from finetune.tasks.summarization import rows as summarization
@@ -26,7 +28,7 @@ def raw(number: int, text: str = LAMP, usd: float = 20.0, category: str | None =
 
 
 def curated(rows: list[dict], **options: object) -> CleanRows:
-    kind = Curated(price, "text", PriceCurate.model_validate(options))
+    kind = Curated(price, ["text"], PriceCurate.model_validate(options))
     return cleaning.clean(rows, kind, "price/train.jsonl")
 
 
@@ -105,7 +107,7 @@ def test_too_few_tokens_are_too_short():
 
 
 def test_rows_that_break_the_schema_are_set_aside_as_before():
-    kind = Curated(summarization, "dialogue", Curate(characters={"min": 3}))
+    kind = Curated(summarization, ["dialogue"], Curate(characters={"min": 3}))
     rows = [
         {"place": "row 1", "id": 1, "dialogue": "A: Hi.", "summary": None},
         {"place": "row 2", "broken": "no JSON"},
@@ -201,3 +203,34 @@ def test_text_without_blanks_is_truncated_where_it_is():
 )
 def test_amounts_and_measures_are_no_part_numbers(word):
     assert curation.scrub(f"It is {word} now", "part_numbers") == f"It is {word} now"
+
+
+def test_of_an_instruction_its_context_is_measured_and_scrubbed_too():
+    fields = InstructionTask.fields
+    options = {"scrub": ["long_numbers"], "characters": {"min": 30}, "token_budget": 16}
+    kind = Curated(instruction, fields.read, Curate.model_validate(options))
+    rows = [
+        {"place": "row 1", "id": "1", "instruction": "Which is it?", "response": "a"},
+        {
+            "place": "row 2",
+            "id": "2",
+            "instruction": "Which is it?",
+            "context": "Of ref4006381333931 these, one two three four five six seven, the last.",
+            "response": "seven",
+        },
+    ]
+    split = cleaning.clean(rows, kind, "instructions/train.jsonl")
+    (row,) = split.rows
+    assert row.model_dump(exclude_unset=True) == {
+        "id": "2",
+        "instruction": "Which is it?",
+        "context": "Of these, one two three four five six seven, the",
+        "response": "seven",
+    }
+    assert split.counts == {
+        "rows": 2,
+        "dropped_too_short": 1,
+        "found_with_context": 1,
+        "found_long_numbers": 1,
+        "found_over_token_budget": 1,
+    }

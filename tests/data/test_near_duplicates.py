@@ -200,3 +200,12 @@ def test_clusters_are_linked_over_any_number_of_pairs():
 def test_bands_that_miss_pairs_are_refused(values, what):
     with pytest.raises(ValidationError, match=what):
         NearDuplicates(**{**OPTIONS.model_dump(), **values})
+
+
+def test_what_is_cached_of_texts_has_a_bound(monkeypatch):
+    rows = [row(str(n), each) for n, each in enumerate(corpus())]
+    splits = {"train": rows, "validation": [], "test": rows[:40]}
+    whole = search(splits)
+    assert whole.pairs
+    monkeypatch.setattr(near_duplicates, "CACHED_SHINGLES", 100)
+    assert search(splits) == whole

@@ -57,6 +57,14 @@ def test_a_licence_that_does_not_plainly_allow_it(published, licence, allowed):
     published(has_right=True)
 
 
+def test_a_source_that_is_mixed_in_has_a_licence_too(published):
+    mixed = {"more": {"source": "files", "licence": "CC BY-NC 4.0", "weight": 1.0, "splits": {}}}
+    origin = {"source": "files", "licence": "MIT", "mix": mixed}
+    write_json(paths.raw("samsum") / "source.json", origin)
+    with pytest.raises(UserError, match=r"samsum: the data's licence \(CC BY-NC 4\.0\) does not"):
+        published()
+
+
 def test_an_adapter_of_a_folder_needs_the_name_of_its_base(published):
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["model"] |= {"name": "/home/me/base", "source": "local", "revision": None}

@@ -12,7 +12,8 @@ from omegaconf import OmegaConf
 from finetune import composition
 from finetune.core import params, paths
 from finetune.core.errors import DataError, ParamsError, UserError
-from finetune.core.files import read_json, read_jsonl
+from finetune.core.files import read_json, read_jsonl, sha256
+from finetune.data import paraphrases
 from finetune.stages import fetch, prepare
 
 ROOT = Path(__file__).parents[2]
@@ -219,11 +220,34 @@ def test_rows_with_other_speakers_are_added_to_train_alone(source):
         assert written()[name] == without[name]
 
 
+def test_paraphrases_are_added_to_train_alone_and_counted(source):
+    plain = run("samsum")["train"]
+    without = written()
+    first = prepared("samsum", "train")[0]
+    texts = [(first["id"], "Ann: Another text."), ("none", "Ann: Of no row.")]
+    paraphrases.write(Path("texts.jsonl"), texts, "teacher-1")
+    everything = OmegaConf.load("params.yaml")
+    everything.tasks.samsum.source.augment = {
+        "paraphrases": {"file": "texts.jsonl", "sha256": sha256(Path("texts.jsonl"))}
+    }
+    Path("params.yaml").write_text(OmegaConf.to_yaml(everything), encoding="utf-8")
+    assert run("samsum")["train"] == {**plain, "added_paraphrase": 1, "unused_paraphrase": 1}
+    assert prepared("samsum", "train")[-1] == {
+        **first,
+        "id": f"{first['id']}/paraphrase-1",
+        "dialogue": "Ann: Another text.",
+        "made_from": first["id"],
+    }
+    for split in ("validation", "test"):
+        name = f"data/prepared/samsum/{split}.jsonl"
+        assert written()[name] == without[name]
+
+
 def test_only_dialogues_have_speakers(source):
     everything = OmegaConf.load("params.yaml")
     everything.tasks.price.source.augment = {"rename_speakers": 2}
     Path("params.yaml").write_text(OmegaConf.to_yaml(everything), encoding="utf-8")
-    with pytest.raises(ParamsError, match=r"source\.augment: a row of the kind price has no speak"):
+    with pytest.raises(ParamsError, match=r"rename_speakers: a row of the kind price has no speak"):
         run("price")
 
 

@@ -1,4 +1,4 @@
-"""`finetune dataset from-docs` and `finetune dataset check`."""
+"""`finetune dataset from-docs`, `finetune dataset check` and `finetune dataset paraphrase`."""
 
 import argparse
 from pathlib import Path
@@ -10,6 +10,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
     actions = command.add_subparsers(required=True, metavar="ACTION", dest="action")
     _from_docs(actions.add_parser("from-docs", help="pairs of questions and answers of documents"))
     _check(actions.add_parser("check", help="what is wrong with a file, before any training"))
+    _paraphrase(
+        actions.add_parser("paraphrase", help="a file of paraphrases of a task's train rows")
+    )
 
 
 def _from_docs(command: argparse.ArgumentParser) -> None:
@@ -74,10 +77,19 @@ def _from_docs(command: argparse.ArgumentParser) -> None:
         "--seed", metavar="N", type=int, default=7, help="draws the documents of each split"
     )
     command.add_argument("--force", action="store_true", help="replace files that are there")
+    _add_teacher(command, "the questions", is_required=False)
+
+
+def _add_teacher(command: argparse.ArgumentParser, what: str, is_required: bool) -> None:
     command.add_argument(
-        "--teacher", metavar="URL", help="OpenAI-compatible server that writes the questions"
+        "--teacher",
+        metavar="URL",
+        required=is_required,
+        help=f"OpenAI-compatible server that writes {what}",
     )
-    command.add_argument("--teacher-model", metavar="NAME", help="as its server calls it")
+    command.add_argument(
+        "--teacher-model", metavar="NAME", required=is_required, help="as its server calls it"
+    )
     command.add_argument(
         "--key-variable",
         metavar="NAME",
@@ -105,8 +117,21 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _paraphrase(command: argparse.ArgumentParser) -> None:
+    command.add_argument("task", metavar="TASK", help="whose prepared train rows are paraphrased")
+    command.add_argument("--out", metavar="FILE", type=Path, required=True, help="JSON lines")
+    _add_teacher(command, "the paraphrases", is_required=True)
+    command.add_argument(
+        "--times", metavar="N", type=int, default=1, help="paraphrases of a row (default: 1)"
+    )
+    command.add_argument(
+        "--rows", metavar="N", type=int, help="so many rows, drawn with data.seed (default: all)"
+    )
+    command.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
 def run(root: Path, options: argparse.Namespace) -> int:
-    """Make a data set of your own documents, or check a file before training on it."""
+    """Make a data set of your documents, check a file before training, or paraphrase train rows."""
     given = dict(vars(options))
     for name in ("run", "action"):
         given.pop(name)
@@ -114,6 +139,10 @@ def run(root: Path, options: argparse.Namespace) -> int:
         from finetune.inspecting import command as inspecting  # takes seconds to import (SciPy)
 
         return inspecting.run(root, given.pop("file"), inspecting.Options(**given))
+    if options.action == "paraphrase":
+        from finetune.paraphrasing import command as paraphrasing
+
+        return paraphrasing.run(root, given.pop("task"), paraphrasing.Options(**given))
     from finetune.documents import command as documents
 
     return documents.run(root, given.pop("paths"), documents.Options(**given))

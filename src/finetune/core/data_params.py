@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -28,15 +28,29 @@ def _are_enough(splits: dict[str, str]) -> dict[str, str]:
     return splits
 
 
+def _are_train_alone(splits: dict[str, str]) -> dict[str, str]:
+    if splits.keys() != {"train"}:
+        raise ValueError(
+            "must be {train: …} alone: of a source that is mixed in, rows are trained on, and the "
+            "task's own are what it is tested on"
+        )
+    return splits
+
+
 Splits = Annotated[dict[SplitName, str], AfterValidator(_are_enough)]
+TrainSplit = Annotated[dict[SplitName, str], AfterValidator(_are_train_alone)]
 # Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
 Fields = dict[str, str | list[str]]
 # What differs in some split; null where it has no such field.
 FieldsBySplit = dict[SplitName, dict[str, str | list[str] | None]]
 
 
-# The SHA-256 of files by their names, as `sha256sum` prints them.
-Hashes = dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]]
+# As `sha256sum` prints it.
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+# Those of files by their names.
+Hashes = dict[str, Sha256]
+# A module of src/synthetic/rows.
+GeneratorName = Annotated[str, Field(pattern=r"^[a-z]\w*$")]
 
 
 class Hub(Section):
@@ -149,32 +163,98 @@ class Curate(Section):
         return 1.0
 
 
-class Augment(Section):
-    """Train rows that are made of others: so many of each, whose speakers have other names."""
+class Paraphrases(Section):
+    """A file of paraphrases, as `finetune dataset paraphrase` writes it; another is refused."""
 
-    rename_speakers: Annotated[int, Field(ge=1, le=10)]
+    file: str
+    sha256: Sha256
+
+
+class Augment(Section):
+    """Train rows that are made of others: `rename_speakers` copies of each, and paraphrases.
+
+    Copies are for kinds whose rows have speakers (`Task.has_speakers`).
+    """
+
+    rename_speakers: Annotated[int, Field(ge=0, le=10)] = 0
+    paraphrases: Paraphrases | None = None
+
+
+class MixedHub(Hub):
+    """A split of a data set of the hub, to train on."""
+
+    splits: TrainSplit
+
+
+class MixedFiles(Files):
+    """A file of `data.root`, to train on."""
+
+    splits: TrainSplit
+
+    @model_validator(mode="after")
+    def _has_no_guesses(self) -> Self:
+        if self.guesses:
+            raise ValueError("guesses: are answers to test rows, of which there are none here")
+        return self
+
+
+class MixedSource(Section):
+    """A further source of train rows, so many (`weight`) for one of the task's own.
+
+    It is one of three, whatever `data.source` says: the embedded generator of that name, a file or
+    a data set of the hub.
+    """
+
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    embedded: GeneratorName | None = None
+    files: MixedFiles | None = None
+    hub: MixedHub | None = None
+    licence: str
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if sum(each is not None for each in (self.embedded, self.files, self.hub)) != 1:
+            raise ValueError("must have one of embedded, files and hub")
+        return self
+
+    @property
+    def which(self) -> Literal["embedded", "files", "hub"]:
+        """The one that it is, as in `data.source`."""
+        if self.embedded is not None:
+            return "embedded"
+        return "hub" if self.files is None else "files"
 
 
 class TaskSource(Section):
     """Where a task's rows come from, for each value of `data.source`, and which are taken.
 
-    `augment` is for kinds whose rows have speakers (`Task.has_speakers`).
+    `mix` has further sources of train rows by their names; the other splits are of the task's own.
     """
 
-    embedded: Annotated[str, Field(pattern=r"^[a-z]\w*$")] | None
+    embedded: GeneratorName | None
     files: Files
     hub: Hub | None
     licence: str
     curate: Curate | None = None
     augment: Augment | None = None
+    mix: dict[Annotated[str, Field(pattern=r"^[a-z]\w*$")], MixedSource] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _mixed_are_no_splits(self) -> Self:
+        if taken := sorted(self.mix.keys() & {*get_args(Split), ALL}):
+            raise ValueError(f"mix: {taken[0]} is a split's name; give the source another one")
+        return self
 
 
 @dataclass(frozen=True)
 class RowFields:
     """The fields of a kind's raw rows, by name.
 
-    `input` is the one that the model reads. Of `required` and `optional` ones, `several` may be
-    mapped to a list of columns, whose texts are then a list; so may `joined`, whose are one text.
+    `input` is the one that the model reads, and below it those of `below_input`. Of `required` and
+    `optional` ones, `several` may be mapped to a list of columns, whose texts are then a list; so
+    may `joined`, whose are one text.
     """
 
     input: str
@@ -182,6 +262,12 @@ class RowFields:
     optional: frozenset[str] = frozenset()
     several: frozenset[str] = frozenset()
     joined: frozenset[str] = frozenset()
+    below_input: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """All that the model reads, in its order."""
+        return (self.input, *self.below_input)
 
 
 def check_fields(source: TaskSource, fields: RowFields) -> None:
@@ -191,7 +277,10 @@ def check_fields(source: TaskSource, fields: RowFields) -> None:
         ValueError: it does not; the message names the key.
     """
     known = {"id", *fields.required, *fields.optional}
-    for name, spec in (("files", source.files), ("hub", source.hub)):
+    specs: list[tuple[str, Files | Hub | None]] = [("files", source.files), ("hub", source.hub)]
+    for name, part in source.mix.items():
+        specs += [(f"mix.{name}.files", part.files), (f"mix.{name}.hub", part.hub)]
+    for name, spec in specs:
         if spec is None:
             continue
         key = f"source.{name}.fields"

@@ -13,13 +13,15 @@ class TaskRow(BaseModel):
     """A row as `prepare` writes it: what stands in data/prepared, one JSON object a line.
 
     `input` and `completion` are all that training and inference know of a row. One that was made of
-    another has that one's id in `made_from`.
+    another has that one's id in `made_from`, one of a source that is mixed in that one's name in
+    `from_source`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str
     made_from: str | None = None
+    from_source: str | None = None
 
     @property
     def input(self) -> str:

@@ -1,7 +1,7 @@
 """More train rows out of those there are, as a task's `source.augment` says.
 
-A row that was made is called after the one that it was made of, `ID/renamed-1`, and says so in
-`made_from`: whoever reads the data can leave it out.
+A row that was made is called after the one that it was made of, `ID/renamed-1` or
+`ID/paraphrase-1`, and says so in `made_from`: whoever reads the data can leave it out.
 """
 
 import functools
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Augment
+from finetune.data import paraphrases
 from finetune.data.split import text_hash
 
 # What stands before the colon of a line, where it is a name: one word, capitalized.
@@ -28,30 +29,54 @@ MAX_LOWER = 0.1
 class Augmented:
     """The rows that are made of others, and how many of each sort, as in `data.json`.
 
-    One whose input is among the hashes of `known` inputs is left out: it may be a test row.
+    `input` is the field that paraphrases are of. A row whose input is among the hashes of `known`
+    inputs is left out: it may be a test row.
     """
 
     rows: Sequence[TaskRow]
     options: Augment
+    input: str
     seed: int
     known: Container[bytes] = frozenset()
     counts: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[TaskRow]:
-        """The rows, made as they are asked for; counted when all have been."""
+        """The rows, made as they are asked for; counted when all have been.
+
+        Raises:
+            DataError: the file of paraphrases is not there, not the one that is pinned, or none.
+        """
+        if self.options.rename_speakers:
+            yield from self._renamed(self.options.rename_speakers)
+        if self.options.paraphrases:
+            yield from self._paraphrased(paraphrases.read(self.options.paraphrases))
+
+    def _renamed(self, times: int) -> Iterator[TaskRow]:
         names = Names.of(self.rows)
         for row in self.rows:
-            for number in range(1, self.options.rename_speakers + 1):
+            for number in range(1, times + 1):
                 made = names.renamed(row, number, self.seed)
                 if made is None:
                     self.counts["not_renamed"] += 1
-                elif text_hash(made.input) in self.known:
-                    self.counts["dropped_renamed"] += 1
                 else:
-                    self.counts["added_renamed"] += 1
-                    yield made.model_copy(
-                        update={"id": f"{row.id}/renamed-{number}", "made_from": row.id}
-                    )
+                    yield from self._added(made, row, "renamed", number)
+
+    def _paraphrased(self, by_id: Mapping[str, Sequence[str]]) -> Iterator[TaskRow]:
+        used = 0
+        for row in self.rows:
+            for number, text in enumerate(by_id.get(row.id, ()), start=1):
+                used += 1
+                made = row.model_copy(update={self.input: text})
+                yield from self._added(made, row, "paraphrase", number)
+        # Of rows that the train split does not have, or has no more.
+        self.counts["unused_paraphrase"] += sum(map(len, by_id.values())) - used
+
+    def _added(self, made: TaskRow, row: TaskRow, how: str, number: int) -> Iterator[TaskRow]:
+        if text_hash(made.input) in self.known:
+            self.counts[f"dropped_{how}"] += 1
+            return
+        self.counts[f"added_{how}"] += 1
+        yield made.model_copy(update={"id": f"{row.id}/{how}-{number}", "made_from": row.id})
 
 
 def speakers(dialogue: str) -> list[str]:

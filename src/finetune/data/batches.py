@@ -5,7 +5,7 @@ same there.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from finetune.core.files import jsonl_row, line
-from finetune.core.schema import Curate, NearDuplicates, Prompt
+from finetune.core.rows import TaskRow
+from finetune.core.schema import Curate, NearDuplicates, Prompt, RowFields
 from finetune.data import cleaning, task_rows
 from finetune.data.minhash import Signatures, signatures
 from finetune.data.split import HASH, columns, text_hash
@@ -64,7 +65,8 @@ class RowWork:
     """What is done to the rows of a file, `file` in messages.
 
     `curate` says which are taken. Signatures are computed where `near_duplicates` has a threshold;
-    `seed` draws splits. Personal data is counted, and masked with `mask_pii`.
+    `seed` draws splits. Personal data is counted, and masked with `mask_pii`. Rows of a source that
+    is mixed in, `mixed`, are called after it.
     """
 
     kind: str
@@ -75,6 +77,7 @@ class RowWork:
     seed: int
     mask_pii: bool
     phone_regions: tuple[str, ...]
+    mixed: str | None = None
 
     def __call__(self, batch: RawBatch) -> CleanBatch:
         """The batch, clean.
@@ -93,8 +96,9 @@ class RowWork:
             self.mask_pii,
         )  # fmt: skip
         clean = cleaning.clean(raw, rows, self.file)
+        clean.rows = [self._called(row) for row in clean.rows]
         # How often what the model reads repeats is counted as it came.
-        inputs = [row[fields.input] for row in raw if fields.input in row]
+        inputs = [_read(row, fields) for row in raw if isinstance(row.get(fields.input), str)]
         kept = [line(row.model_dump(exclude_unset=True)) for row in clean.rows]
         return CleanBatch(
             lines="".join(f"{each}\n" for each in kept).encode(),
@@ -102,9 +106,15 @@ class RowWork:
             signatures=self._signatures([row.input for row in clean.rows]),
             counts=clean.counts,
             bad=clean.bad,
-            raw_inputs=_hashes([text for text in inputs if isinstance(text, str)]),
+            raw_inputs=_hashes(inputs),
             size=len(batch.lines),
         )
+
+    def _called(self, row: TaskRow) -> TaskRow:
+        if self.mixed is None:
+            return row
+        changed = {"id": f"{self.mixed}/{row.id}", "from_source": self.mixed}
+        return row.model_copy(update=changed)
 
     def empty(self) -> CleanBatch:
         """A batch without rows."""
@@ -117,6 +127,12 @@ class RowWork:
         if near.threshold is None:
             return None
         return signatures(texts, near.shingle_words, near.permutations, near.bands)
+
+
+def _read(row: Mapping[str, Any], fields: RowFields) -> str:
+    """What the model would read of a raw row."""
+    texts = (row.get(name) for name in fields.read)
+    return "\n\n".join(text for text in texts if isinstance(text, str) and text)
 
 
 def _hashes(texts: Sequence[str]) -> np.ndarray:

@@ -64,7 +64,15 @@ def check(split: Split, file: str, max_bad_rate: float) -> None:
             f"{file}: {first['place']}: {first['reason']}; {bad} of {rows} rows are bad, "
             f"more than data.max_bad_rate ({max_bad_rate:g}) allows"
         )
-    # Predictions are paired by id: two rows with one id would be one.
+    check_ids(split, file)
+
+
+def check_ids(split: Split, file: str) -> None:
+    """See that each row has an id of its own: predictions are paired by it.
+
+    Raises:
+        DataError: two rows have one id.
+    """
     _, first_places, times = np.unique(split.column("id"), return_index=True, return_counts=True)
     twice = first_places[times > 1]
     if len(twice):

@@ -5,7 +5,8 @@ are estimated, as this needs no model: see `tokens`.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,30 +39,29 @@ class Dropped(Exception):
         self.count = count
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """A clean row, what was found in its text, and the count of the rule that drops it."""
+
+    row: TaskRow
+    found: list[str]
+    dropped: str | None
+
+
 class Curated:
     """The rows of a kind of which only those are taken that keep the rules of `curate`."""
 
-    def __init__(self, kind: Rows, input_field: str, curate: Curate) -> None:
-        """The same rows; `input_field` holds the text that is scrubbed and measured."""
+    def __init__(self, kind: Rows, read_fields: Sequence[str], curate: Curate) -> None:
+        """The same rows; `read_fields` hold the texts that a model reads, in their order."""
         self.Row = kind.Row
-        self._kind, self._field, self._curate = kind, input_field, curate
-        # `peculiarities` and `clean` of a row come one after the other: it is cleaned once.
-        self._last: tuple[RawRow, TaskRow] | None = None
+        self._kind, self._fields, self._curate = kind, read_fields, curate
+        # `peculiarities` and `clean` of a row come one after the other: it is judged once.
+        self._last: tuple[RawRow, _Judged] | None = None
 
     def peculiarities(self, row: RawRow) -> Iterator[str]:
         """The kind's own, and what will change in the text."""
         yield from self._kind.peculiarities(row)
-        clean = self._kind.clean(row)
-        self._last = (row, clean)
-        text = scrubbed = getattr(clean, self._field)
-        for name in self._curate.scrub:
-            scrubbed = scrub(text, name)
-            if scrubbed != text:
-                yield name
-            text = scrubbed
-        budget = self._curate.token_budget
-        if budget is not None and tokens(scrubbed) > budget:
-            yield "over_token_budget"
+        yield from self._judged(row).found
 
     def clean(self, row: RawRow) -> TaskRow:
         """The clean row, its text scrubbed and within the budget; see the kind's own `clean`.
@@ -69,27 +69,63 @@ class Curated:
         Raises:
             Dropped: it is not to be taken.
         """
-        is_last = self._last is not None and self._last[0] is row
-        clean = self._last[1] if is_last and self._last else self._kind.clean(row)
+        judged = self._judged(row)
         self._last = None
-        rule = self._curate.broken_rule(clean)
-        if rule is not None:
-            raise Dropped(f"dropped_by_{rule}")
-        text = before = getattr(clean, self._field)
-        for name in self._curate.scrub:
-            text = scrub(text, name)
-        text = self._of_length(text)
-        return clean if text == before else clean.model_copy(update={self._field: text})
+        if judged.dropped:
+            raise Dropped(judged.dropped)
+        return judged.row
 
-    def _of_length(self, text: str) -> str:
+    def _judged(self, raw: RawRow) -> _Judged:
+        if self._last is None or self._last[0] is not raw:
+            self._last = (raw, self._judge(self._kind.clean(raw)))
+        return self._last[1]
+
+    def _judge(self, row: TaskRow) -> _Judged:
+        rule = self._curate.broken_rule(row)
+        scrubbed, found = self._scrubbed(row)
+        budget = self._curate.token_budget
+        if budget is not None and tokens(scrubbed.input) > budget:
+            found.append("over_token_budget")
+        dropped = f"dropped_by_{rule}" if rule else self._wrong_length(scrubbed.input)
+        if dropped is None and budget is not None:
+            scrubbed = self._within(scrubbed, budget)
+        return _Judged(scrubbed, found, dropped)
+
+    def _scrubbed(self, row: TaskRow) -> tuple[TaskRow, list[str]]:
+        """The row, scrubbed, and what was found that left it."""
+        found: list[str] = []
+        for name in self._curate.scrub:
+            changed = _changed(
+                row, {field: scrub(getattr(row, field), name) for field in self._fields}
+            )
+            if changed is not row:
+                found.append(name)
+            row = changed
+        return row, found
+
+    def _wrong_length(self, text: str) -> str | None:
         options, bounds = self._curate, self._curate.characters
         if bounds.min is not None and len(text) < bounds.min:
-            raise Dropped("dropped_too_short")
+            return "dropped_too_short"
         if bounds.max is not None and len(text) > bounds.max:
-            raise Dropped("dropped_too_long")
+            return "dropped_too_long"
         if options.min_tokens is not None and tokens(text) < options.min_tokens:
-            raise Dropped("dropped_too_short")
-        return text if options.token_budget is None else within(text, options.token_budget)
+            return "dropped_too_short"
+        return None
+
+    def _within(self, row: TaskRow, budget: int) -> TaskRow:
+        """The row with at most so many tokens; what comes first stays."""
+        shortened = {}
+        for field in self._fields:
+            shortened[field] = within(getattr(row, field), budget) if budget else ""
+            budget = max(0, budget - tokens(shortened[field]))
+        return _changed(row, shortened)
+
+
+def _changed(row: TaskRow, texts: Mapping[str, str]) -> TaskRow:
+    """The row with these texts; itself where it has them already."""
+    new = {field: text for field, text in texts.items() if text != getattr(row, field)}
+    return row.model_copy(update=new) if new else row
 
 
 def tokens(text: str) -> int:

@@ -10,7 +10,7 @@ at any text; only these enter the index, which goes through them one by one, as 
 is compared with depends on which ones before it have left.
 """
 
-import functools
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,13 +21,13 @@ from finetune.core.progress import progress
 from finetune.core.rows import TaskRow
 from finetune.core.schema import NearDuplicates
 from finetune.data.minhash import Signatures
-from finetune.data.words import jaccard, shingles
+from finetune.data.words import Shingles, jaccard, shingles
 
 if TYPE_CHECKING:
     from scipy.cluster.hierarchy import DisjointSet
 
-# Texts whose shingles are kept at hand: candidates of one text are often those of the next.
-CACHED_TEXTS = 4096
+# So many shingles, some 0.1 GB, are at hand: candidates of one text are often those of the next.
+CACHED_SHINGLES = 1_000_000
 SHOWN_CHARACTERS = 300
 # Of a row that has many near-duplicates, as a template has, only the nearest are listed.
 LISTED_PAIRS = 10
@@ -63,9 +63,9 @@ class Index:
         self._starts = np.cumsum(sizes) - sizes
         self._filled = np.zeros(len(sizes), np.int32)
         self._slots = np.empty(sizes.sum(), np.int32)
-        self._shingles = functools.lru_cache(CACHED_TEXTS)(
-            lambda index: shingles(texts(index), options.shingle_words)
-        )
+        self._texts, self._shingle_words = texts, options.shingle_words
+        self._cached: OrderedDict[int, Shingles] = OrderedDict()
+        self._num_cached = 0
         self.shares_band: np.ndarray = np.logical_or.reduce(self._buckets >= 0, axis=1)
 
     def pairs(self, index: int) -> list[Pair]:
@@ -83,6 +83,18 @@ class Index:
         buckets = self._of(index)
         self._slots[self._starts[buckets] + self._filled[buckets]] = index
         self._filled[buckets] += 1
+
+    def _shingles(self, index: int) -> Shingles:
+        """The shingles of a text; those of the texts that were last asked for are cached."""
+        if index in self._cached:
+            self._cached.move_to_end(index)
+            return self._cached[index]
+        found = shingles(self._texts(index), self._shingle_words)
+        self._cached[index] = found
+        self._num_cached += len(found)
+        while self._num_cached > CACHED_SHINGLES and len(self._cached) > 1:
+            self._num_cached -= len(self._cached.popitem(last=False)[1])
+        return found
 
     def _of(self, index: int) -> np.ndarray:
         buckets: np.ndarray = self._buckets[index]

@@ -5,11 +5,12 @@ No step holds all rows. Each row is looked at by itself, in batches and in sever
 memory. Which rows leave, and where they go, is decided on these columns.
 """
 
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -51,8 +52,8 @@ class Rules:
 class Source:
     """The raw rows of a task: a JSON lines file for each split, as `fetch` writes them.
 
-    `names` are those of the files in messages; `task` stands on progress bars; `curate` says which
-    rows are taken.
+    Files that are no split's are of sources that are mixed in. `names` are those of the files in
+    messages; `task` stands on progress bars; `curate` says which rows are taken.
     """
 
     task: str
@@ -62,14 +63,23 @@ class Source:
     names: Mapping[str, str]
     curate: Curate | None = None
 
+    @property
+    def mixed(self) -> list[str]:
+        """The names of sources that are mixed in."""
+        return [name for name in self.files if name not in (ALL, *paths.SPLITS)]
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """The splits, and what is nearly the same in them: in `searched`, by split."""
+    """The splits, and what is nearly the same in them: in `searched`, by split.
+
+    `mixed` are the counts of the files of sources that are mixed in.
+    """
 
     splits: dict[str, Split]
     near: NearDuplicateRows
     searched: dict[str, Rows]
+    mixed: dict[str, dict[str, int]]
 
     def cluster_ids(self) -> dict[str, list[list[str]]]:
         """The ids of rows that are linked by near-duplicates, by split."""
@@ -88,6 +98,8 @@ def prepare(
 ) -> Prepared:
     """Clean rows in train, validation and test, and `all` where they were drawn from one.
 
+    Rows of sources that are mixed in stand in train, after its own.
+
     What is done to each row by itself is done in so many processes (`workers.opened`). A split that
     was drawn has no peculiarities of its own: those are counted in `all`, which then is empty. The
     rows stand in `folder`, see `remove_work`, beside those set aside.
@@ -100,6 +112,12 @@ def prepare(
         for name in source.files:
             splits[name] = _clean_split(source, name, rules, folder, mapped)
             cleaning.check(splits[name], source.names[name], rules.max_bad_rate)
+    mixed = {name: splits.pop(name) for name in source.mixed}
+    if mixed:
+        target = ALL if ALL in splits else "train"
+        splits[target] = _with_mixed(source, splits[target], list(mixed.values()))
+        cleaning.check_ids(splits[target], source.names[target])
+    counts = {name: split.counts for name, split in mixed.items()}
     # A test split that came as one is left as it is, whatever is odd about its rows.
     for name in (ALL, "train", "validation"):
         if name in splits:
@@ -111,14 +129,14 @@ def prepare(
         splitting.split_off_validation(splits, rules.validation_fraction, rules.seed)
     if rules.near_duplicates.threshold is None:
         cleaning.remove_leakage(splits)
-        return Prepared(splits, NearDuplicateRows(), {})
+        return Prepared(splits, NearDuplicateRows(), {}, counts)
     # Before exact copies leave, so that the list of pairs has them too.
     searched = {name: splits[name].rows for name in paths.SPLITS}
     options = rules.near_duplicates
     near = near_duplicates.find(searched, _taken_signatures(splits), options, source.task)
     cleaning.remove_leakage(splits)
     cleaning.remove_near_duplicates(splits, searched, near)
-    return Prepared(splits, near, searched)
+    return Prepared(splits, near, searched, counts)
 
 
 def _clean_split(
@@ -134,6 +152,7 @@ def _clean_split(
         rules.seed,
         rules.mask_pii,
         rules.phone_regions,
+        name if name in source.mixed else None,
     )
     path, clean_path = source.files[name], folder / CLEAN.format(name)
     known = Known([work.empty()])
@@ -147,8 +166,35 @@ def _clean_split(
             set_aside.writelines(f"{line(row)}\n".encode() for row in batch.bad)
             known.add(batch)
             shown.update(batch.size)
+    return known.split(_stored(source, clean_path))
+
+
+def _stored(source: Source, path: Path) -> StoredRows:
     row = registry.rows(source.kind, source.prompt).Row
-    return known.split(StoredRows(clean_path, lambda values: row(**values)))
+    return StoredRows(path, lambda values: row(**values))
+
+
+def _with_mixed(source: Source, own: Split, mixed: Sequence[Split]) -> Split:
+    """A split with the rows of further ones after its own, none of which `split_all` moves."""
+    path = cast(StoredRows, own.stored).path
+    with path.open("ab") as file:
+        for split in mixed:
+            with cast(StoredRows, split.stored).path.open("rb") as more:
+                shutil.copyfileobj(more, file)
+    for number, split in enumerate(mixed, start=1):
+        split.columns["source"] = number
+        split.columns["draw"] = 1.0
+    every = [own, *mixed]
+    columns = np.concatenate([split.columns for split in every])
+    signatures = [split.signatures for split in every if split.signatures is not None]
+    return Split(
+        _stored(source, path),
+        columns,
+        np.arange(len(columns)),
+        {**own.counts, "added_by_mix": sum(len(split) for split in mixed)},
+        own.bad,
+        Signatures.joined([(s, slice(None)) for s in signatures]) if signatures else None,
+    )
 
 
 @dataclass

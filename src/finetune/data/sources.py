@@ -3,6 +3,8 @@
 Each gives, for each split, *raw rows* in our field names: `{"place": "line 17", **fields}`, or
 `{"place": "line 17", "broken": "no JSON …"}` for what could not be read as a row. `prepare` decides
 about those, with the file and line at hand. Files may come with somebody's answers to test rows.
+
+Sources that a task mixes in give train rows, each in a file of its own beside the splits.
 """
 
 import importlib
@@ -19,7 +21,16 @@ from finetune.core import hub
 from finetune.core.errors import DataError
 from finetune.core.files import sha256, write_jsonl
 from finetune.core.progress import progress
-from finetune.core.schema import Embedded, Files, Guesses, Hub, RowFields, SplitName, TaskSource
+from finetune.core.schema import (
+    Embedded,
+    Files,
+    Guesses,
+    Hub,
+    MixedSource,
+    RowFields,
+    SplitName,
+    TaskSource,
+)
 from finetune.core.text import id_field
 from finetune.data import fields, provenance, readers
 
@@ -33,7 +44,8 @@ log = logging.getLogger(__name__)
 class Fetched:
     """Raw rows of each split, where they came from, and others' answers by their baseline's name.
 
-    Rows are read as they are asked for: once, split by split in this order. An answer is
+    Rows are read as they are asked for: once, split by split in this order; those of a source that
+    is mixed in stand under its name, and so does its origin in `origin["mix"]`. An answer is
     `{"id": "7", "guess": 12.5, "place": "line 3"}`.
     """
 
@@ -60,13 +72,34 @@ def fetch(
             pinned, or an answer is none.
             That a file is damaged shows when its rows are read.
     """
-    match which:
-        case "embedded":
-            return _embedded(embedded, source)
-        case "files":
-            return _files(root, source, row_fields)
-        case _:
-            return _hub(source, row_fields, earlier or {})
+    earlier = earlier or {}
+    fetched = _one(which, root, embedded, source, row_fields, earlier)
+    for name, part in source.mix.items():
+        before = earlier.get("mix", {}).get(name, {})
+        try:
+            mixed_in = _one(part.which, root, embedded, part, row_fields, before, name)
+        except DataError as error:
+            raise DataError(f"source.mix.{name}: {error}") from None
+        fetched.splits[name] = mixed_in.splits["train"]
+        fetched.origin.setdefault("mix", {})[name] = {**mixed_in.origin, "weight": part.weight}
+    return fetched
+
+
+def _one(
+    which: str,
+    root: str | None,
+    embedded: Embedded,
+    source: TaskSource | MixedSource,
+    row_fields: RowFields,
+    earlier: Mapping[str, Any],
+    mixed: str | None = None,
+) -> Fetched:
+    """The raw rows of one source; of one that is mixed in, `mixed` is its name."""
+    if which == "embedded":
+        return _embedded(embedded, source.embedded, mixed)
+    if which == "files" and source.files is not None:
+        return _files(root, source.files, source.licence, row_fields)
+    return _hub(source.hub, source.licence, row_fields, earlier)
 
 
 def write(splits: Mapping[str, Iterable[dict[str, Any]]], folder: Path) -> dict[str, Path]:
@@ -78,12 +111,15 @@ def write(splits: Mapping[str, Iterable[dict[str, Any]]], folder: Path) -> dict[
     return files
 
 
-def _embedded(options: Embedded, source: TaskSource) -> Fetched:
-    """Rows of one endless stream that never repeats itself: splits share none by construction."""
-    if source.embedded is None:
+def _embedded(options: Embedded, generator: str | None, mixed: str | None) -> Fetched:
+    """Rows of one endless stream that never repeats itself: splits share none by construction.
+
+    One that is mixed in is a stream of its own, of train rows.
+    """
+    if generator is None:
         raise DataError("data.source: this task has no embedded generator; use data=files or hub")
-    seed = options.seed
-    stream = _generator(source.embedded)(random.Random(f"{source.embedded}-{seed}"))
+    seed = f"{generator}-{options.seed}" if mixed is None else f"{generator}-{options.seed}-{mixed}"
+    stream = _generator(generator)(random.Random(seed))
 
     def drawn(split: str) -> Iterator[dict[str, Any]]:
         count = getattr(options.rows, split)
@@ -92,8 +128,9 @@ def _embedded(options: Embedded, source: TaskSource) -> Fetched:
             yield {"place": f"row {number}", "id": f"{split}-{number}", **row}
 
     # Test first: more training rows then leave the test rows as they are, and scores comparable.
-    splits = {split: drawn(split) for split in ("test", "validation", "train")}
-    origin = {"source": "embedded", "generator": source.embedded, "seed": seed, "licence": "MIT"}
+    names = ("test", "validation", "train") if mixed is None else ("train",)
+    splits = {split: drawn(split) for split in names}
+    origin = {"source": "embedded", "generator": generator, "seed": options.seed, "licence": "MIT"}
     return Fetched(splits, origin)
 
 
@@ -113,42 +150,42 @@ def _generator(name: str) -> Callable[[random.Random], Iterator[dict[str, Any]]]
     return rows
 
 
-def _files(root: str | None, source: TaskSource, row_fields: RowFields) -> Fetched:
+def _files(root: str | None, source: Files, licence: str, row_fields: RowFields) -> Fetched:
     if root is None:
         raise DataError("data.root: is not set; give the folder: -S data=files -S data.root=DIR")
-    folder = Path(root) / source.files.folder
+    folder = Path(root) / source.folder
     if not folder.is_dir():
         raise DataError(
-            f"data.root: {folder} is no folder; data.root must hold {source.files.folder}/ "
+            f"data.root: {folder} is no folder; data.root must hold {source.folder}/ "
             "(in the queue and in --temp runs give data.root as an absolute path)"
         )
     splits: dict[str, Iterator[dict[str, Any]]] = {}
     files: dict[str, dict[str, str]] = {}
-    for split, name in source.files.splits.items():
+    for split, name in source.splits.items():
         path = folder / name
         readers.check(path)
         since = provenance.state(path)
         files[split] = {"file": _shown(source, name), "sha256": sha256(path)}
-        provenance.check_pin(str(path), files[split]["sha256"], source.files.sha256.get(name))
-        rows = provenance.unchanged(path, readers.read(path, source.files.delimiter), since)
-        splits[split] = _raw_rows(split, rows, _mapping(source.files, split), row_fields)
-    origin: dict[str, Any] = {"source": "files", "files": files, "licence": source.licence}
+        provenance.check_pin(str(path), files[split]["sha256"], source.sha256.get(name))
+        rows = provenance.unchanged(path, readers.read(path, source.delimiter), since)
+        splits[split] = _raw_rows(split, rows, _mapping(source, split), row_fields)
+    origin: dict[str, Any] = {"source": "files", "files": files, "licence": licence}
     guesses = {}
-    for name, options in source.files.guesses.items():
+    for name, options in source.guesses.items():
         path = folder / options.file
         if not path.is_file():
             log.info(f"{path}: no such file, hence no baseline {name!r}")
             continue
         file = {"file": _shown(source, options.file), "sha256": sha256(path)}
-        provenance.check_pin(str(path), file["sha256"], source.files.sha256.get(options.file))
-        guesses[name] = _guesses(path, options, source.files.delimiter)
+        provenance.check_pin(str(path), file["sha256"], source.sha256.get(options.file))
+        guesses[name] = _guesses(path, options, source.delimiter)
         origin.setdefault("guesses", {})[name] = {**file, "source": options.source}
     return Fetched(splits, origin, guesses)
 
 
-def _shown(source: TaskSource, name: str) -> str:
+def _shown(source: Files, name: str) -> str:
     """A file below data.root, as messages and source.json have it."""
-    return (PurePosixPath(source.files.folder) / name).as_posix()
+    return (PurePosixPath(source.folder) / name).as_posix()
 
 
 def _guesses(path: Path, options: Guesses, delimiter: str) -> list[dict[str, Any]]:
@@ -173,13 +210,14 @@ def _guesses(path: Path, options: Guesses, delimiter: str) -> list[dict[str, Any
     return list(guesses.values())
 
 
-def _hub(source: TaskSource, row_fields: RowFields, earlier: Mapping[str, Any]) -> Fetched:
+def _hub(
+    options: Hub | None, licence: str, row_fields: RowFields, earlier: Mapping[str, Any]
+) -> Fetched:
     """Rows of a data set at its pinned commit, or at the newest one, which `origin` records.
 
     A data set that is not pinned stays at the recorded commit until it is fetched again: the
     parameters do not change when the hub does.
     """
-    options = source.hub
     if options is None:
         raise DataError("data.source: this task has no source.hub; use data=files or embedded")
     revision = options.revision or hub.current_commit(options.repo, "dataset")
@@ -206,7 +244,7 @@ def _hub(source: TaskSource, row_fields: RowFields, earlier: Mapping[str, Any]) 
         "repo": options.repo,
         "revision": revision,
         "pinned": options.revision is not None,
-        "licence": source.licence,
+        "licence": licence,
     }
     if downloads:
         origin["downloads"] = downloads

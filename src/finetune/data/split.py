@@ -16,13 +16,15 @@ from finetune.data.minhash import Signatures
 # A hash of 128 bits: that any two of a billion texts share one has a probability below 1e-20.
 HASH = np.dtype("S16")
 # What is known of a row without reading it. `same` is a hash of input and completion, `draw` the
-# number by which `splitting.split_all` splits.
+# number by which `splitting.split_all` splits, `source` 0, or from 1 on the number of the one that
+# is mixed in.
 COLUMNS = np.dtype(
     [
         ("id", HASH),
         ("input", HASH),
         ("same", HASH),
         ("draw", np.float64),
+        ("source", np.int16),
         ("is_empty", np.bool_),
         ("answer_in_input", np.bool_),
     ]
@@ -42,6 +44,7 @@ def _entry(row: TaskRow, seed: int) -> tuple[Any, ...]:
         of_input,
         _hash(of_input + _encoded(answer)),
         draw(text, seed),
+        0,
         not (text.strip() and answer.strip()),
         row.answer_in_input,
     )

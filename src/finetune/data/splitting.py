@@ -1,13 +1,13 @@
 """Splits where the source has none, and seeded subsets."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from finetune.core import paths
+from finetune.core import mixing, paths
 from finetune.core.errors import DataError
-from finetune.core.schema import Curate
+from finetune.core.schema import Curate, Limit, TaskSource
 from finetune.data import curation
 from finetune.data.split import Split, draw
 
@@ -32,21 +32,44 @@ def split_all(
 
 
 def split_off_validation(splits: dict[str, Split], fraction: float, seed: int) -> None:
-    """Move a seeded fraction of train, at least one row, to a new validation split.
+    """Move a seeded fraction of train's own rows, at least one, to a new validation split.
 
     Raises:
         DataError: train is too small to give a row away.
     """
     train = splits["train"]
-    count = max(1, round(fraction * len(train)))
-    if count >= len(train):
-        raise DataError(f"train has {len(train)} rows, too few to split a validation set off")
+    own = np.flatnonzero(train.column("source") == 0)
+    count = max(1, round(fraction * len(own)))
+    if count >= len(own):
+        raise DataError(f"train has {len(own)} rows, too few to split a validation set off")
     is_chosen = np.zeros(len(train), np.bool_)
-    is_chosen[random.Random(seed).sample(range(len(train)), count)] = True
+    is_chosen[own[random.Random(seed).sample(range(len(own)), count)]] = True
     splits["validation"] = train.part(train.numbers[is_chosen])
     train.keep(~is_chosen)
     train.counts["moved_to_validation"] = count
     splits["validation"].counts["moved_from_train"] = count
+
+
+def choose(
+    splits: Mapping[str, Split], source: TaskSource, limits: Limit, seed: int, task: str
+) -> None:
+    """Keep of each split the rows that parameters ask for: its mixture, its size, its limit.
+
+    Raises:
+        DataError: a split has fewer rows than `source.curate.sizes` says.
+    """
+    if source.mix:
+        _mix(splits["train"], [part.weight for part in source.mix.values()], seed)
+    fix_sizes(splits, source.curate, seed, task)
+    for split in paths.SPLITS:
+        limit(splits[split], getattr(limits, split), seed)
+
+
+def _mix(train: Split, weights: Sequence[float], seed: int) -> None:
+    """Keep rows of each source in proportion to its weight, of train's own to 1."""
+    by_source = dict(enumerate([1.0, *weights]))
+    is_drawn = mixing.drawn(train.column("source").astype(np.int64), by_source, seed)
+    train.counts["left_out_by_mix"] = train.keep(is_drawn)
 
 
 def fix_sizes(splits: Mapping[str, Split], curate: Curate | None, seed: int, task: str) -> None:

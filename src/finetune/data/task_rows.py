@@ -21,4 +21,4 @@ def of_task(
         ParamsError: one of the regions is none.
     """
     screened = Screened(kind, fields.required | fields.optional, phone_regions, is_masking)
-    return screened if curate is None else Curated(screened, fields.input, curate)
+    return screened if curate is None else Curated(screened, fields.read, curate)

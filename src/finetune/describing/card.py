@@ -5,14 +5,14 @@ them away, and then without personal data.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from finetune.core.paths import SPLITS
 from finetune.core.rows import TaskRow
 from finetune.data import personal
 from finetune.describing import languages, measuring, shift
-from finetune.describing.kind_card import KindCard
+from finetune.describing.kind_card import Grouping, KindCard
 from finetune.describing.measuring import Measured
 from finetune.publishing import licences
 
@@ -22,6 +22,8 @@ SAMPLE_ROWS = 1000
 LEAST_LETTERS = 0.001
 SHOWN_ROWS = 3
 SHOWN_CHARACTERS = 600
+# Of a task with sources that are mixed in.
+BY_SOURCE = Grouping(title="source", of=lambda row: [row.from_source or "its own"])
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,12 @@ def describe(
     options: Options,
 ) -> dict[str, Any]:
     """The card of prepared rows; `origin` is their source.json."""
+    if "mix" in origin:
+        kind = replace(kind, groupings=(*kind.groupings, BY_SOURCE))
     measured = {
         name: measuring.measure(splits[name], kind, SAMPLE_ROWS, options.seed) for name in SPLITS
     }
-    licence = str(origin.get("licence", "not stated"))
+    found = licences.of(origin)
     card = {
         "rows": {name: of.rows for name, of in measured.items()},
         "lengths": {
@@ -70,8 +74,8 @@ def describe(
         ),
         "shift": _shift(measured, kind, options),
         "is_masked": options.is_masked,
-        "licence": licence,
-        "texts_may_be_shown": licences.is_open(licence),
+        "licence": "; ".join(found),
+        "texts_may_be_shown": all(map(licences.is_open, found)),
         "source": dict(origin),
     }
     if card["texts_may_be_shown"]:

@@ -131,12 +131,13 @@ def make(
     ask: Ask | None = None
     count = options.questions or 1
     if options.teacher:
-        from finetune.documents import teacher  # loads the client of hosted models
+        from finetune.documents.teacher import Teacher  # loads the client of hosted models
+        from finetune.hosted import teacher
 
         count = options.questions or 3
         who = teacher.Options(options.teacher, str(options.teacher_model), options.key_variable)
         settings = params.read(root / "params.yaml").run
-        asked = held.enter_context(teacher.opened(who, count, settings))
+        asked = Teacher(held.enter_context(teacher.opened(who, settings, "documents")), count)
         ask, made.refused = asked, asked.refused
     made.pairs = pairs.pairs(kept, count, options.context_words, ask)
     if not made.pairs:

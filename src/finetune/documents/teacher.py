@@ -4,25 +4,15 @@ It is asked for questions with answers that are quotations. A pair is kept where
 stands in the section and the question is about it; all others are counted by what is wrong.
 """
 
-import contextlib
 import json
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
-
-from finetune.core import runstate
-from finetune.core.errors import UserError
-from finetune.core.interrupts import Interrupted
-from finetune.core.schema import Api, Model, Run
 from finetune.documents.passages import Passage
-from finetune.hosted import prices
-from finetune.hosted.answers import Asker, Store
-from finetune.hosted.client import Client
+from finetune.hosted.answers import Asker
 from finetune.inference.written import Decoding, Written
 from finetune.scoring.domain_facts import content_words, stem
 
@@ -42,15 +32,6 @@ Text:
 TOKENS_PER_QUESTION, TOKENS = 160, 64
 # Content words that a question shares with its section, or all where it has fewer.
 SHARED_WORDS = 2
-
-
-@dataclass(frozen=True)
-class Options:
-    """Who the teacher is: `key_variable` is the environment variable that holds its key."""
-
-    url: str
-    model: str
-    key_variable: str
 
 
 @dataclass
@@ -95,44 +76,6 @@ class Teacher:
         if not kept:
             self.refused["sections without a question that holds"] += 1
         return kept
-
-
-@contextlib.contextmanager
-def opened(options: Options, count: int, run: Run) -> Iterator[Teacher]:
-    """A teacher that is asked for `count` questions a section.
-
-    A run that was killed continues: what was answered is not asked, or paid, again.
-
-    Raises:
-        UserError: the address is none, or the environment holds no key.
-        Interrupted: Ctrl-C; answers so far are kept.
-    """
-    try:
-        # Servers on one's own machine know the older name alone.
-        api = Api(base_url=options.url, key_variable=options.key_variable)
-        if api.is_local:
-            api = api.model_copy(update={"max_tokens_field": "max_tokens"})
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        option = "--teacher" if first["loc"] == ("base_url",) else "--key-variable"
-        raise UserError(f"{option}: {first['msg'].removeprefix('Value error, ')}") from None
-    if not os.environ.get(options.key_variable, "").strip():
-        raise UserError(
-            f"--key-variable: the environment variable {options.key_variable} is not set; export "
-            f"it with your key for {api.host} (any word for a server that takes none)"
-        )
-    model = Model(name=options.model, source="hosted", revision=None, watch="", api=api)
-    rates = prices.rates(run.hosted_prices, is_tuned=False)
-    identity = {"url": options.url, "model": options.model}
-    state = runstate.folder("teacher", "documents", identity)
-    with Client(api, run.hosted) as client, runstate.locked(state):
-        store = Store(state)
-        try:
-            yield Teacher(Asker(client, model, options.model, rates, run, store), count)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"{len(store)} answers are kept; the same command asks for the others"
-            ) from None
 
 
 def _prompt(section: Passage, count: int) -> str:

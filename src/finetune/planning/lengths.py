@@ -221,7 +221,7 @@ def _assumed(params: Params, prompt: Prompt) -> tuple[list[RowLength], list[RowL
 def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
     """The rows that `prepare` would write, or has written for this source; None without data."""
     options, data = params.tasks[task], params.data
-    if data.source == "hub":
+    if data.source == "hub" or any(part.hub for part in options.source.mix.values()):
         return _prepared(params, task)
     fetched = sources.fetch(
         data.source, data.root, data.embedded, options.source, type(options).fields
@@ -242,13 +242,14 @@ def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
         files = sources.write(fetched.splits, Path(name))
         source = Source(task, options.kind, options.prompt, files, names, curate)
         splits = preparation.prepare(source, rules, Path(name)).splits
-    splitting.fix_sizes(splits, curate, data.seed, task)
-    for split in paths.SPLITS:
-        splitting.limit(splits[split], getattr(data.limit, split), data.seed)
+    splitting.choose(splits, options.source, data.limit, data.seed, task)
     preparation.check_rows(task, splits)
     train: Sequence[TaskRow] = splits["train"].rows
     if options.source.augment is not None:
-        train = [*train, *Augmented(train, options.source.augment, data.seed)]
+        train = [
+            *train,
+            *Augmented(train, options.source.augment, type(options).fields.input, data.seed),
+        ]
     return {"train": train, "validation": splits["validation"].rows}
 
 
@@ -262,6 +263,8 @@ def _prepared(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
     if (written.get("source"), written.get("repo")) != ("hub", source.repo):
         return None
     if source.revision is not None and written.get("revision") != source.revision:
+        return None
+    if written.get("mix", {}).keys() != params.tasks[task].source.mix.keys():
         return None
     row = registry.rows(params.tasks[task].kind).Row
     rows = {

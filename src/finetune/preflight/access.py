@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from finetune.core import hub
-from finetune.core.schema import Params
+from finetune.core.schema import Hub, Params
 from finetune.hosted import prices
 from finetune.preflight.finding import Finding, fail, ok, warning
 
@@ -34,17 +34,18 @@ def of_hub(params: Params) -> Iterator[Finding]:
                 "`finetune pin model=NAME` does it",
             )
         yield _readable(params.model.name, "model")
-    if params.data.source != "hub":
-        return
     for name, task in params.tasks.items():
-        source = task.source.hub
-        if source is None:
-            yield fail(f"{name}: has no data set on the hub", "use data=files or data=embedded")
-            continue
-        yield _readable(source.repo, "dataset")
-        if source.revision is None:
-            todo = f"`finetune pin data={name}`, or the newest is fetched and recorded"
-            yield warning(f"{source.repo} is not pinned to a commit", todo)
+        read: list[Hub] = [part.hub for part in task.source.mix.values() if part.hub]
+        if params.data.source == "hub":
+            if task.source.hub is None:
+                yield fail(f"{name}: has no data set on the hub", "use data=files or data=embedded")
+            else:
+                read.insert(0, task.source.hub)
+        for source in read:
+            yield _readable(source.repo, "dataset")
+            if source.revision is None:
+                todo = f"`finetune pin data={name}`, or the newest is fetched and recorded"
+                yield warning(f"{source.repo} is not pinned to a commit", todo)
 
 
 def _readable(repo: str, repo_type: hub.RepoType) -> Finding:

@@ -10,6 +10,7 @@ from finetune.core import paths
 from finetune.core.files import sha256
 from finetune.core.git import try_git
 from finetune.forms import records
+from finetune.publishing import licences
 from finetune.publishing.release import Release, published_form
 from finetune.reporting import facts, tables
 from finetune.scoring import numbers
@@ -119,9 +120,12 @@ def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Source: {origin.get('repo') or origin.get('source', 'files')}"
     if revision := origin.get("revision"):
         yield f"- Revision: `{revision}`"
-    yield f"- Licence: {origin.get('licence', 'not stated')}; that of the base model holds as well"
+    yield f"- Licence: {'; '.join(licences.of(origin))}; that of the base model holds as well"
     for name, split in origin.get("splits", {}).items():
         yield f"- {name}: {split.get('rows', '?')} rows, SHA-256 `{split.get('sha256', 'unknown')}`"
+    for name, mixed in origin.get("mix", {}).items():
+        yield f"\nRows of `{name}` are mixed in, {mixed['weight']:g} for one:\n"
+        yield from _origin(mixed)
 
 
 def _parameters(release: Release) -> str:

@@ -27,15 +27,21 @@ def is_open(licence: str) -> bool:
     return re.sub(r"[\s-]+", "-", name.strip().lower()) in OPEN and not is_restricted
 
 
+def of(origin: Mapping[str, Any]) -> list[str]:
+    """The licences of a `source.json`, each once: the data's own, and those that are mixed in."""
+    origins = [origin, *origin.get("mix", {}).values()]
+    return list(dict.fromkeys(str(each.get("licence", "not stated")) for each in origins))
+
+
 def check(task: str, origin: Mapping[str, Any], has_right: bool) -> None:
     """Check the licence of a task's data, unless somebody has the right for another reason.
 
     Raises:
         UserError: it is not one of `OPEN`.
     """
-    licence = str(origin.get("licence", "not stated"))
-    if not (is_open(licence) or has_right):
+    closed = [licence for licence in of(origin) if not is_open(licence)]
+    if closed and not has_right:
         raise UserError(
-            f"{task}: the data's licence ({licence}) does not plainly allow giving away a model "
-            f"tuned on it; whoever has the right says so with {FLAG}"
+            f"{task}: the data's licence ({'; '.join(closed)}) does not plainly allow giving away "
+            f"a model tuned on it; whoever has the right says so with {FLAG}"
         )

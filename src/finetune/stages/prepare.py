@@ -6,11 +6,12 @@ from pathlib import Path
 from finetune.core import entry, paths
 from finetune.core.files import line, read_json, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
-from finetune.core.schema import ALL, Augment, Curate, Prompt
+from finetune.core.schema import ALL, Curate, Prompt, Task
 from finetune.data import near_duplicates, preparation, splitting
 from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
 from finetune.data.split import HASH, Split
+from finetune.tasks import registry
 
 
 def run(params: StageParams, task: str) -> None:
@@ -31,13 +32,11 @@ def run(params: StageParams, task: str) -> None:
             source, rules, folder, params.run.workers, params.run.data_engine
         )
         splits = prepared.splits
-        splitting.fix_sizes(splits, curate, params.data.seed, task)
-        for split in paths.SPLITS:
-            splitting.limit(splits[split], getattr(params.data.limit, split), params.data.seed)
+        splitting.choose(splits, params.task.source, params.data.limit, params.data.seed, task)
         preparation.check_rows(task, splits)
         for split in paths.SPLITS:
             splits[split].write(folder / f"{split}.jsonl")
-        added = _augment(params.task.source.augment, splits, folder, params.data.seed)
+        added = _augment(params.task, splits, folder, params.data.seed)
         pairs = near_duplicates.readable(prepared.near.pairs, prepared.searched)
         write_jsonl(folder / "near_duplicates.jsonl", pairs)
         write_json(folder / "clusters.json", prepared.cluster_ids())
@@ -48,14 +47,15 @@ def run(params: StageParams, task: str) -> None:
         kept = len(splits[split])
         counts[split] = {**splits[split].counts, "answer_in_prompt": in_prompt, "kept": kept}
     counts["train"] |= added
+    of_source = splits["train"].column("source")
+    for number, (name, of_mixed) in enumerate(prepared.mixed.items(), start=1):
+        counts[name] = {**of_mixed, "kept_in_train": int((of_source == number).sum())}
     write_json(paths.metrics(task, "data"), {task: {"data": counts}})
 
 
-def _augment(
-    options: Augment | None, splits: Mapping[str, Split], folder: Path, seed: int
-) -> dict[str, int]:
+def _augment(options: Task, splits: Mapping[str, Split], folder: Path, seed: int) -> dict[str, int]:
     """Append rows that are made of those of train, and give their counts."""
-    if options is None:
+    if options.source.augment is None:
         return {}
     # Padded: numpy leaves out zeros at the end of a hash.
     known = {
@@ -63,7 +63,9 @@ def _augment(
         for split in splits.values()
         for each in split.columns["input"].tolist()
     }
-    made = Augmented(splits["train"].rows, options, seed, known)
+    augment = options.source.augment
+    field = registry.options(options.kind).Task.fields.input
+    made = Augmented(splits["train"].rows, augment, field, seed, known)
     with (folder / "train.jsonl").open("a", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line(row.model_dump(exclude_unset=True))}\n" for row in made)
     return dict(made.counts)
@@ -74,10 +76,10 @@ def _source(task: str, kind: str, prompt: Prompt, curate: Curate | None) -> Sour
     raw = paths.raw(task)
     origin = read_json(raw / "source.json")
     files = {split: raw / f"{split}.jsonl" for split in origin["splits"]}
-    names = {
-        split: origin.get("files", {}).get(split, {}).get("file", f"{task}/{split}")
-        for split in files
-    }
+    of_files = dict(origin.get("files", {}))
+    for name, mixed in origin.get("mix", {}).items():
+        of_files[name] = mixed.get("files", {}).get("train", {})
+    names = {split: of_files.get(split, {}).get("file", f"{task}/{split}") for split in files}
     return Source(task, kind, prompt, files, names, curate)
 
 

@@ -36,6 +36,7 @@ class Task(schema.Task):
         frozenset({"instruction", "response"}),
         optional=frozenset({"context", "facts", "section"}),
         several=frozenset({"facts"}),
+        below_input=("context",),
     )
 
     eval: TextEval
