@@ -39,6 +39,27 @@ def test_a_pin_changes_the_revision_and_nothing_else_in_the_file(root, asked):
     assert task.read_text() == before[1].replace("revision: null", f"revision: {SHA}")
 
 
+def test_data_sets_that_are_mixed_in_are_pinned_too_and_an_alias_once(root, asked):
+    file = root / "conf/task/mine.yaml"
+    file.write_text(
+        "source:\n"
+        "  mix:\n"
+        "    one: {hub: &one {repo: a/one, revision: null}}\n"
+        "    same: {hub: *one}\n"
+        "    file: {files: {folder: x}}\n"
+        "  hub:\n"
+        "    repo: a/own\n"
+        "    revision: null\n"
+    )
+    assert pinning.pin(root, "data=mine").splitlines() == [
+        f"conf/task/mine.yaml: a/{name}: revision: null → {SHA}" for name in ("one", "own")
+    ]
+    source = read_yaml(file.read_text(), "x")["source"]
+    assert source["hub"] == {"repo": "a/own", "revision": SHA}
+    assert source["mix"]["one"]["hub"] == source["mix"]["same"]["hub"]
+    assert source["mix"]["one"]["hub"] == {"repo": "a/one", "revision": SHA}
+
+
 @pytest.mark.parametrize("value", ["null", "", "~", '"old"', "old"])
 @pytest.mark.parametrize("sha", [SHA, "1" * 40, "1" * 20 + "e" + "1" * 19])
 def test_a_pin_is_read_as_text_whatever_stood_there(root, monkeypatch, value, sha):

@@ -30,7 +30,7 @@ def _fields(fields: RowFields) -> Iterator[Cells]:
     required = sorted(fields.required, key=lambda name: (name != fields.input, name))
     for name in [*required, *sorted(fields.optional)]:
         remarks = ["required" if name in fields.required else "optional"]
-        remarks += ["what the model reads"] if name == fields.input else []
+        remarks += ["what the model reads"] if name in fields.read else []
         remarks += ["may be a list of columns"] if name in fields.several else []
         yield "  field", name, ", ".join(remarks)
 

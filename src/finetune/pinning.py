@@ -36,14 +36,17 @@ def pin(root: Path, what: str) -> str:
     repo_key = "name" if group == "model" else "repo"
     lines: list[str] = []
     # From the end of the text, where a change moves no place before it.
-    for section in reversed(_sections(node, group)):
+    sections = _sections(node, group)
+    for section in reversed(sections):
         repo, revision = (_value(section, key) for key in (repo_key, "revision"))
         if repo is None or revision is None:
             continue
         sha = hub.current_commit(repo.value, "model" if group == "model" else "dataset")
         text = _replaced(text, revision, sha)
-        line = f"{file.relative_to(root)}: revision: {revision.value or 'null'} → {sha}"
-        lines.insert(0, line)
+        of = "" if len(sections) == 1 else f"{repo.value}: "
+        lines.insert(
+            0, f"{file.relative_to(root)}: {of}revision: {revision.value or 'null'} → {sha}"
+        )
     if not lines:
         raise ParamsError(
             f"{file.relative_to(root)}: names nothing on the hub that could be pinned"
@@ -60,8 +63,10 @@ def _sections(node: yaml.Node | None, group: str) -> list[yaml.Node]:
     source = _value(node, "source")
     mix = _value(source, "mix")
     mixed = [part for _, part in mix.value] if isinstance(mix, yaml.MappingNode) else []
-    found = [hub for each in (source, *mixed) if (hub := _value(each, "hub")) is not None]
-    return sorted(found, key=lambda section: section.start_mark.index)
+    hubs = [hub for each in (source, *mixed) if (hub := _value(each, "hub")) is not None]
+    # By its place: an alias is the section that it stands for.
+    by_place = {section.start_mark.index: section for section in hubs}
+    return [by_place[place] for place in sorted(by_place)]
 
 
 def _value(node: yaml.Node | None, key: str) -> yaml.Node | None:

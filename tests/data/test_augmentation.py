@@ -5,8 +5,10 @@ import pytest
 from finetune.core.errors import DataError, UserError
 from finetune.core.files import sha256
 from finetune.core.schema import Augment, Paraphrases
+from finetune.core.text import input_hash
 from finetune.data import paraphrases
 from finetune.data.augmentation import Augmented, Names, speakers
+from finetune.data.paraphrases import Paraphrase
 from finetune.data.split import text_hash
 from finetune.tasks.summarization.rows import Row
 from synthetic.rows import dialogues
@@ -119,14 +121,40 @@ def test_a_copy_that_is_a_known_row_is_left_out():
     assert [row.dialogue for row in made] == ["Cat: Hi.", "Ann: Bye."]
     augmented = Augmented(rows, Augment(rename_speakers=1), "dialogue", 1, {text_hash("Cat: Hi.")})
     assert [row.dialogue for row in augmented] == ["Ann: Bye."]
-    assert augmented.counts == {"dropped_renamed": 1, "added_renamed": 1}
+    assert augmented.counts == {"repeated_renamed": 1, "added_renamed": 1}
+
+
+def test_a_copy_that_is_near_a_row_that_was_held_out_is_left_out():
+    rows = [
+        Row(id="1", dialogue="Ann: Hi.", summary="Ann greets."),
+        Row(id="2", dialogue="Cat: Bye.", summary="Cat leaves."),
+    ]
+    options = Augment(rename_speakers=1)
+
+    def is_near(texts):
+        return ["Bye" in text for text in texts]
+
+    augmented = Augmented(rows, options, "dialogue", 1, is_near=is_near)
+    assert [row.dialogue for row in augmented] == ["Cat: Hi."]
+    assert augmented.counts == {"repeated_renamed": 1, "added_renamed": 1}
+
+
+def paraphrase(row_id: str, own: str, text: str) -> Paraphrase:
+    return Paraphrase(row_id, input_hash(own), text, "teacher-1")
 
 
 def test_paraphrases_are_rows_of_their_own_and_say_so(tmp_path):
     rows = [Row(id=n, dialogue=f"Ann: {n}.", summary="Ann counts.") for n in ("1", "2", "3")]
     file = tmp_path / "texts.jsonl"
-    given = [("2", "Ann: Two!"), ("2", "Ann: A pair!"), ("9", "Ann: Nine!"), ("3", "Ann: 1.")]
-    paraphrases.write(file, given, "teacher-1")
+    given = [
+        paraphrase("2", "Ann: 2.", "Ann: Two!"),
+        paraphrase("2", "Ann: 2.", "Ann: A pair!"),
+        paraphrase("2", "Ann: 2.", "Ann: Two!"),  # said already
+        paraphrase("9", "Ann: 9.", "Ann: Nine!"),  # no such row
+        paraphrase("1", "Ann: Uno.", "Ann: One!"),  # the row is another one now
+        paraphrase("3", "Ann: 3.", "Ann: 1."),  # a row that is there
+    ]
+    paraphrases.write(file, given)
     pinned = Paraphrases(file=str(file), sha256=sha256(file))
     augmented = Augmented(
         rows, Augment(paraphrases=pinned), "dialogue", 1, {text_hash(row.dialogue) for row in rows}
@@ -136,23 +164,24 @@ def test_paraphrases_are_rows_of_their_own_and_say_so(tmp_path):
         for n, text in ((1, "Ann: Two!"), (2, "Ann: A pair!"))
     ]
     assert augmented.counts == {
-        "added_paraphrase": 2, "dropped_paraphrase": 1, "unused_paraphrase": 1,
+        "added_paraphrase": 2, "repeated_paraphrase": 2, "unused_paraphrase": 2,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    "text",
     [
-        ('{"id": "1", "paraphrase": " "}\n', "texts.jsonl: line 1: must have texts `id` and `para"),
-        ("[1]\n", "texts.jsonl: line 1: must have texts"),
-        ('{"id": 1, "paraphrase": "x"}\n', "texts.jsonl: line 1: must have texts"),
-        ("{\n", "texts.jsonl: line 1"),
+        '{"id": "1", "text_hash": "a", "paraphrase": " ", "teacher": "t"}\n',
+        "[1]\n",
+        '{"id": 1, "text_hash": "a", "paraphrase": "x", "teacher": "t"}\n',
+        '{"id": "1", "paraphrase": "x"}\n',
+        "{\n",
     ],
 )
-def test_a_file_that_holds_no_paraphrases_is_refused(tmp_path, text, said):
+def test_a_file_that_holds_no_paraphrases_is_refused(tmp_path, text):
     file = tmp_path / "texts.jsonl"
     file.write_text(text)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=r"texts\.jsonl: line 1"):
         paraphrases.read(Paraphrases(file=str(file), sha256=sha256(file)))
 
 
@@ -161,6 +190,6 @@ def test_only_the_file_that_is_pinned_is_read(tmp_path):
     pinned = Paraphrases(file=str(file), sha256="0" * 64)
     with pytest.raises(DataError, match=r"texts\.jsonl: no such file"):
         paraphrases.read(pinned)
-    paraphrases.write(file, [("1", "Ann: One!")], "teacher-1")
+    paraphrases.write(file, [paraphrase("1", "Ann: 1.", "Ann: One!")])
     with pytest.raises(DataError, match="the task's config pins 0000"):
         paraphrases.read(pinned)

@@ -221,10 +221,11 @@ def test_of_an_instruction_its_context_is_measured_and_scrubbed_too():
     ]
     split = cleaning.clean(rows, kind, "instructions/train.jsonl")
     (row,) = split.rows
+    assert curation.tokens(row.input) <= 16
     assert row.model_dump(exclude_unset=True) == {
         "id": "2",
         "instruction": "Which is it?",
-        "context": "Of these, one two three four five six seven, the",
+        "context": "Of these, one two three four five six",
         "response": "seven",
     }
     assert split.counts == {

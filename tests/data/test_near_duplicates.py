@@ -207,5 +207,26 @@ def test_what_is_cached_of_texts_has_a_bound(monkeypatch):
     splits = {"train": rows, "validation": [], "test": rows[:40]}
     whole = search(splits)
     assert whole.pairs
-    monkeypatch.setattr(near_duplicates, "CACHED_SHINGLES", 100)
+    made: list[Index] = []
+
+    class Kept(Index):
+        def __init__(self, *given) -> None:
+            super().__init__(*given)
+            made.append(self)
+
+    monkeypatch.setattr(near_duplicates, "Index", Kept)
+    monkeypatch.setattr(near_duplicates, "CACHED_SHINGLES", 200)
     assert search(splits) == whole
+    (index,) = made
+    assert sum(map(len, index._cached.values())) == index._num_cached <= 200
+
+
+def test_texts_near_one_of_others_are_found():
+    texts = [text(seed) for seed in range(5)]
+    given = [edited(texts[0], 0, 1), text(9), texts[1], "", edited(texts[2], 0, 30)]
+    assert near_duplicates.are_near(given, texts, OPTIONS).tolist() == [
+        True, False, True, False, False,
+    ]  # fmt: skip
+    none = OPTIONS.model_copy(update={"threshold": None})
+    assert not near_duplicates.are_near(given, texts, none).any()
+    assert not near_duplicates.are_near(given, [], OPTIONS).any()

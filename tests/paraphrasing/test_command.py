@@ -1,8 +1,10 @@
 """`finetune dataset paraphrase`: a teacher's texts in a file that `prepare` takes."""
 
+import shlex
 from pathlib import Path
 
 import pytest
+import yaml
 from fake_provider import KEY, Provider, serving
 
 from finetune import cli
@@ -11,6 +13,7 @@ from finetune.core import paths
 from finetune.core.errors import DataError, UserError
 from finetune.core.files import read_jsonl, sha256, write_jsonl
 from finetune.core.schema import Paraphrases
+from finetune.core.text import input_hash
 from finetune.data import paraphrases
 from finetune.hosted import client as clients
 from finetune.paraphrasing import command
@@ -69,14 +72,22 @@ def test_paraphrases_that_hold_are_written_and_the_others_counted(root, provider
     provider.answer = answer
     assert run(root, provider) == 0
     assert read_jsonl(Path("texts.jsonl")) == [
-        {"id": str(n), "paraphrase": paraphrase(n), "teacher": "teacher-1"} for n in (2, 4)
+        {
+            "id": str(n),
+            "text_hash": input_hash(dialogue(n)),
+            "paraphrase": paraphrase(n),
+            "teacher": "teacher-1",
+        }
+        for n in (2, 4)
     ]
     said = capsys.readouterr().out
     assert "texts.jsonl: 2 paraphrases of 3 rows" in said
     assert "1  without a name or number of its text" in said
     pinned = Paraphrases(file="texts.jsonl", sha256=sha256(Path("texts.jsonl")))
     assert f"sha256: {pinned.sha256}" in said
-    assert paraphrases.read(pinned) == {str(n): [paraphrase(n)] for n in (2, 4)}
+    assert {n: [each.paraphrase for each in of] for n, of in paraphrases.read(pinned).items()} == {
+        str(n): [paraphrase(n)] for n in (2, 4)
+    }
     assert all("each with its speaker" in body["messages"][0]["content"] for body in provider.chats)
 
 
@@ -109,14 +120,33 @@ def test_nothing_is_written_where_nothing_holds(root, provider):
     with pytest.raises(DataError, match=r"samsum: none of 3 rows got a paraphrase \(3 "):
         run(root, provider)
     assert not Path("texts.jsonl").exists()
+    # A server that was mended is asked again.
+    provider.answer = lambda body: {"content": paraphrase(asked_number(body))}
+    assert run(root, provider) == 0
+
+
+def test_the_line_that_trains_on_them_is_one_that_the_shell_and_hydra_read(root, provider, capsys):
+    provider.answer = lambda body: {"content": paraphrase(asked_number(body))}
+    out = "my texts, (1).jsonl"
+    assert run(root, provider, out) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (line,) = (line for line in lines if "dvc exp run" in line)
+    *_, override = shlex.split(line)
+    params = yaml.safe_load(compose(ROOT, [override]))
+    assert params["tasks"]["samsum"]["source"]["augment"]["paraphrases"] == {
+        "file": out, "sha256": sha256(Path(out)),
+    }  # fmt: skip
 
 
 def test_what_cannot_be_asked_for_is_one_line(root, provider, monkeypatch):
     Path("here.jsonl").write_text("{}")
     for said, changed in (
         ("here.jsonl: exists already; --force", {"out": "here.jsonl"}),
-        ("--times and --rows: must be 1 or more", {"times": 0}),
-        ("--times and --rows: must be 1 or more", {"rows": 0}),
+        ("--times: must be from 1 to 10", {"times": 0}),
+        ("--times: must be from 1 to 10", {"times": 10**8}),
+        ("--rows: must be 1 or more", {"rows": 0}),
+        ("data: is a folder; name a file", {"out": "data", "force": True}),
+        (r"here\.jsonl is no folder", {"out": "here.jsonl/x.jsonl"}),
     ):
         with pytest.raises(UserError, match=said):
             run(root, provider, **changed)
@@ -125,6 +155,10 @@ def test_what_cannot_be_asked_for_is_one_line(root, provider, monkeypatch):
         command.run(root, "none", options)
     with pytest.raises(UserError, match="not there; run `dvc repro prepare@price`"):
         command.run(root, "price", options)
+    for said, rows in (("holds no rows", []), ("holds rows of another kind", [{"id": "1"}])):
+        write_jsonl(paths.prepared("price") / "train.jsonl", rows)
+        with pytest.raises(UserError, match=said):
+            command.run(root, "price", options)
     monkeypatch.delenv("TEACHER_KEY")
     with pytest.raises(UserError, match="TEACHER_KEY is not set"):
         run(root, provider)

@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from finetune.core import params, paths
 from finetune.core.errors import DataError, ParamsError
-from finetune.core.files import read_json, read_jsonl
+from finetune.core.files import read_json, read_jsonl, sha256
+from finetune.reporting import facts
 from finetune.stages import data_card, fetch, prepare
 
 ROOT = Path(__file__).parents[2]
@@ -61,11 +62,25 @@ def run(
     everything = OmegaConf.load(ROOT / "params.yaml")
     everything.data.update({"source": "files", "root": str(source), "max_bad_rate": 0.05})
     everything.data.update(data or {})
-    everything.tasks.price.source.update({"mix": mix, **own})
+    everything.tasks.price.source.update({"mix": pinned(mix, source), **own})
     Path("params.yaml").write_text(OmegaConf.to_yaml(everything), encoding="utf-8")
     fetch.run(params.for_stage("fetch", "price"), "price")
     prepare.run(params.for_stage("prepare", "price"), "price")
     return read_json(paths.metrics("price", "data"))["price"]["data"]
+
+
+def pinned(mix: dict[str, Any], source: Path) -> dict[str, Any]:
+    """The sources with the hashes of their files, where they have no others."""
+    made = {}
+    for name, part in mix.items():
+        made[name] = part and dict(part)
+        if part and "files" in part:
+            files = [
+                source / part["files"]["folder"] / of for of in part["files"]["splits"].values()
+            ]
+            pins = {file.name: sha256(file) if file.is_file() else "0" * 64 for file in files}
+            made[name]["files"] = {"sha256": pins, **part["files"]}
+    return made
 
 
 def prepared(split: str) -> list[dict[str, Any]]:
@@ -100,6 +115,13 @@ def test_so_many_rows_are_trained_on_for_one_of_the_tasks_own(source):
     assert of_train["kept"] == len(train)
 
 
+def test_what_the_mixture_leaves_out_is_said_in_the_report(source):
+    counts = run(source, {"reviews": {**REVIEWS, "weight": 0.1}})
+    left_out = counts["train"]["left_out_by_mix"]
+    assert f"beyond their source's weight {left_out}" in facts.dropped(counts)
+    assert "data.limit" not in facts.dropped(counts)
+
+
 def test_its_own_rows_are_left_out_where_there_are_too_few_others(source):
     counts = run(source, {"reviews": {**REVIEWS, "weight": 2.0}})
     assert counts["reviews"]["kept_in_train"] == 37
@@ -125,14 +147,22 @@ def test_all_of_a_source_that_is_split_may_be_mixed_with(source):
 
 def test_several_sources_and_the_generator(source):
     mix = {
-        "reviews": {**REVIEWS, "weight": 0.2},
+        "reviews": {**REVIEWS, "weight": 0.3},
         "made_up": {"embedded": "products", "weight": 0.1, "licence": "MIT"},
     }
-    counts = run(source, mix)
+    counts = run(source, mix, {"source": "embedded"})
     own = sum("from_source" not in row for row in prepared("train"))
-    assert counts["reviews"]["kept_in_train"] == round(0.2 * own)
-    assert counts["made_up"]["kept_in_train"] == round(0.1 * own)
-    assert prepared("train")[-1]["id"].startswith("made_up/train-")
+    kept = {name: counts[name]["kept_in_train"] for name in mix}
+    assert kept["reviews"] == pytest.approx(3 * kept["made_up"], abs=2)
+    assert kept["made_up"] == round(0.1 * own)
+    by_source = [row.get("from_source") for row in prepared("train")]
+    assert {name: by_source.count(name) for name in mix} == kept
+    # In another order they are the same: DVC would not fetch them again.
+    config = OmegaConf.load("params.yaml")
+    config.tasks.price.source.mix = dict(reversed(config.tasks.price.source.mix.items()))
+    Path("params.yaml").write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+    prepare.run(params.for_stage("prepare", "price"), "price")
+    assert [row.get("from_source") for row in prepared("train")] == by_source
 
 
 def test_where_they_came_from_stands_in_the_record_and_in_the_card(source):
@@ -153,7 +183,8 @@ def test_where_they_came_from_stands_in_the_record_and_in_the_card(source):
 
 
 def test_bad_rows_are_those_of_their_own_file(source):
-    lines = (source / "reviews/all.csv").read_text().replace("105.5", "dear").replace("106.5", "?")
+    lines = (source / "reviews/all.csv").read_text()
+    lines = lines.replace(",105.5", ",dear").replace(",106.5", ",?")
     (source / "reviews/all.csv").write_text(lines)
     run(source, {"reviews": REVIEWS})
     assert [(bad["file"], bad["place"]) for bad in prepared("set_aside")] == [
@@ -178,6 +209,10 @@ def test_bad_rows_are_those_of_their_own_file(source):
             {"files": {**REVIEWS["files"], "sha256": {"all.csv": "0" * 64}}},
             r"source\.mix\.reviews: .*all\.csv: its sha256 is",
         ),
+        (
+            {"files": {**REVIEWS["files"], "fields": {"text": ["body", "none"], "price": "cost"}}},
+            r"source\.mix\.reviews: .*no row has 'none'",
+        ),
     ],
 )
 def test_a_source_that_cannot_be_read_is_named(source, changed, said):
@@ -185,9 +220,44 @@ def test_a_source_that_cannot_be_read_is_named(source, changed, said):
         run(source, {"reviews": {**REVIEWS, **changed}})
 
 
+def test_a_file_below_no_folder_is_refused(source):
+    with pytest.raises(
+        DataError, match=r"data\.root: is not set, and source\.mix\.reviews is a fi"
+    ):
+        run(source, {"reviews": REVIEWS}, {"source": "embedded", "root": None})
+
+
+@pytest.mark.parametrize("rows", ["", f"100,{text(61)},1.5\n", "100, ,1.5\n"])
+def test_a_source_of_which_no_row_is_left_is_refused(source, rows):
+    (source / "reviews/all.csv").write_text(f"key,body,cost\n{rows}")
+    with pytest.raises(DataError, match=r"price\.source\.mix\.reviews: none of its rows are left"):
+        run(source, {"reviews": REVIEWS})
+
+
+def test_two_rows_with_one_id_are_found_whosever_they_are(source):
+    file = source / "price/train.jsonl"
+    file.write_text(file.read_text().replace('"p3"', '"reviews/105"'))
+    with pytest.raises(DataError, match=r"train\.jsonl and source\.mix: id 'reviews/105' stands"):
+        run(source, {"reviews": REVIEWS})
+
+
 @pytest.mark.parametrize(
     ("mix", "said"),
     [
+        ({"reviews": None}, r"price\.source\.mix\.reviews: is None, must be a section"),
+        ({"reviews": {**REVIEWS, "wieght": 1}}, r"reviews\.wieght: is not a parameter; known here"),
+        (
+            {"reviews": {**REVIEWS, "files": {**REVIEWS["files"], "folde": "x"}}},
+            r"reviews\.files\.folde: is not a parameter; known here: folder",
+        ),
+        (
+            {"reviews": {**REVIEWS, "files": {**REVIEWS["files"], "sha256": {}}}},
+            r"reviews\.files.*sha256: lacks 'all\.csv'; `sha256sum` prints it",
+        ),
+        (
+            {"reviews": {"embedded": "products", "licence": "MIT"}},
+            r"price\.source\.mix\.reviews\.embedded: is for data=embedded alone",
+        ),
         ({"train": REVIEWS}, "mix: train is a split's name"),
         ({"reviews": {**REVIEWS, "weight": 0}}, r"source\.mix\.reviews\.weight: is 0, must be"),
         ({"reviews": {**REVIEWS, "embedded": "products"}}, "must have one of embedded, files and"),

@@ -31,8 +31,8 @@ def _are_enough(splits: dict[str, str]) -> dict[str, str]:
 def _are_train_alone(splits: dict[str, str]) -> dict[str, str]:
     if splits.keys() != {"train"}:
         raise ValueError(
-            "must be {train: …} alone: of a source that is mixed in, rows are trained on, and the "
-            "task's own are what it is tested on"
+            "must be {train: …} alone: rows that are mixed in are for training, those of the other "
+            "splits are the task's own"
         )
     return splits
 
@@ -187,14 +187,19 @@ class MixedHub(Hub):
 
 
 class MixedFiles(Files):
-    """A file of `data.root`, to train on."""
+    """A file of `data.root`, to train on; it is pinned, as DVC may not watch it."""
 
     splits: TrainSplit
 
     @model_validator(mode="after")
-    def _has_no_guesses(self) -> Self:
+    def _is_pinned(self) -> Self:
         if self.guesses:
             raise ValueError("guesses: are answers to test rows, of which there are none here")
+        if unpinned := sorted(set(self.splits.values()) - self.sha256.keys()):
+            raise ValueError(
+                f"sha256: lacks {unpinned[0]!r:.60}; `sha256sum` prints it: a file that is mixed "
+                "in is pinned, since `data.watch` may not be its folder"
+            )
         return self
 
 

@@ -8,7 +8,7 @@ import fnmatch
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args, get_origin
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
@@ -235,11 +235,20 @@ def _section(key: str, values: Any) -> dict[str, FieldInfo]:
             model = dict
         elif model is dict:
             model = _task_model(values or {})
+        elif isinstance(model, tuple):  # a dictionary of sections, in which the part is a name
+            (model,) = model
         else:
             annotation = model.model_fields[part].annotation
-            members = [annotation, *getattr(annotation, "__args__", ())]
-            model = next(m for m in members if isinstance(m, type) and issubclass(m, Section))
+            section = _sections_of(annotation)[0]
+            model = (section,) if get_origin(annotation) is dict else section
     return dict(model.model_fields)
+
+
+def _sections_of(annotation: Any) -> list[type[Section]]:
+    """The types of sections that a parameter's type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return [annotation]
+    return [section for each in get_args(annotation) for section in _sections_of(each)]
 
 
 class UndeclaredParameter(AttributeError):

@@ -262,6 +262,17 @@ class Params(Section):
         return Mixed(data=MIXED[0], code=MIXED[1], tasks=tasks)
 
     @model_validator(mode="after")
+    def _generators_are_watched(self) -> Self:
+        for task, options in self.tasks.items():
+            for name, part in options.source.mix.items():
+                if part.embedded is not None and self.data.source != "embedded":
+                    raise ValueError(
+                        f"tasks.{task}.source.mix.{name}.embedded: is for data=embedded alone, "
+                        "where a change of the generator is noticed"
+                    )
+        return self
+
+    @model_validator(mode="after")
     def _hosted_is_whole(self) -> Self:
         if self.method.is_hosted and not self.model.is_hosted:
             raise ValueError(

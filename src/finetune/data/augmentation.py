@@ -5,15 +5,18 @@ A row that was made is called after the one that it was made of, `ID/renamed-1` 
 """
 
 import functools
+import itertools
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Augment
+from finetune.core.text import input_hash
 from finetune.data import paraphrases
+from finetune.data.paraphrases import Paraphrase
 from finetune.data.split import text_hash
 
 # What stands before the colon of a line, where it is a name: one word, capitalized.
@@ -23,21 +26,25 @@ _PRONOUNS = {"he": "he", "him": "he", "his": "he", "she": "she", "her": "she", "
 # A name that is written without its capital more often than this, as a fraction of how often it is
 # written with it, is a word too. People in chats write some names so.
 MAX_LOWER = 0.1
+# Rows that `is_near` is asked for at a time.
+BATCH = 4096
 
 
 @dataclass(frozen=True)
 class Augmented:
     """The rows that are made of others, and how many of each sort, as in `data.json`.
 
-    `input` is the field that paraphrases are of. A row whose input is among the hashes of `known`
-    inputs is left out: it may be a test row.
+    `input` is the field that paraphrases are of. A row is left out whose input is among the hashes
+    of `known` inputs or of those made before it, or for which `is_near` is true, which is asked for
+    some inputs at a time: it may be a test row.
     """
 
     rows: Sequence[TaskRow]
     options: Augment
     input: str
     seed: int
-    known: Container[bytes] = frozenset()
+    known: Collection[bytes] = frozenset()
+    is_near: Callable[[Sequence[str]], Sequence[bool]] = lambda texts: [False] * len(texts)
     counts: Counter[str] = field(default_factory=Counter)
 
     def __iter__(self) -> Iterator[TaskRow]:
@@ -46,12 +53,27 @@ class Augmented:
         Raises:
             DataError: the file of paraphrases is not there, not the one that is pinned, or none.
         """
+        known = set(self.known)
+        made = self._made()
+        while batch := list(itertools.islice(made, BATCH)):
+            near = self.is_near([row.input for _, row in batch])
+            for (how, row), row_is_near in zip(batch, near, strict=True):
+                key = text_hash(row.input)
+                if row_is_near or key in known:
+                    self.counts[f"repeated_{how}"] += 1
+                    continue
+                known.add(key)
+                self.counts[f"added_{how}"] += 1
+                yield row
+
+    def _made(self) -> Iterator[tuple[str, TaskRow]]:
+        """The rows, and how each was made."""
         if self.options.rename_speakers:
             yield from self._renamed(self.options.rename_speakers)
         if self.options.paraphrases:
             yield from self._paraphrased(paraphrases.read(self.options.paraphrases))
 
-    def _renamed(self, times: int) -> Iterator[TaskRow]:
+    def _renamed(self, times: int) -> Iterator[tuple[str, TaskRow]]:
         names = Names.of(self.rows)
         for row in self.rows:
             for number in range(1, times + 1):
@@ -59,24 +81,25 @@ class Augmented:
                 if made is None:
                     self.counts["not_renamed"] += 1
                 else:
-                    yield from self._added(made, row, "renamed", number)
+                    yield "renamed", _made_from(row, made, f"renamed-{number}")
 
-    def _paraphrased(self, by_id: Mapping[str, Sequence[str]]) -> Iterator[TaskRow]:
+    def _paraphrased(
+        self, by_id: Mapping[str, Sequence[Paraphrase]]
+    ) -> Iterator[tuple[str, TaskRow]]:
         used = 0
         for row in self.rows:
-            for number, text in enumerate(by_id.get(row.id, ()), start=1):
-                used += 1
+            own = input_hash(getattr(row, self.input))
+            texts = [each.paraphrase for each in by_id.get(row.id, ()) if each.text_hash == own]
+            used += len(texts)
+            for number, text in enumerate(texts, start=1):
                 made = row.model_copy(update={self.input: text})
-                yield from self._added(made, row, "paraphrase", number)
-        # Of rows that the train split does not have, or has no more.
+                yield "paraphrase", _made_from(row, made, f"paraphrase-{number}")
+        # Of rows that the train split does not have, or has with another text.
         self.counts["unused_paraphrase"] += sum(map(len, by_id.values())) - used
 
-    def _added(self, made: TaskRow, row: TaskRow, how: str, number: int) -> Iterator[TaskRow]:
-        if text_hash(made.input) in self.known:
-            self.counts[f"dropped_{how}"] += 1
-            return
-        self.counts[f"added_{how}"] += 1
-        yield made.model_copy(update={"id": f"{row.id}/{how}-{number}", "made_from": row.id})
+
+def _made_from(row: TaskRow, made: TaskRow, how: str) -> TaskRow:
+    return made.model_copy(update={"id": f"{row.id}/{how}", "made_from": row.id})
 
 
 def speakers(dialogue: str) -> list[str]:

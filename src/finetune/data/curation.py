@@ -92,16 +92,16 @@ class Curated:
         return _Judged(scrubbed, found, dropped)
 
     def _scrubbed(self, row: TaskRow) -> tuple[TaskRow, list[str]]:
-        """The row, scrubbed, and what was found that left it."""
-        found: list[str] = []
+        """The row without part numbers and the like, and the names of those that it had."""
+        names: list[str] = []
         for name in self._curate.scrub:
             changed = _changed(
                 row, {field: scrub(getattr(row, field), name) for field in self._fields}
             )
             if changed is not row:
-                found.append(name)
+                names.append(name)
             row = changed
-        return row, found
+        return row, names
 
     def _wrong_length(self, text: str) -> str | None:
         options, bounds = self._curate, self._curate.characters
@@ -115,10 +115,14 @@ class Curated:
 
     def _within(self, row: TaskRow, budget: int) -> TaskRow:
         """The row with at most so many tokens; what comes first stays."""
-        shortened = {}
-        for field in self._fields:
-            shortened[field] = within(getattr(row, field), budget) if budget else ""
-            budget = max(0, budget - tokens(shortened[field]))
+        first, *below = self._fields
+        shortened = {first: within(getattr(row, first), budget)}
+        texts = [getattr(row, field) for field in self._fields]
+        # With what stands between the texts.
+        left = budget - (tokens(row.input) - sum(map(tokens, texts))) - tokens(shortened[first])
+        for field in below:
+            shortened[field] = within(getattr(row, field), left) if left > 0 else ""
+            left -= tokens(shortened[field])
         return _changed(row, shortened)
 
 

@@ -20,13 +20,13 @@ import numpy as np
 from finetune.core.progress import progress
 from finetune.core.rows import TaskRow
 from finetune.core.schema import NearDuplicates
-from finetune.data.minhash import Signatures
+from finetune.data.minhash import Signatures, signatures
 from finetune.data.words import Shingles, jaccard, shingles
 
 if TYPE_CHECKING:
     from scipy.cluster.hierarchy import DisjointSet
 
-# So many shingles, some 0.1 GB, are at hand: candidates of one text are often those of the next.
+# So many shingles, some 0.1 GB, are cached: candidates of one text are often those of the next.
 CACHED_SHINGLES = 1_000_000
 SHOWN_CHARACTERS = 300
 # Of a row that has many near-duplicates, as a template has, only the nearest are listed.
@@ -89,12 +89,12 @@ class Index:
         if index in self._cached:
             self._cached.move_to_end(index)
             return self._cached[index]
-        found = shingles(self._texts(index), self._shingle_words)
-        self._cached[index] = found
-        self._num_cached += len(found)
+        of_text = shingles(self._texts(index), self._shingle_words)
+        self._cached[index] = of_text
+        self._num_cached += len(of_text)
         while self._num_cached > CACHED_SHINGLES and len(self._cached) > 1:
             self._num_cached -= len(self._cached.popitem(last=False)[1])
-        return found
+        return of_text
 
     def _of(self, index: int) -> np.ndarray:
         buckets: np.ndarray = self._buckets[index]
@@ -119,6 +119,24 @@ class Index:
         agreeing = self._sketch.take(candidates, axis=0) == self._sketch[index]
         is_near = np.count_nonzero(agreeing, axis=1) >= self._fewest
         return sorted(set(candidates[is_near].tolist()))
+
+
+def are_near(texts: Sequence[str], others: Sequence[str], options: NearDuplicates) -> np.ndarray:
+    """Which texts are near-duplicates of one of the others, bool (texts,).
+
+    None are without a threshold.
+    """
+    is_near = np.zeros(len(texts), np.bool_)
+    if options.threshold is None:
+        return is_near
+    every = [*others, *texts]
+    hashed = signatures(every, options.shingle_words, options.permutations, options.bands)
+    index = Index(every.__getitem__, hashed, options)
+    for number in range(len(others)):
+        index.insert(number)
+    for number in range(len(texts)):
+        is_near[number] = bool(index.pairs(len(others) + number))
+    return is_near
 
 
 def last_bits(values: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from finetune.core.errors import DataError
@@ -10,14 +11,25 @@ from finetune.core.schema import Paraphrases
 from finetune.data import provenance
 
 
-def write(file: Path, texts: Iterable[tuple[str, str]], teacher: str) -> int:
-    """Write paraphrases, each with the id of the row that it is of; returns their number."""
-    return write_jsonl(
-        file, ({"id": row, "paraphrase": text, "teacher": teacher} for row, text in texts)
-    )
+@dataclass(frozen=True)
+class Paraphrase:
+    """A text in other words: `id` and `text_hash` (`input_hash`) are of the row that had it.
+
+    Ids may be of other rows in another run: those that a source lacks are its rows' places.
+    """
+
+    id: str
+    text_hash: str
+    paraphrase: str
+    teacher: str
 
 
-def read(options: Paraphrases) -> Mapping[str, list[str]]:
+def write(file: Path, paraphrases: Iterable[Paraphrase]) -> int:
+    """Write paraphrases; returns their number."""
+    return write_jsonl(file, map(asdict, paraphrases))
+
+
+def read(options: Paraphrases) -> Mapping[str, list[Paraphrase]]:
     """The paraphrases by the ids of their rows, in their order.
 
     Raises:
@@ -30,11 +42,12 @@ def read(options: Paraphrases) -> Mapping[str, list[str]]:
             "must be in Git, or given as an absolute path)"
         )
     provenance.check_pin(str(path), sha256(path), options.sha256)
-    texts: dict[str, list[str]] = defaultdict(list)
+    by_id: dict[str, list[Paraphrase]] = defaultdict(list)
+    names = ("id", "text_hash", "paraphrase", "teacher")
     for number, row in enumerate(read_jsonl(path), start=1):
-        entry = row if isinstance(row, dict) else {}
-        row_id, text = entry.get("id"), entry.get("paraphrase")
-        if not (isinstance(row_id, str) and isinstance(text, str) and text.strip()):
-            raise DataError(f"{path}: line {number}: must have texts `id` and `paraphrase`")
-        texts[row_id].append(text)
-    return texts
+        values = [row.get(name) for name in names] if isinstance(row, dict) else []
+        texts = [value for value in values if isinstance(value, str) and value.strip()]
+        if len(texts) < len(names):
+            raise DataError(f"{path}: line {number}: must have texts {', '.join(names)}")
+        by_id[texts[0]].append(Paraphrase(*texts))
+    return by_id

@@ -65,8 +65,8 @@ class Source:
 
     @property
     def mixed(self) -> list[str]:
-        """The names of sources that are mixed in."""
-        return [name for name in self.files if name not in (ALL, *paths.SPLITS)]
+        """The names of sources that are mixed in, by which they are numbered: in their order."""
+        return sorted(name for name in self.files if name not in (ALL, *paths.SPLITS))
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def prepare(
     if mixed:
         target = ALL if ALL in splits else "train"
         splits[target] = _with_mixed(source, splits[target], list(mixed.values()))
-        cleaning.check_ids(splits[target], source.names[target])
+        cleaning.check_ids(splits[target], f"{source.names[target]} and source.mix")
     counts = {name: split.counts for name, split in mixed.items()}
     # A test split that came as one is left as it is, whatever is odd about its rows.
     for name in (ALL, "train", "validation"):

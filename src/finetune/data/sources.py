@@ -7,6 +7,7 @@ about those, with the file and line at hand. Files may come with somebody's answ
 Sources that a task mixes in give train rows, each in a file of its own beside the splits.
 """
 
+import contextlib
 import importlib
 import importlib.util
 import itertools
@@ -74,15 +75,31 @@ def fetch(
     """
     earlier = earlier or {}
     fetched = _one(which, root, embedded, source, row_fields, earlier)
-    for name, part in source.mix.items():
+    for name, part in sorted(source.mix.items()):
+        if part.files is not None and root is None:
+            raise DataError(
+                f"data.root: is not set, and source.mix.{name} is a file below it: -S data.root=DIR"
+            )
         before = earlier.get("mix", {}).get(name, {})
-        try:
+        with _named(name):
             mixed_in = _one(part.which, root, embedded, part, row_fields, before, name)
-        except DataError as error:
-            raise DataError(f"source.mix.{name}: {error}") from None
-        fetched.splits[name] = mixed_in.splits["train"]
+        fetched.splits[name] = _rows_named(name, mixed_in.splits["train"])
         fetched.origin.setdefault("mix", {})[name] = {**mixed_in.origin, "weight": part.weight}
     return fetched
+
+
+@contextlib.contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say in errors that they are of a source that is mixed in."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"source.mix.{name}: {error}") from None
+
+
+def _rows_named(name: str, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    with _named(name):
+        yield from rows
 
 
 def _one(

@@ -1,7 +1,7 @@
 """Splits where the source has none, and seeded subsets."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def split_all(
     masks = {"train": is_train & ~is_test, "validation": ~is_train & ~is_test, "test": is_test}
     splits = {name: everything.part(everything.numbers[mask]) for name, mask in masks.items()}
     for split in splits.values():
-        split.counts["drawn_from_all"] = len(split)
+        split.counts["drawn_from_all"] = int((split.column("source") == 0).sum())
     return splits
 
 
@@ -56,19 +56,28 @@ def choose(
     """Keep of each split the rows that parameters ask for: its mixture, its size, its limit.
 
     Raises:
-        DataError: a split has fewer rows than `source.curate.sizes` says.
+        DataError: a split has fewer rows than `source.curate.sizes` says, or none are left of a
+            source that is mixed in.
     """
     if source.mix:
-        _mix(splits["train"], [part.weight for part in source.mix.values()], seed)
+        _mix(splits["train"], {name: part.weight for name, part in source.mix.items()}, seed, task)
     fix_sizes(splits, source.curate, seed, task)
     for split in paths.SPLITS:
         limit(splits[split], getattr(limits, split), seed)
 
 
-def _mix(train: Split, weights: Sequence[float], seed: int) -> None:
+def _mix(train: Split, weights: Mapping[str, float], seed: int, task: str) -> None:
     """Keep rows of each source in proportion to its weight, of train's own to 1."""
-    by_source = dict(enumerate([1.0, *weights]))
-    is_drawn = mixing.drawn(train.column("source").astype(np.int64), by_source, seed)
+    sources = train.column("source").astype(np.int64)
+    names = sorted(weights)
+    for number, name in enumerate(names, start=1):
+        if not np.any(sources == number):
+            raise DataError(
+                f"tasks.{task}.source.mix.{name}: none of its rows are left to train on: there are "
+                "none, or they are empty, curated away, or repeat rows that are there already"
+            )
+    by_source = dict(enumerate([1.0, *(weights[name] for name in names)]))
+    is_drawn = mixing.drawn(sources, by_source, seed)
     train.counts["left_out_by_mix"] = train.keep(is_drawn)
 
 

@@ -48,7 +48,7 @@ def describe(
     measured = {
         name: measuring.measure(splits[name], kind, SAMPLE_ROWS, options.seed) for name in SPLITS
     }
-    found = licences.of(origin)
+    stated = licences.of(origin)
     card = {
         "rows": {name: of.rows for name, of in measured.items()},
         "lengths": {
@@ -74,8 +74,8 @@ def describe(
         ),
         "shift": _shift(measured, kind, options),
         "is_masked": options.is_masked,
-        "licence": "; ".join(found),
-        "texts_may_be_shown": all(map(licences.is_open, found)),
+        "licence": "; ".join(stated),
+        "texts_may_be_shown": all(map(licences.is_open, stated)),
         "source": dict(origin),
     }
     if card["texts_may_be_shown"]:

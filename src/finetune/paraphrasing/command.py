@@ -5,20 +5,25 @@ same twice.
 """
 
 import random
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from finetune.core import params, paths
 from finetune.core.errors import DataError, UserError
 from finetune.core.files import sha256
+from finetune.core.overrides import quoted
 from finetune.core.rows import TaskRow
 from finetune.core.rows_file import RowsFile
 from finetune.core.schema import Task
-from finetune.core.text import normalized
+from finetune.core.text import input_hash, normalized
 from finetune.data import paraphrases
 from finetune.data.curation import tokens
+from finetune.data.paraphrases import Paraphrase
 from finetune.hosted import teacher
 from finetune.inference.written import Decoding, Written
 from finetune.paraphrasing import checks
@@ -34,6 +39,7 @@ OF_DIALOGUES = " Keep its lines, each with its speaker before the colon."
 # The teacher may write so many times a text's estimated tokens, and some more.
 MORE_TOKENS, TOKENS = 2, 64
 TEMPERATURE = 0.7
+MAX_TIMES = 10
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,10 @@ def run(root: Path, task: str, options: Options) -> int:
     settings = params.read(root / "params.yaml")
     if task not in settings.tasks:
         raise UserError(f"no task {task!r}; known: {', '.join(settings.tasks)}")
-    if options.out.exists() and not options.force:
-        raise UserError(f"{options.out}: exists already; --force replaces it")
-    if options.times < 1 or (options.rows is not None and options.rows < 1):
-        raise UserError("--times and --rows: must be 1 or more")
+    _check(options)
     kind = settings.tasks[task]
     rows = _rows(root, task, kind.kind, options.rows, settings.data.seed)
+    refused: Counter[str] = Counter()
     who = teacher.Options(options.teacher, options.teacher_model, options.key_variable)
     # The teacher's answers, which are paid, are kept until the file is written.
     with teacher.opened(who, settings.run, f"paraphrase-{task}") as asker:
@@ -75,18 +79,38 @@ def run(root: Path, task: str, options: Options) -> int:
         most = TOKENS + MORE_TOKENS * max(map(tokens, texts))
         decoding = Decoding(TEMPERATURE, options.times, settings.data.seed)
         answers = asker.ask(prompts, decoding, most, f"paraphrase {task}")
-        refused: Counter[str] = Counter()
         kept = [
-            (row.id, text)
-            for row, written in zip(rows, answers, strict=True)
+            Paraphrase(row.id, input_hash(own), text, options.teacher_model)
+            for row, own, written in zip(rows, texts, answers, strict=True)
             for text in _kept(row, written, kind, refused)
         ]
-        if not kept:
-            reasons = ", ".join(f"{count} {why}" for why, count in refused.most_common(3))
-            raise DataError(f"{task}: none of {len(rows)} rows got a paraphrase ({reasons})")
-        paraphrases.write(options.out, kept, options.teacher_model)
-    _print(task, options.out, len(rows), len(kept), refused)
+        if kept:
+            paraphrases.write(options.out, kept)
+    if not kept:
+        reasons = ", ".join(f"{count} {why}" for why, count in refused.most_common(3))
+        raise DataError(f"{task}: none of {len(rows)} rows got a paraphrase ({reasons})")
+    sign = "" if "augment" in kind.source.model_fields_set else "+"
+    _print(f"{sign}tasks.{task}.source.augment", options.out, len(rows), len(kept), refused)
     return 0
+
+
+def _check(options: Options) -> None:
+    """See that options can be met, before a teacher is asked.
+
+    Raises:
+        UserError: they cannot.
+    """
+    if options.out.is_dir():
+        raise UserError(f"{options.out}: is a folder; name a file")
+    if options.out.exists() and not options.force:
+        raise UserError(f"{options.out}: exists already; --force replaces it")
+    above = next(folder for folder in options.out.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise UserError(f"{options.out}: {above} is no folder")
+    if not 1 <= options.times <= MAX_TIMES:
+        raise UserError(f"--times: must be from 1 to {MAX_TIMES}")
+    if options.rows is not None and options.rows < 1:
+        raise UserError("--rows: must be 1 or more")
 
 
 def _rows(root: Path, task: str, kind: str, most: int | None, seed: int) -> Sequence[TaskRow]:
@@ -94,7 +118,12 @@ def _rows(root: Path, task: str, kind: str, most: int | None, seed: int) -> Sequ
     file = root / paths.prepared(task) / "train.jsonl"
     if not file.is_file():
         raise UserError(f"{file}: not there; run `dvc repro prepare@{task}` or `dvc pull`")
-    rows = [row for row in RowsFile(file, registry.rows(kind).Row) if row.made_from is None]
+    try:
+        rows = [row for row in RowsFile(file, registry.rows(kind).Row) if row.made_from is None]
+    except ValidationError:
+        raise UserError(f"{file}: holds rows of another kind; run `dvc repro`") from None
+    if not rows:
+        raise UserError(f"{file}: holds no rows")
     if most is None or most >= len(rows):
         return rows
     return [rows[place] for place in sorted(random.Random(seed).sample(range(len(rows)), most))]
@@ -117,15 +146,12 @@ def _kept(row: TaskRow, answers: Sequence[Written], kind: Task, refused: Counter
     return kept
 
 
-def _print(task: str, out: Path, rows: int, kept: int, refused: Counter[str]) -> None:
+def _print(key: str, out: Path, rows: int, kept: int, refused: Counter[str]) -> None:
     print(f"{out}: {kept} paraphrases of {rows} rows")
     if refused:
         print("\nOf what the teacher wrote, refused:")
         for why, count in refused.most_common():
             print(f"  {count:5}  {why}")
-    print(
-        "\nNext:\n"
-        f"  dvc exp run -n paraphrased -S 'tasks.{task}.source.augment="
-        f"{{paraphrases: {{file: {out}, sha256: {sha256(out)}}}}}'\n"
-        "  finetune compare main paraphrased"
-    )
+    pinned = f"{{file: {quoted(out)}, sha256: {sha256(out)}}}"
+    line = shlex.quote(f"{key}={{paraphrases: {pinned}}}")
+    print(f"\nNext:\n  dvc exp run -n paraphrased -S {line}\n  finetune compare main paraphrased")

@@ -4,14 +4,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from finetune.core import mixing, paths
 from finetune.core.files import read_json, read_jsonl
 from finetune.core.rows import TaskRow
-from finetune.core.schema import Model, Params, Prompt, Task
+from finetune.core.schema import Hub, Model, Params, Prompt, Task
 from finetune.data import preparation, sources, splitting
 from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
@@ -254,24 +254,36 @@ def _rows(params: Params, task: str) -> Mapping[str, Sequence[TaskRow]] | None:
 
 
 def _prepared(params: Params, task: str) -> dict[str, list[TaskRow]] | None:
-    """The rows that `prepare` has written, if they come from this task's data set on the hub."""
-    source, files = params.tasks[task].source.hub, paths.prepared(task)
+    """The rows that `prepare` has written, if they come from these data sets."""
+    source, files = params.tasks[task].source, paths.prepared(task)
     origin = paths.raw(task) / "source.json"
-    if source is None or not origin.is_file() or not (files / "train.jsonl").is_file():
+    if not origin.is_file() or not (files / "train.jsonl").is_file():
         return None
     written = read_json(origin)
-    if (written.get("source"), written.get("repo")) != ("hub", source.repo):
+    own = source.hub if params.data.source == "hub" else None
+    mixed = written.get("mix", {})
+    if written.get("source") != params.data.source or not _is_from(written, own):
         return None
-    if source.revision is not None and written.get("revision") != source.revision:
+    if mixed.keys() != source.mix.keys():
         return None
-    if written.get("mix", {}).keys() != params.tasks[task].source.mix.keys():
-        return None
+    for name, part in source.mix.items():
+        same = (mixed[name].get("source"), mixed[name].get("weight")) == (part.which, part.weight)
+        if not (same and _is_from(mixed[name], part.hub)):
+            return None
     row = registry.rows(params.tasks[task].kind).Row
     rows = {
         split: [row(**each) for each in read_jsonl(files / f"{split}.jsonl")]
         for split in ("train", "validation")
     }
     return {split: rows[split][: getattr(params.data.limit, split)] for split in rows}
+
+
+def _is_from(written: Mapping[str, Any], hub: Hub | None) -> bool:
+    """Whether a record is of a data set of the hub, where it should be of one."""
+    if hub is None:
+        return True
+    is_same = written.get("repo") == hub.repo
+    return is_same and hub.revision in (None, written.get("revision"))
 
 
 def _tokenizer(model: Model) -> PreTrainedTokenizerBase | None:

@@ -13,7 +13,11 @@ from finetune.preflight.finding import Finding, fail, ok, warning
 def files(params: Params) -> Iterator[Finding]:
     """Whether the folders of a local model or local data exist."""
     folders = {"model.name": params.model.name} if params.model.source == "local" else {}
-    if params.data.source == "files":
+    tasks = params.tasks.values()
+    has_mixed_files = any(part.files for task in tasks for part in task.source.mix.values())
+    if has_mixed_files and params.data.root is None:
+        yield fail("data.root: is not set, and a task mixes in a file", "-S data.root=DIR")
+    elif has_mixed_files or params.data.source == "files":
         folders["data.root"] = str(params.data.root)
     for key, folder in folders.items():
         if not Path(folder).is_dir():

@@ -10,7 +10,6 @@ from finetune.core import paths
 from finetune.core.files import sha256
 from finetune.core.git import try_git
 from finetune.forms import records
-from finetune.publishing import licences
 from finetune.publishing.release import Release, published_form
 from finetune.reporting import facts, tables
 from finetune.scoring import numbers
@@ -32,7 +31,10 @@ def front_matter(release: Release, repo: str) -> str:
 
     tuned = _scores(release)
     repository = release.origin.get("repo")
-    repositories = [each["repo"] for each in release.origins.values() if each.get("repo")]
+    origins = [
+        each for own in release.origins.values() for each in (own, *own.get("mix", {}).values())
+    ]
+    repositories = list(dict.fromkeys(each["repo"] for each in origins if each.get("repo")))
     results = [
         EvalResult(
             task_type="text-generation",
@@ -110,21 +112,28 @@ def _sections(release: Release) -> Iterator[str]:
 def _data(release: Release) -> Iterator[str]:
     yield from _origin(release.origin)
     yield f"- {facts.dropped(release.metrics.get('data', {}))}"
+    yield from _mixed(release.origin)
     for name, origin in release.origins.items():
         if name != release.task:
             yield f"\nTrained on rows of `{name}`, too:\n"
             yield from _origin(origin)
+            yield from _mixed(origin)
 
 
 def _origin(origin: Mapping[str, Any]) -> Iterator[str]:
     yield f"- Source: {origin.get('repo') or origin.get('source', 'files')}"
     if revision := origin.get("revision"):
         yield f"- Revision: `{revision}`"
-    yield f"- Licence: {'; '.join(licences.of(origin))}; that of the base model holds as well"
+    licence = origin.get("licence", "not stated")
+    yield f"- Licence: {licence}; that of the base model holds as well"
     for name, split in origin.get("splits", {}).items():
         yield f"- {name}: {split.get('rows', '?')} rows, SHA-256 `{split.get('sha256', 'unknown')}`"
+
+
+def _mixed(origin: Mapping[str, Any]) -> Iterator[str]:
+    """The sources that are mixed in."""
     for name, mixed in origin.get("mix", {}).items():
-        yield f"\nRows of `{name}` are mixed in, {mixed['weight']:g} for one:\n"
+        yield f"\nTrained on rows of `{name}`, too, {mixed['weight']:g} for one of its own:\n"
         yield from _origin(mixed)
 
 

@@ -34,6 +34,7 @@ TITLES = {
 }
 
 
+MIXTURE = "beyond their source's weight"
 # Names and values, as the page lists them.
 Facts = list[tuple[str, str]]
 
@@ -61,8 +62,9 @@ def dropped(data: Metrics) -> str:
     reasons: dict[str, int] = {}
     for split in data.values():
         for name, count in split.items():
-            if count and (name.startswith("dropped_") or name == "set_aside"):
-                reason = name.removeprefix("dropped_").replace("_", " ")
+            if count and (name.startswith("dropped_") or name in ("set_aside", "left_out_by_mix")):
+                reason = MIXTURE if name == "left_out_by_mix" else name.removeprefix("dropped_")
+                reason = reason.replace("_", " ")
                 reasons[reason] = reasons.get(reason, 0) + count
     rest = rows - kept - sum(reasons.values())
     if rest > 0:

@@ -11,6 +11,7 @@ from finetune.composition import compose
 from finetune.core import params
 from finetune.core.errors import UserError
 from finetune.core.files import write_text
+from finetune.core.overrides import quoted
 from finetune.core.schema import RESERVED, TASK_NAME, TaskSource
 from finetune.scaffold import config, findings, layout, splits
 from finetune.scaffold.choosing import chooser
@@ -117,19 +118,11 @@ def _where(root: Path, files: Layout) -> list[str]:
     """Overrides with the location of the files; DVC watches only these, not their neighbours."""
     inside = files.root.is_relative_to(root.resolve())
     folder = files.root.relative_to(root.resolve()) if inside else files.root
-    overrides = [f"data.root={_quoted(folder)}"]
+    overrides = [f"data.root={quoted(folder)}"]
     if len(files.splits) == 1:
         (name,) = files.splits.values()
-        overrides.append(f"data.watch={_quoted(folder / name)}")
+        overrides.append(f"data.watch={quoted(folder / name)}")
     return overrides
-
-
-def _quoted(path: Path) -> str:
-    """A path as a value in Hydra's grammar, where blanks and commas need quotes."""
-    text = path.as_posix()
-    if re.fullmatch(r"[\w./-]+", text, re.ASCII):
-        return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _print_plan(root: Path, overrides: list[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from finetune.core import entry, paths
 from finetune.core.files import line, read_json, replaced_folder, write_json, write_jsonl
 from finetune.core.params import StageParams
-from finetune.core.schema import ALL, Curate, Prompt, Task
+from finetune.core.schema import ALL, Augment, Curate, Prompt
 from finetune.data import near_duplicates, preparation, splitting
 from finetune.data.augmentation import Augmented
 from finetune.data.preparation import Rules, Source
@@ -36,7 +36,8 @@ def run(params: StageParams, task: str) -> None:
         preparation.check_rows(task, splits)
         for split in paths.SPLITS:
             splits[split].write(folder / f"{split}.jsonl")
-        added = _augment(params.task, splits, folder, params.data.seed)
+        augment = params.task.source.augment
+        added = _augment(augment, params.task.kind, splits, folder, rules)
         pairs = near_duplicates.readable(prepared.near.pairs, prepared.searched)
         write_jsonl(folder / "near_duplicates.jsonl", pairs)
         write_json(folder / "clusters.json", prepared.cluster_ids())
@@ -53,9 +54,11 @@ def run(params: StageParams, task: str) -> None:
     write_json(paths.metrics(task, "data"), {task: {"data": counts}})
 
 
-def _augment(options: Task, splits: Mapping[str, Split], folder: Path, seed: int) -> dict[str, int]:
+def _augment(
+    augment: Augment | None, kind: str, splits: Mapping[str, Split], folder: Path, rules: Rules
+) -> dict[str, int]:
     """Append rows that are made of those of train, and give their counts."""
-    if options.source.augment is None:
+    if augment is None:
         return {}
     # Padded: numpy leaves out zeros at the end of a hash.
     known = {
@@ -63,9 +66,16 @@ def _augment(options: Task, splits: Mapping[str, Split], folder: Path, seed: int
         for split in splits.values()
         for each in split.columns["input"].tolist()
     }
-    augment = options.source.augment
-    field = registry.options(options.kind).Task.fields.input
-    made = Augmented(splits["train"].rows, augment, field, seed, known)
+    field = registry.options(kind).Task.fields.input
+    held_out = [row.input for name in ("validation", "test") for row in splits[name].rows]
+    made = Augmented(
+        splits["train"].rows,
+        augment,
+        field,
+        rules.seed,
+        known,
+        lambda texts: near_duplicates.are_near(texts, held_out, rules.near_duplicates).tolist(),
+    )
     with (folder / "train.jsonl").open("a", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{line(row.model_dump(exclude_unset=True))}\n" for row in made)
     return dict(made.counts)
