@@ -129,6 +129,14 @@ def test_an_adapter_that_another_task_takes_is_no_difference_in_code():
                                        {"path": "models/embedded", "md5": "b"}]},
         }  # fmt: skip
 
-    assert runs._code(stages("a")) == runs._code(stages("b"))
+    tasks = ["samsum", "price"]
+    assert runs._code(stages("a"), tasks) == runs._code(stages("b"), tasks)
     base = {"deps": [{"path": "models/embedded", "md5": "other"}]}
-    assert runs._code({"train@samsum": base}) != runs._code({"train@samsum": {"deps": []}})
+    with_base, without = {"train@samsum": base}, {"train@samsum": {"deps": []}}
+    assert runs._code(with_base, tasks) != runs._code(without, tasks)
+
+
+def test_stages_of_tasks_that_a_run_has_not_are_no_difference_in_code():
+    own = {"train@samsum": {"deps": [{"path": "src/finetune/training", "md5": "c"}]}}
+    left = {"train@other": {"deps": [{"path": "src/finetune/training", "md5": "d"}]}}
+    assert runs._code({**own, **left}, ["samsum"]) == runs._code(own, ["samsum"])

@@ -295,6 +295,12 @@ def test_a_task_without_kind_is_told_by_its_key(changed):
         ("tasks.samsum.source.files.fields.summary", ["a", "b.0.text"]),
         ("tasks.samsum.source.files.fields_by_split", {"test": {"id": None, "summary": "all"}}),
         ("tasks.samsum.source.files.splits", {"all": "a.csv"}),
+        # As a config has it that extends another.
+        ("tasks.price.source.files.splits", {"train": None, "test": None, "all": "a.csv"}),
+        (
+            "tasks.samsum.source.files.splits",
+            {"train": "a.csv", "validation": None, "test": "b.csv"},
+        ),
     ],
 )
 def test_what_is_allowed_passes(changed, key, value):

@@ -137,6 +137,18 @@ def test_a_task_says_the_columns_and_the_limits(repository, capsys):
     assert counts["rows"] == "1"
 
 
+def test_a_task_s_curation_is_applied(repository, capsys):
+    config = Path("conf/task/short.yaml")
+    config.write_text("defaults: [samsum, _self_]\nsource: {curate: {characters: {min: 20}}}\n")
+    rows = [
+        {"dialogue": f"Anna: {'Hi. ' * times}", "summary": "x.", "id": f"{times}"}
+        for times in (1, 9)
+    ]
+    Path("train.json").write_text(json.dumps(rows))
+    counts = check(Path("train.json"), capsys, kind=None, task="short")
+    assert (counts["rows"], counts["dropped too short"]) == ("1", "1")
+
+
 @pytest.mark.parametrize("kind", registry.names())
 def test_every_kind_says_what_a_file_lacks(repository, kind):
     file = write("rows.jsonl", [{"n": 1.5, "other": [1]}])

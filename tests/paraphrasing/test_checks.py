@@ -32,7 +32,7 @@ def test_other_words_for_the_same_dialogue_hold(text):
     [
         ("", "empty"),
         (" \n ", "empty"),
-        ("Hm.", "much shorter or longer than its text"),
+        ("Ann: Hm.\nTom: No.", "much shorter or longer than its text"),
         (f"{DIALOGUE.dialogue} {'And so on. ' * 20}", "much shorter or longer than its text"),
         (DIALOGUE.dialogue.replace("will.", "will!"), "nearly its text"),
         (

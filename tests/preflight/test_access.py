@@ -33,6 +33,36 @@ def test_what_the_run_asks_of_the_hub_is_asked_before(real, monkeypatch):
     assert "finetune pin data=samsum" in found[2].todo
 
 
+def mixing(settings: params.Params, **part: object) -> params.Params:
+    """The parameters with a source that samsum mixes in."""
+    values = settings.model_dump()
+    values["tasks"]["samsum"]["source"]["mix"] = {"more": {"licence": "MIT", **part}}
+    return params.validate(values, "params.yaml")
+
+
+def test_data_sets_that_are_mixed_in_are_asked_for_whatever_the_source(monkeypatch):
+    asked = []
+    monkeypatch.setattr(hub, "refusal", lambda *given: asked.append(given))
+    fields = {"dialogue": "a", "summary": "b"}
+    more = {"repo": "some/chats", "revision": None, "splits": {"train": "x"}, "fields": fields}
+    found = list(access.of_hub(mixing(params.read(ROOT / "params.yaml"), hub=more)))
+    assert asked == [("some/chats", "dataset")]
+    assert [each.state for each in found] == ["ok", "warning"]
+
+
+def test_the_folder_of_a_file_that_is_mixed_in_must_be_known_and_there(tmp_path):
+    fields = {"dialogue": "a", "summary": "b"}
+    more = {"folder": ".", "splits": {"train": "x.csv"}, "fields": fields,
+            "sha256": {"x.csv": "0" * 64}}  # fmt: skip
+    settings = mixing(params.read(ROOT / "params.yaml"), files=more)
+    found, _ = access.files(settings)  # the other is of the model
+    assert (found.state, found.todo) == ("fail", "-S data.root=DIR")
+    for root, state in ((tmp_path, "ok"), (tmp_path / "none", "fail")):
+        data = settings.data.model_copy(update={"root": str(root)})
+        *_, found = access.files(settings.model_copy(update={"data": data}))
+        assert found.state == state
+
+
 def test_a_gated_model_says_what_to_do_and_shows_no_token(real, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     monkeypatch.setattr(hub, "refusal", lambda repo, _: f"{repo} is gated: accept; then set it")

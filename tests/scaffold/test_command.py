@@ -19,10 +19,12 @@ from finetune.composition import compose
 from finetune.core import params, paths
 from finetune.core.errors import DataError, UserError
 from finetune.core.files import read_json, read_jsonl
+from finetune.planning import lengths
 from finetune.scaffold import command
 from finetune.scaffold.command import Options
 from finetune.scaffold.guessing import ColumnOptions
 from finetune.stages import baselines, fetch, prepare
+from finetune.tasks.summarization.rows import Row
 
 ROOT = Path(__file__).parents[2]
 
@@ -183,6 +185,31 @@ def test_nested_rows_with_several_references_become_a_summary_task(init, nested_
     first = read_jsonl(paths.baselines("mine") / "lead1.jsonl")[0]
     assert first["references"] == ["Tom says 101.", "It is 101."]
     assert first["rouge1"] > 0
+
+
+def test_token_limits_hold_for_other_languages_too(init, repository, tmp_path):
+    lines = [
+        {
+            "chat": f"Jürgen: Können wir die Prüfung um {n} Wochen verschieben? Ich übe täglich.\n"
+            f"Käthe: Natürlich, früher wäre schöner gewesen, aber {n} Wochen genügen völlig.",
+            "gist": f"Jürgen möchte die Prüfung um {n} Wochen verschieben.",
+        }
+        for n in range(60)
+    ]
+    file = tmp_path / "mine.jsonl"
+    file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    # The tokenizer of the default model.
+    shutil.copytree(ROOT / "models/embedded", repository / "models/embedded", dirs_exist_ok=True)
+    _, overrides = init(file)
+    settings = params.validate_text(compose(repository, overrides), "conf")
+    prompt = settings.tasks["mine"].prompt
+    rows = [Row(id="1", dialogue=line["chat"], summary=line["gist"]) for line in lines]
+    asked, how = lengths.of_rows(
+        rows, prompt.model_copy(update={"max_tokens": 2048}), settings.model
+    )
+    assert "tokenizer" in how
+    assert max(row.prompt for row in asked) <= prompt.max_tokens
+    assert max(row.completion for row in asked) <= prompt.max_completion_tokens
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Parameters and predictions of a run: of the workspace, of a revision, or of the shelf."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -151,7 +151,7 @@ def _code_on_shelf(about: About) -> frozenset[tuple[str, str, str]]:
         name: {"deps": [{"path": path, "md5": md5} for path, md5 in stage.deps.items()]}
         for name, stage in about.stages.items()
     }
-    return _code(stages)
+    return _code(stages, about.tasks)
 
 
 def _with_public_ids(rows: Sequence[Row]) -> list[Row]:
@@ -233,7 +233,7 @@ def _made_with(
     for task in kinds:
         _check_params(name, task, params, stages)
         _check_order(name, task, stages, written)
-    return _comparable(params, kinds), kinds, written, _code(stages)
+    return _comparable(params, kinds), kinds, written, _code(stages, kinds)
 
 
 def params_of(name: str, text: str) -> tuple[dict[str, object], dict[str, str]]:
@@ -262,8 +262,12 @@ def _comparable(params: dict[str, object], kinds: dict[str, str]) -> dict[str, o
     }
 
 
-def _code(stages: dict[str, Any]) -> frozenset[tuple[str, str, str]]:
-    """What `train` and `predict` were run from, but for the outs of train itself."""
+def _code(stages: dict[str, Any], tasks: Collection[str]) -> frozenset[tuple[str, str, str]]:
+    """What `train` and `predict` of these tasks were run from, but for the outs of train itself.
+
+    A lock also has stages of tasks that earlier runs in the same folder had.
+    """
+    stages = {name: of for name, of in stages.items() if name.partition("@")[2] in tasks}
     trained = {
         out["path"]
         for name, stage in stages.items()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from finetune.core.section import Count, Fraction, Section, Seed
 
@@ -37,7 +37,16 @@ def _are_train_alone(splits: dict[str, str]) -> dict[str, str]:
     return splits
 
 
-Splits = Annotated[dict[SplitName, str], AfterValidator(_are_enough)]
+def _without_nulls(splits: Any) -> Any:
+    """A config that extends another cannot take a split away otherwise."""
+    if not isinstance(splits, dict):
+        return splits
+    return {split: name for split, name in splits.items() if name is not None}
+
+
+Splits = Annotated[
+    dict[SplitName, str], BeforeValidator(_without_nulls), AfterValidator(_are_enough)
+]
 TrainSplit = Annotated[dict[SplitName, str], AfterValidator(_are_train_alone)]
 # Our field → where it stands in a row: a column, a dotted path, or several that each hold a text.
 Fields = dict[str, str | list[str]]

@@ -9,7 +9,7 @@ from finetune.columns.description import describe
 from finetune.composition import compose
 from finetune.core import params
 from finetune.core.errors import DataError, UserError
-from finetune.core.schema import Data, Files, Model, Params, Prompt, RowFields
+from finetune.core.schema import Curate, Data, Files, Model, Params, Prompt, RowFields
 from finetune.data import readers
 from finetune.data.fields import MISSING, at
 from finetune.scaffold import layout
@@ -38,7 +38,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Setting:
-    """What rows of a file are: their kind, and of a task its files and prompt; data's parameters.
+    """What rows of a file are: their kind, data's parameters; a task's files, prompt and curation.
 
     `model` is the one whose tokenizer counts.
     """
@@ -48,6 +48,7 @@ class Setting:
     model: Model
     files: Files | None = None
     prompt: Prompt | None = None
+    curate: Curate | None = None
 
     @property
     def known(self) -> RowFields:
@@ -75,7 +76,8 @@ def setting(root: Path, kind: str | None, task: str | None) -> Setting:
     if task is None:
         return Setting(str(kind), own.data, own.model)
     known = _task(root, task, own)
-    return Setting(known.kind, own.data, own.model, known.source.files, known.prompt)
+    source = known.source
+    return Setting(known.kind, own.data, own.model, source.files, known.prompt, source.curate)
 
 
 def _task(root: Path, name: str, own: Params) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 from finetune.core.rows import TaskRow
 from finetune.core.schema import NearDuplicates
-from finetune.data import fields, readers
+from finetune.data import fields, readers, task_rows
+from finetune.data.curation import Dropped
 from finetune.documents import repeats
 from finetune.inspecting.columns import Layout, Setting
 from finetune.tasks import registry
@@ -52,7 +53,11 @@ def check(file: Path, layout: Layout, setting: Setting) -> Checked:
     Raises:
         DataError: it cannot be read as a whole.
     """
-    kind, known = registry.rows(setting.kind, setting.prompt), setting.known
+    known, data = setting.known, setting.data
+    kind = task_rows.of_task(
+        registry.rows(setting.kind, setting.prompt), known, setting.curate, data.phone_regions,
+        data.mask_pii,
+    )  # fmt: skip
     checked = Checked(file)
     first: dict[str, str] = {}
     for place, raw in _raw(file, layout, known.optional):
@@ -65,6 +70,9 @@ def check(file: Path, layout: Layout, setting: Setting) -> Checked:
             row = kind.clean(raw)
             if (before := first.setdefault(row.id, place)) != place:
                 raise ValueError(f"id {row.id!r:.60} is that of {before} too")
+        except Dropped as dropped:
+            checked.found[dropped.count] += 1
+            continue
         except ValueError as error:
             checked.bad.append(Line(place, " ".join(str(error).split())))
             continue

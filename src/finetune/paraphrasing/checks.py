@@ -5,8 +5,8 @@ from finetune.data.augmentation import speakers
 from finetune.data.words import jaccard, shingles, words_of
 from finetune.scoring.facts import unsupported
 
-# A paraphrase has at least and at most so many times the words of its text, give or take a few.
-SHORTEST, LONGEST, A_FEW = 0.5, 2.0, 5
+# A paraphrase has at least and at most so many times the words of its text, or a few more.
+SHORTEST, LONGEST, MORE_WORDS = 0.5, 2.0, 5
 # From this Jaccard similarity of runs of three words on it is hardly another text, and `prepare`
 # would take it for a near-duplicate by default.
 NEAR = 0.8
@@ -19,7 +19,7 @@ def problem(row: TaskRow, text: str, input_field: str, has_speakers: bool) -> st
     old, new = len(words_of(own)), len(words_of(text))
     if not new:
         return "empty"
-    if not SHORTEST * old - A_FEW <= new <= LONGEST * old + A_FEW:
+    if not SHORTEST * old <= new <= LONGEST * old + MORE_WORDS:
         return "much shorter or longer than its text"
     if jaccard(shingles(text, SHINGLE_WORDS), shingles(own, SHINGLE_WORDS)) >= NEAR:
         return "nearly its text"

@@ -87,7 +87,7 @@ def run(root: Path, task: str, options: Options) -> int:
         if kept:
             paraphrases.write(options.out, kept)
     if not kept:
-        reasons = ", ".join(f"{count} {why}" for why, count in refused.most_common(3))
+        reasons = ", ".join(f"{count} {why}" for why, count in refused.most_common())
         raise DataError(f"{task}: none of {len(rows)} rows got a paraphrase ({reasons})")
     sign = "" if "augment" in kind.source.model_fields_set else "+"
     _print(f"{sign}tasks.{task}.source.augment", options.out, len(rows), len(kept), refused)

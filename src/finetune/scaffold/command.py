@@ -13,6 +13,7 @@ from finetune.core.errors import UserError
 from finetune.core.files import write_text
 from finetune.core.overrides import quoted
 from finetune.core.schema import RESERVED, TASK_NAME, TaskSource
+from finetune.planning import lengths
 from finetune.scaffold import config, findings, layout, splits
 from finetune.scaffold.choosing import chooser
 from finetune.scaffold.guessing import ColumnOptions, Guess, guess
@@ -45,7 +46,10 @@ def run(root: Path, path: Path, options: Options) -> int:
     checked = findings.check(
         name, files, _source(files, guessed, by_split), guessed.kind, defaults.data
     )
-    text = config.text(name, files, guessed, by_split, checked.rows, list(defaults.tasks))
+    # By the tokenizer of the default model: one of a larger vocabulary makes fewer tokens.
+    tokens, _ = lengths.of_rows(checked.rows, None, defaults.model)
+    others = list(defaults.tasks)
+    text = config.text(name, files, guessed, by_split, checked.rows, tokens, others)
     file = root / "conf/task" / f"{name}.yaml"
     before = file.read_text(encoding="utf-8") if file.is_file() else None
     write_text(file, text)

@@ -12,12 +12,15 @@ import yaml
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
 from finetune.core.schema import COMPOSED, Train
+from finetune.planning.lengths import RowLength
 from finetune.scaffold.guessing import Guess
 from finetune.scaffold.layout import Layout
 from finetune.tasks import registry
 
-# A low estimate for English, so that few texts are truncated.
-CHARACTERS_PER_TOKEN = 3
+# Tokens of an instruction and a chat's template, beside those of a row's text.
+AROUND = 64
+# Of the rows so many percent are not truncated.
+WHOLE = 99
 # Of `train`: composed, or of several tasks, of which a new one knows nothing.
 LEFT_OUT = (*COMPOSED, "mix", "adapter_of")
 # The folder of the template that those of kinds extend.
@@ -30,11 +33,13 @@ def text(
     guess: Guess,
     fields_by_split: Mapping[str, Mapping[str, Any]],
     rows: Sequence[TaskRow],
+    lengths: Sequence[RowLength],
     others: Sequence[str],
 ) -> str:
-    """The config of a task; its token limits follow from the clean `rows`.
+    """The config of a task; its token limits follow from the `lengths` of the clean `rows`.
 
-    `others` are the tasks that the command in its header removes.
+    Lengths are without an instruction. `others` are the tasks that the command in its header
+    removes.
 
     Raises:
         DataError: the name of a file or column cannot be written to a config.
@@ -57,8 +62,8 @@ def text(
         fields_by_split=fields_by_split,
         delimiter=layout.delimiter,
         train_parameters=[name for name in Train.model_fields if name not in LEFT_OUT],
-        max_tokens=_tokens(characters, step=64, least=128, most=2048),
-        max_completion_tokens=_tokens(_long([row.completion for row in rows]), 16, 32, 512),
+        max_tokens=_limit([each.prompt + AROUND for each in lengths], 64, 128, 2048),
+        max_completion_tokens=_limit([each.completion for each in lengths], 16, 32, 512),
         characters=characters,
         words=round(np.mean([len(row.completion.split()) for row in rows])),
     )  # fmt: skip
@@ -80,9 +85,9 @@ def _long(texts: Sequence[str]) -> int:
     return int(np.percentile([len(text) for text in texts], 95))
 
 
-def _tokens(characters: int, step: int, least: int, most: int) -> int:
-    """The token limit for texts of so many characters, rounded up to a multiple of `step`."""
-    wanted = math.ceil(characters / CHARACTERS_PER_TOKEN / step) * step
+def _limit(tokens: Sequence[int], step: int, least: int, most: int) -> int:
+    """The limit that nearly all counts keep, rounded up to a multiple of `step`, within bounds."""
+    wanted = math.ceil(np.percentile(tokens, WHOLE) / step) * step
     return min(most, max(least, wanted))
 
 

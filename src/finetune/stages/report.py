@@ -34,7 +34,7 @@ def run(params: StageParams) -> None:
         params.bootstrap,
         params.model,
         params.run.usd_per_hour,
-        ledger.read(Path()),
+        [look for look in ledger.read(Path()) if look.task in params.tasks],
     )
     write_text(PAGE, html)
 

@@ -61,6 +61,13 @@ def test_a_prompt_without_the_choice_leaves_the_row():
         ({"answer": "#### 2\nVoilà"}, "answer ends with 'Voilà', must end with a number"),
         ({"answer": ""}, "answer ends with '', must end with a number"),
         ({"id": None}, "id is None, must be text or an integer"),
+        *(
+            (
+                {"answer": f"#### {number}"},
+                f"answer ends with '#### {number}', must end with a number such as .*",
+            )
+            for number in ("12,5", "0,75 €", "1.234,50", "12 500", "2.5e3", "3/-4", "1,2345")
+        ),
     ],
 )
 def test_a_bad_field_is_named_with_its_value(fields, message):
@@ -84,9 +91,23 @@ def test_peculiarities_are_counted(fields, names):
     assert list(rows.peculiarities(MINIMAL | fields)) == names
 
 
+@pytest.mark.parametrize("number", ["12.5", "-1,234.50", "1,234,567", "3/4", "1 1/2", "50 %"])
+def test_numbers_that_are_clear_are_taken(number):
+    answer = f"Of 1,5 and 2 500\nit is 2e3, so #### {number}"
+    assert rows.clean(MINIMAL | {"answer": answer}).answer == answer
+
+
 @pytest.mark.parametrize(
-    ("question", "given_away"), [("Is 1,200.0 enough?", True), ("Is 120 + 1 enough?", False)]
+    ("question", "answer", "given_away"),
+    [
+        ("Is 1,200.0 enough?", "1200", True),
+        ("Is 120 + 1 enough?", "1200", False),
+        ("What is 4/8 and 1/8?", "5/8", False),
+        ("What is 5/8 of 1?", "5/8", True),
+        ("What is 0.5 of 1?", "1/2", True),
+        ("What is half of 3?", "1 1/2", False),
+    ],
 )
-def test_a_question_that_says_the_answer_is_seen(question, given_away):
-    row = rows.Row(id="1", question=question, answer="12 * 100\n#### 1200")
+def test_a_question_that_says_the_answer_is_seen(question, answer, given_away):
+    row = rows.Row(id="1", question=question, answer=f"12 * 100\n#### {answer}")
     assert row.answer_in_input is given_away

@@ -6,6 +6,7 @@ Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems".
 
 import re
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from typing import Any, Self
 
 from finetune.core.rows import TaskRow
@@ -15,7 +16,14 @@ from finetune.tasks.math.options import MathPrompt
 
 # Put before a final answer whose solution is a field apart; other texts keep the marker they have.
 MARKER = "####"
-_NUMBER = re.compile(r"-?\d+(?:,\d{3})*(?:\.\d+)?")
+_NUMBER = re.compile(
+    r"(?P<fraction>-?(?:(?P<units>\d+)\s+)?(?P<top>\d+)\s?/\s?(?P<bottom>[1-9]\d*))"
+    r"|(?P<decimal>-?\d+(?:,\d{3})*(?:\.\d+)?)"
+)
+# Other notations, such as 12,5 and 1.234,50, 12 500, 2.5e3 and 3/-4: none of them is guessed.
+_UNCLEAR = re.compile(
+    r"\d,(?!\d{3}(?!\d))\d|\d\.\d+,\d|\d[  ]\d{3}(?!\d)|\d[eE][-+]?\d|\d\s?/\s?[-+]"
+)
 
 
 class Row(TaskRow):
@@ -52,15 +60,23 @@ def last_line(text: str) -> str:
     return text.rpartition("\n")[2]
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(number.replace(",", "")) for number in _NUMBER.findall(text)]
+def _numbers(text: str) -> list[Fraction]:
+    return [_value(match) for match in _NUMBER.finditer(text)]
+
+
+def _value(match: re.Match[str]) -> Fraction:
+    if not match["fraction"]:
+        return Fraction(match["decimal"].replace(",", ""))
+    value = int(match["units"] or 0) + Fraction(int(match["top"]), int(match["bottom"]))
+    return -value if match["fraction"].startswith("-") else value
 
 
 def clean(row: Mapping[str, Any]) -> Row:
     """The row with line ends and blanks normalized, and the final answer below its solution.
 
     Raises:
-        ValueError: a field is missing or not text, or the last line of the answer has no number.
+        ValueError: a field is missing or not text, or the last line of the answer has no number, or
+            one whose notation is not clear.
     """
     answer = normalized(_answer(row))
     if solution := normalized(_solution(row)):
@@ -68,6 +84,11 @@ def clean(row: Mapping[str, Any]) -> Row:
         answer = f"{solution}\n{marker}{answer}"
     if not re.search(r"(?<![^\W\d_])\d", last_line(answer)):  # `x1` is no number
         raise ValueError(f"answer ends with {last_line(answer)!r:.60}, must end with a number")
+    if _UNCLEAR.search(last_line(answer).rpartition(MARKER)[2]):
+        raise ValueError(
+            f"answer ends with {last_line(answer)!r:.60}, must end with a number such as 12.5, "
+            "1,234.50 or 3/4"
+        )
     return Row(id=id_field(row), question=normalized(text_field(row, "question")), answer=answer)
 
 
