@@ -30,7 +30,7 @@ llama-cpp: setup ## llama.cpp, built from source, for finetune export --form ggu
 test: setup browser ## run the tests (a part: make test ARGS="tests/scoring -k bootstrap")
 	python -m pytest -m "not long" $(ARGS)
 
-test-long: setup browser ## run those that take minutes: a killed box, the notebook, what docs/extending.md says
+test-long: setup browser ## run those that take minutes: a killed box, the notebook, docs/extending.md, further kinds
 	python -m pytest -m long
 
 check: setup ## lint, formatting, types, and that params, stages, lock and README are true

@@ -85,6 +85,7 @@ def test_a_model_that_is_not_made_here_breaks_no_file(root):
     assert [said for file in files for said in parameters.problems_of(root, file)] == []
 
 
+@pytest.mark.long  # half a minute, and part of `make check`
 def test_this_repository_has_no_problems(monkeypatch):
     monkeypatch.chdir(ROOT)
     assert parameters.problems(ROOT) == []

@@ -3,7 +3,7 @@
 import pytest
 from pipeline_clone import Clone
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ALONE = ("-S", "+task@tasks.instructions=instructions", "-S", "~tasks.samsum", "-S", "~tasks.price")
 FEW = (

@@ -5,7 +5,7 @@ import json
 import pytest
 from pipeline_clone import Clone
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 ALONE = ("-S", "+task@tasks.arithmetic=arithmetic", "-S", "~tasks.samsum", "-S", "~tasks.price")
 FEW = (
