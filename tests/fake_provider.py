@@ -14,6 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from finetune.hosted import client as clients
+
 KEY = "sk-test-4f9d1c7a2b8e"
 Json = dict[str, Any]
 
@@ -240,6 +244,16 @@ def serving(provider: Provider) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def provided(monkeypatch: pytest.MonkeyPatch, key_variable: str) -> Iterator[Provider]:
+    """A provider at its `url`, whose key is in the environment, and which is soon asked again."""
+    monkeypatch.setenv(key_variable, KEY)
+    monkeypatch.setattr(clients, "FIRST_WAIT", 0.005)
+    made = Provider()
+    with serving(made) as made.url:
+        yield made
 
 
 def limited(seconds: str = "0") -> tuple[int, Json, dict[str, str]]:

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_provider import KEY, Provider, failing, serving
+from fake_provider import failing, provided
 
 from finetune.composition import compose
 from finetune.core.errors import UserError
 from finetune.documents import command, teacher
 from finetune.documents.passages import Passage
-from finetune.hosted import client as clients
 
 ROOT = Path(__file__).parents[2]
 TEXT = "A run that was killed resumes at its last checkpoint. It takes 16 GB of memory."
@@ -23,11 +22,8 @@ GOOD = {
 
 @pytest.fixture
 def provider(monkeypatch):
-    """A provider on this machine, whose key is in the environment."""
-    monkeypatch.setenv("TEACHER_KEY", KEY)
-    monkeypatch.setattr(clients, "FIRST_WAIT", 0.005)
-    made = Provider()
-    with serving(made) as made.url:
+    """A teacher on this machine."""
+    with provided(monkeypatch, "TEACHER_KEY") as made:
         yield made
 
 

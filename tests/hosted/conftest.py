@@ -3,22 +3,17 @@
 from collections.abc import Iterator
 
 import pytest
-from fake_provider import KEY, Provider, serving
+from fake_provider import Provider, provided
 from hosted_run import VARIABLE
 
 from finetune.core.schema import Api, HostedRun
-from finetune.hosted import client as clients
 from finetune.hosted.client import Client
 
 
 @pytest.fixture
 def provider(monkeypatch) -> Iterator[Provider]:
     """A provider; its address is `provider.url`, and the environment holds its key."""
-    monkeypatch.setenv(VARIABLE, KEY)
-    monkeypatch.setattr(clients, "FIRST_WAIT", 0.005)
-    made = Provider()
-    with serving(made) as url:
-        made.url = url
+    with provided(monkeypatch, VARIABLE) as made:
         yield made
 
 

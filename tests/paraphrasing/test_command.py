@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from fake_provider import KEY, Provider, serving
+from fake_provider import Provider, provided
 
 from finetune import cli
 from finetune.composition import compose
@@ -15,7 +15,6 @@ from finetune.core.files import read_jsonl, sha256, write_jsonl
 from finetune.core.schema import Paraphrases
 from finetune.core.text import input_hash
 from finetune.data import paraphrases
-from finetune.hosted import client as clients
 from finetune.paraphrasing import command
 from finetune.paraphrasing.command import Options
 
@@ -24,11 +23,8 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def provider(monkeypatch):
-    """A provider on this machine, whose key is in the environment."""
-    monkeypatch.setenv("TEACHER_KEY", KEY)
-    monkeypatch.setattr(clients, "FIRST_WAIT", 0.005)
-    made = Provider()
-    with serving(made) as made.url:
+    """A teacher on this machine."""
+    with provided(monkeypatch, "TEACHER_KEY") as made:
         yield made
 
 
