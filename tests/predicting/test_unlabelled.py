@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from finetune.core.data_params import Files
 from finetune.core.errors import DataError
+from finetune.core.source_params import Files
 from finetune.predicting import unlabelled
 from finetune.tasks import registry
 

@@ -1,7 +1,8 @@
 """What `params.yaml` may hold: its sections, typed, with what each value must be.
 
-Those of data stand in `data_params`, of a task in `task_params`, of the model in `model_params`, of
-training in `train_params`, of the machine in `run_params`; all are imported from here.
+Those of data stand in `source_params` and `data_params`, of a task in `task_params`, of the model
+in `model_params`, of training in `train_params`, of the machine in `run_params`; all are imported
+from here.
 `finetune.core.params` reads a file into them, and hands a stage those that dvc.yaml declares.
 """
 
@@ -17,29 +18,17 @@ from pydantic import (
 )
 
 from finetune.core.data_params import (
-    ALL,
     MIN_RECALL,
     Augment,
     Bounds,
     Curate,
     Data,
     Embedded,
-    Fields,
-    FieldsBySplit,
-    Files,
-    Guesses,
-    Hub,
     Limit,
-    MixedSource,
     NearDuplicates,
     Paraphrases,
-    RowFields,
     Rows,
     Sizes,
-    Split,
-    SplitName,
-    Splits,
-    TaskSource,
 )
 from finetune.core.model_params import INDEPENDENT_INITS, Api, Lora, Method, Model, Precision
 from finetune.core.run_params import (
@@ -54,6 +43,20 @@ from finetune.core.run_params import (
     Run,
 )
 from finetune.core.section import Count, Fraction, Section, Seed
+from finetune.core.source_params import (
+    ALL,
+    Fields,
+    FieldsBySplit,
+    Files,
+    Guesses,
+    Hub,
+    MixedSource,
+    RowFields,
+    Split,
+    SplitName,
+    Splits,
+    TaskSource,
+)
 from finetune.core.task_params import (
     NOT_FOR_SELECTION,
     Eval,

@@ -7,8 +7,8 @@ from typing import Annotated, ClassVar, Literal, Self, cast
 
 from pydantic import Field, ValidationError, model_validator
 
-from finetune.core.data_params import RowFields, TaskSource, check_fields
 from finetune.core.section import MAX_COUNT, Count, Fraction, Section, Seed
+from finetune.core.source_params import RowFields, TaskSource, check_fields
 from finetune.core.train_params import WATCHED, Selection, Train
 
 

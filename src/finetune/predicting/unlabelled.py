@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finetune.core.data_params import Files, RowFields
 from finetune.core.errors import DataError
 from finetune.core.rows import TaskRow
+from finetune.core.source_params import Files, RowFields
 from finetune.data import fields, readers
 from finetune.tasks.registry import Rows
 
