@@ -47,6 +47,20 @@ def test_a_process_that_ends_since_another_was_killed_leaves_its_note(root):
     assert len(list(killed.folder().iterdir())) == 1
 
 
+def test_a_note_can_be_forgotten_of_one_stage(root):
+    code = (
+        "import sys\n"
+        "from finetune.core import killed, processes\n"
+        "with killed.watched('train', sys.argv[1]):\n"
+        "    raise SystemExit(processes.LOST)\n"
+    )
+    for task in ("price", "samsum"):
+        subprocess.run([sys.executable, "-c", code, task], check=False)
+    killed.forget("train", "price")
+    (line,) = killed.messages()
+    assert line.startswith("train@samsum: ")
+
+
 def test_a_kill_leaves_the_step_for_the_next_command(root):
     code = (
         "import os, signal\n"

@@ -73,6 +73,8 @@ LOST = processes.LOST
         ({0: -9, 1: -15}, "rank 0 was killed by SIGKILL: "),
         ({0: -15, 1: -11}, "rank 1 was killed by SIGSEGV: "),
         ({0: LOST, 1: 1}, "rank 1 ended with exit code 1, what it said is above: "),
+        ({0: -9, 1: 1}, "rank 1 ended with exit code 1, what it said is above: "),
+        ({0: LOST, 1: -15}, "rank 0 cannot reach the others (no more is known): "),
     ],
 )
 def test_one_line_says_which_rank_died_and_how(tmp_path, capsys, exit_codes, told):
@@ -91,8 +93,16 @@ def test_a_mistake_of_the_user_s_is_told_once_and_of_which_rank_if_not_of_the_ma
     with pytest.raises(UserError) as error:
         ended(tmp_path, {0: 2, 1: 2})
     assert str(error.value) == "no such model"
-    with pytest.raises(UserError, match="rank 1: no such model"):
-        ended(tmp_path, {0: LOST, 1: 2})
+    for of_the_main_one in (LOST, -9):
+        with pytest.raises(UserError, match="rank 1: no such model"):
+            ended(tmp_path, {0: of_the_main_one, 1: 2})
+
+
+def test_what_all_ranks_failed_at_is_told(tmp_path, capsys):
+    (tmp_path / "0").write_text("Unable to find address for: eth9")
+    with pytest.raises(SystemExit):
+        ended(tmp_path, {0: LOST, 1: LOST})
+    assert "rank 0 cannot reach the others (Unable to find address" in capsys.readouterr().err
 
 
 def test_a_signal_ends_it_as_it_ends_one_process(tmp_path, capfd):

@@ -75,8 +75,11 @@ def test_a_parameter_without_rows_counts_as_zero_and_without_any_gradient_stays_
     assert loss == 3
 
 
-def test_a_rank_that_cannot_reach_another_ends_without_a_word(monkeypatch, capsys):
+def test_a_rank_that_cannot_reach_another_leaves_the_word_to_its_parent(
+    monkeypatch, capsys, tmp_path
+):
     of_rank(monkeypatch, 0, 2)
+    monkeypatch.setenv("FINETUNE_REPORTS", str(tmp_path))
 
     def lost(_):
         raise RuntimeError("Connection closed by peer")
@@ -87,6 +90,7 @@ def test_a_rank_that_cannot_reach_another_ends_without_a_word(monkeypatch, capsy
         processes._connected(lost)
     assert ended.value.code == processes.LOST
     assert capsys.readouterr() == ("", "")
+    assert (tmp_path / "0").read_text() == "Connection closed by peer"
 
 
 def test_what_does_not_fit_into_memory_is_not_taken_for_a_lost_rank(monkeypatch):

@@ -107,6 +107,23 @@ def test_a_copy_that_could_not_be_read_is_not_removed(repository, tmp_path, monk
     write(state, **{"checkpoint-2__a": "2"})
     other.push()
     assert content(copy) == {"checkpoint-50/a": "50", "checkpoint-2/a": "2"}
+    # Nor by the next process, which has a local state and does not fetch.
+    again = RemoteState(state)
+    again.pull()
+    again.push()
+    assert content(copy) == {"checkpoint-50/a": "50", "checkpoint-2/a": "2"}
+
+
+def test_of_what_was_fetched_what_is_gone_since_is_removed(repository, tmp_path):
+    state = repository / ".runstate/train-price-1"
+    copy = tmp_path / "remote/runstate/train-price-1"
+    write(copy, **{"checkpoint-50__a": "50"})
+    fetched = RemoteState(state)
+    fetched.pull()
+    (state / "checkpoint-50/a").unlink()
+    write(state, **{"checkpoint-60__a": "60"})
+    fetched.push()
+    assert content(copy) == {"checkpoint-60/a": "60"}
 
 
 def test_without_push_nothing_is_copied(repository, tmp_path):

@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -121,13 +120,11 @@ def test_of_a_long_prompt_the_beginning_is_truncated_and_the_answer_kept(base):
     assert base.tokenizer.decode(encoded.context).endswith("They are")
 
 
-def test_a_token_across_the_end_of_the_prompt_counts_with_its_bytes(load, digits_model):
-    tokenizer = load(digits_model).tokenizer
-
+def test_a_token_across_the_end_of_the_prompt_counts_with_its_bytes():
     class Merging:
         """A tokenizer of which one token is the last letter of the prompt and the answer."""
 
-        bos_token_id, is_fast = 0, True
+        bos_token_id = 0
 
         def __call__(self, text: str, **_: object) -> dict[str, list]:
             assert text == "cats"
@@ -135,12 +132,6 @@ def test_a_token_across_the_end_of_the_prompt_counts_with_its_bytes(load, digits
 
     encoded = encode(Merging(), Item("a", "exercises", "cat", "s"), 256)
     assert (encoded.context, encoded.scored, encoded.num_bytes) == ([0, 5], [6], 2)
-    assert tokenizer.is_fast
-
-
-def test_a_tokenizer_without_offsets_is_one_clear_line():
-    with pytest.raises(ModelError, match=r"model\.name: its tokenizer .* tokenizer\.json"):
-        encode(SimpleNamespace(is_fast=False), PARAGRAPH, 256)
 
 
 def test_a_model_whose_outputs_are_no_numbers_is_one_clear_line(load, tiny_model):

@@ -7,6 +7,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Lora
+from finetune.inference.merging import merged_adapter
 from finetune.methods import adapters, lora
 
 LORA = Lora(r=4, alpha=8.0, dropout=0.0, target_modules="all-linear")
@@ -18,6 +19,15 @@ def with_biases() -> LlamaForCausalLM:
     config = LlamaConfig(
         vocab_size=60, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
         num_attention_heads=4, attention_bias=True, max_position_embeddings=64,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+def two_ended(tied: bool) -> LlamaForCausalLM:
+    """A model whose input and output embeddings are one tensor, or two."""
+    config = LlamaConfig(
+        vocab_size=60, hidden_size=32, intermediate_size=32, num_hidden_layers=2,
+        num_attention_heads=4, tie_word_embeddings=tied, max_position_embeddings=64,
     )  # fmt: skip
     return LlamaForCausalLM(config).eval()
 
@@ -59,6 +69,26 @@ def test_modules_that_the_model_lacks_are_one_line(load, tiny_model, modules):
     with pytest.raises(ModelError, match=r"^lora\.target_modules: does not fit this model: ") as it:
         lora.attach(load(tiny_model).model, options)
     assert "\n" not in str(it.value)
+
+
+@pytest.mark.parametrize("end", ["lm_head", "embed_tokens"])
+def test_ends_that_share_their_weights_are_refused_in_one_line(end):
+    options = LORA.model_copy(update={"target_modules": ["q_proj", end]})
+    with pytest.raises(ModelError, match=r"^lora\.target_modules: names .* share their weights"):
+        lora.attach(two_ended(tied=True), options)
+    model = lora.attach(two_ended(tied=False), options)
+    for name, parameter in model.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    unmerged = logits(model.eval())
+    with merged_adapter(model):
+        assert torch.allclose(logits(model), unmerged, atol=1e-5)
+
+
+def test_dropout_before_the_output_layer_is_refused_in_one_line():
+    options = LORA.model_copy(update={"target_modules": ["lm_head"], "dropout": 0.1})
+    with pytest.raises(ModelError, match=r"^lora\.dropout: is 0\.1, must be 0 where"):
+        lora.attach(two_ended(tied=False), options)
 
 
 def test_modules_of_any_name_are_taken(load, tiny_model):

@@ -63,7 +63,7 @@ def test_it_is_asked_at_selected_positions_only(model):
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
-        ("Gemma2", {"final_logit_softcapping": 3.0}),
+        ("Gemma2", {"final_logit_softcapping": 30.0}),
         ("Granite", {"logits_scaling": 8.0}),
         ("Cohere", {"logit_scale": 0.0625}),
     ],

@@ -1,4 +1,5 @@
 import pytest
+from transformers import ByT5Tokenizer
 
 from finetune.core.errors import ModelError
 from finetune.core.schema import Prompt
@@ -233,6 +234,11 @@ def test_a_template_that_drops_what_is_asked_is_refused(load, tiny_model, prompt
     with pytest.raises(ModelError, match=said) as caught:
         PromptEncoder(tokenizer, prompt, 256)
     assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_without_offsets_is_one_clear_line(prompt):
+    with pytest.raises(ModelError, match=r"model\.name: its tokenizer .* tokenizer\.json"):
+        PromptEncoder(ByT5Tokenizer(), prompt, 256)
 
 
 def test_a_template_that_shows_one_turn_is_refused_where_there_are_examples(

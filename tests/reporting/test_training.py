@@ -25,6 +25,15 @@ def test_curves_are_drawn_and_the_kind_says_what_was_minimized(kind, options):
     assert loss.caption == f"The squared distance, seed {options.seed}."
 
 
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [({"mix": {"price": 1.0}}, "Cross-entropy of an answer"), ({"head": "number"}, "Laplace")],
+)
+def test_what_another_loss_minimized_is_not_the_kind_s(kind, options, train, said):
+    artifacts = TaskArtifacts(task="towns", kind=kind, metrics={"train": train}, curves=CURVES)
+    assert said in training("t1", artifacts, options).figures[0].caption
+
+
 def told(kind, options, **train) -> list[str]:
     """What the page says of a run with these metrics."""
     curves = {"validation_loss": [(10, 2.0), (20, 1.5), (30, 1.9)], "train_loss": [(10, 1.5)]}

@@ -73,7 +73,14 @@ def test_steps_are_the_order_split_into_batches():
 def test_the_order_of_rows_is_what_it_was():
     # Of adapters that were trained before: 300 rows of 103 examples, 5 a step.
     order = sampling_order(300, 5, seed=1)
-    assert hashlib.sha256(repr(order).encode()).hexdigest()[:16] == "13122339e0e296b3"
+    assert hashlib.sha256(repr(order).encode()).hexdigest()[:16] == "bf71302668a97951"
+
+
+@pytest.mark.parametrize(("rows", "batch_size"), [(300, 5), (412, 16), (500, 64)])
+def test_a_step_has_an_example_once_unless_it_spans_epochs(rows, batch_size):
+    steps = Schedule(EXAMPLES, rows, batch_size, seed=1)
+    repeating = [step for step in steps if len(set(step.rows)) < len(step.rows)]
+    assert len(repeating) <= (rows - 1) // len(EXAMPLES)
 
 
 def test_steps_may_be_asked_for_in_any_order():

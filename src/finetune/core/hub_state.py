@@ -28,18 +28,24 @@ class HubState:
         self.state, self.repo = state, repo
         self._has_warned = False
         self._is_ready = False
+        self._pushed: set[str] = set()
 
     def push(self) -> None:
-        """Commit the state as it is now, and tag the commit with its last step."""
+        """Commit the state as it is now, and tag the commit with its last step.
+
+        Files of its own that are gone are removed; others may be of a run elsewhere, further on.
+        """
+        here = self._files()
         try:
             api = self._api()
             commit = api.upload_folder(
                 repo_id=self.repo,
                 folder_path=self.state,
                 path_in_repo=self.state.name,
-                delete_patterns="*",  # what was rotated away
+                delete_patterns=sorted(self._pushed - here) or None,
                 commit_message=f"{self.state.name}: step {self.step()}",
             )
+            self._pushed = here
             tag = f"{self.state.name}-step-{self.step()}"
             api.create_tag(self.repo, tag=tag, revision=commit.oid, exist_ok=True)
         except Exception as error:  # the client raises dozens of types, from three HTTP libraries
@@ -59,6 +65,7 @@ class HubState:
                 return
             with replaced_folder(self.state) as folder:
                 shutil.copytree(there, folder, dirs_exist_ok=True)
+            self._pushed = self._files()
         except Exception as error:
             self._warn("could not be fetched from", error)
         else:
@@ -79,6 +86,10 @@ class HubState:
         """The optimizer steps of the last checkpoint; 0 before the first."""
         matches = [CHECKPOINT.fullmatch(entry.name) for entry in self.state.glob("*")]
         return max((int(match[1]) for match in matches if match), default=0)
+
+    def _files(self) -> set[str]:
+        files = (file for file in self.state.rglob("*") if file.is_file())
+        return {file.relative_to(self.state).as_posix() for file in files}
 
     def _api(self) -> Any:
         """The client, of a repository that is there and private.

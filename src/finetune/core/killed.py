@@ -81,6 +81,13 @@ def ran_out_of_memory() -> bool:
     return _ran_out_of_memory
 
 
+def forget(stage: str, task: str) -> None:
+    """Remove the notes of a stage's ranks that ended because another had, which was not killed."""
+    for file, note in _notes_of_killed():
+        if note["stage"] == f"{stage}@{task}":
+            file.unlink(missing_ok=True)
+
+
 def note(**values: Any) -> None:
     """Add to the note of the current stage, such as its step; does nothing outside of a stage."""
     global _written_at

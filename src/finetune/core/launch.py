@@ -16,7 +16,7 @@ from types import FrameType
 
 import psutil
 
-from finetune.core import processes
+from finetune.core import killed, processes
 from finetune.core.errors import EXIT_CODE, INTERRUPTED, MEMORY_KEYS, UserError, explained
 from finetune.core.interrupts import SIGNALS, Interruption
 from finetune.core.schema import Run
@@ -25,9 +25,9 @@ from finetune.core.schema import Run
 WORLD_SIZE = "WORLD_SIZE"
 # The exit code where a rank was killed, or has a bug.
 RANK_DIED = 1
-# A rank that does not end when another has died, as in the midst of a GPU's communication, is
-# killed.
-SECONDS_TO_END = 5
+# What tells least about why a run ended, the least last. The launcher itself sends SIGTERM to the
+# ranks that are left when one has ended, and SIGKILL half a minute later.
+LESS_TELLING = (-signal.SIGKILL, processes.LOST, -signal.SIGTERM)
 
 
 def check_launcher() -> None:
@@ -78,6 +78,8 @@ def launch(stage: str, task: str, count: int, who: str) -> None:
             exit_codes = _run(
                 ["finetune.core.rank", f"finetune.stages.{stage}", task], count, bool(gpus)
             )
+        if exit_codes and _most_telling(exit_codes)[1] >= 0:
+            killed.forget(stage, task)
         if exit_codes or interruption.number is not None:
             _end(exit_codes, reports, interruption, stage, who)
 
@@ -147,7 +149,6 @@ def _run(command: list[str], count: int, on_gpus: bool) -> dict[int, int]:
     try:
         parsed = launch_command_parser().parse_args(arguments)
         parsed.signals_to_handle = "SIGQUIT"  # the others are passed on by `_passed_on`
-        parsed.shutdown_timeout = SECONDS_TO_END
         multi_gpu_launcher(parsed)
     except ChildFailedError as error:
         return {rank: failure.exitcode for rank, failure in error.failures.items()}
@@ -210,42 +211,45 @@ def reported(stage: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        _report(str(interrupt))
+        processes.report(str(interrupt))
         sys.exit(INTERRUPTED)
     except Exception as error:
         message = explained(error, stage)
         if message is None:
             raise
-        _report(message)
+        processes.report(message)
         sys.exit(EXIT_CODE)
-
-
-def _report(message: str) -> None:
-    file = Path(os.environ[processes.REPORTS]) / f"{processes.rank()}"
-    file.write_text(message, encoding="utf-8")
 
 
 def _end(
     exit_codes: Mapping[int, int], reports: Path, interruption: Interruption, stage: str, who: str
 ) -> None:
     """End as the ranks did: see `launch`."""
-    # Those that ended since another did are not the reason.
     if not exit_codes:  # a signal that came before there was a rank to be told of it
         interruption.end("the same command runs it again")
-    followed = (processes.LOST, -signal.SIGTERM)
-    reasons = {rank: code for rank, code in exit_codes.items() if code not in followed}
-    rank, code = min((reasons or exit_codes).items())
+    rank, code = _most_telling(exit_codes)
     file = reports / str(rank)
     message = file.read_text(encoding="utf-8") if file.is_file() else ""
     if code == EXIT_CODE and message:
         raise UserError(message if rank == 0 else f"rank {rank}: {message}")
     if interruption.number is not None:
-        interruption.end(message or "the same command runs it again")
-    print(f"{who}: {_how(rank, code, stage)}", file=sys.stderr)
+        saved = message if code != processes.LOST else ""
+        interruption.end(saved or "the same command runs it again")
+    print(f"{who}: {_how(rank, code, stage, message)}", file=sys.stderr)
     sys.exit(RANK_DIED)
 
 
-def _how(rank: int, code: int, stage: str) -> str:
+def _most_telling(exit_codes: Mapping[int, int]) -> tuple[int, int]:
+    """The rank and the exit code that say most of why the run ended."""
+
+    def order(ended: tuple[int, int]) -> tuple[int, int]:
+        rank, code = ended
+        return 1 + LESS_TELLING.index(code) if code in LESS_TELLING else 0, rank
+
+    return min(exit_codes.items(), key=order)
+
+
+def _how(rank: int, code: int, stage: str, message: str) -> str:
     others = "the others were ended, and the same command resumes from what was saved"
     if code < 0:
         name = signal.Signals(-code).name
@@ -253,4 +257,6 @@ def _how(rank: int, code: int, stage: str) -> str:
         memory = f"; if memory ran out, set run.processes lower, or {keys}"
         why = memory if -code == signal.SIGKILL else ""
         return f"rank {rank} was killed by {name}: {others}{why}"
+    if code == processes.LOST:
+        return f"rank {rank} cannot reach the others ({message or 'no more is known'}): {others}"
     return f"rank {rank} ended with exit code {code}, what it said is above: {others}"

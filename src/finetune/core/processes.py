@@ -12,9 +12,10 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from finetune.core.errors import is_out_of_memory
+from finetune.core.errors import is_out_of_memory, squeezed
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +47,12 @@ def rank() -> int:
 def is_main() -> bool:
     """Whether this process is the one that writes."""
     return rank() == 0
+
+
+def report(message: str) -> None:
+    """Leave what the parent is to tell the user, in a rank."""
+    file = Path(os.environ[REPORTS]) / f"{rank()}"
+    file.write_text(message, encoding="utf-8")
 
 
 def share(lengths: Sequence[int]) -> list[int]:
@@ -154,7 +161,7 @@ def _sum(tensor: "torch.Tensor") -> None:
 def _connected(communicate: Callable[[Any], Any]) -> None:
     """Communicate with the other ranks by `torch.distributed`; connects first if need be.
 
-    A rank that cannot reach another ends, and prints nothing.
+    A rank that cannot reach another ends, and prints nothing: its parent does, where all are so.
     """
     import torch
     from torch import distributed
@@ -169,6 +176,7 @@ def _connected(communicate: Callable[[Any], Any]) -> None:
     except RuntimeError as error:
         if is_out_of_memory(error):
             raise
+        report(squeezed(error))
         # The launcher is about to send it: cleaning up must not be interrupted.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         raise SystemExit(LOST) from error

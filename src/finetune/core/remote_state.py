@@ -45,12 +45,14 @@ class RemoteState:
         self.state, self.is_kept = state, is_kept
         self._pushed: dict[str, tuple[int, int]] = {}
         self._has_warned = False
-        self._is_unread = False
         self._fs: Any = None
         self._path = ""
 
     def push(self) -> None:
-        """Copy the files that are new or changed, then remove those that are gone."""
+        """Copy the files that are new or changed, then remove those of its own that are gone.
+
+        Others may be all that a run elsewhere has left, further on than this one.
+        """
         try:
             fs = self._open()
             here = self._files()
@@ -60,14 +62,11 @@ class RemoteState:
                     fs.makedirs(fs.parent(target))
                     fs.put_file(str(self.state / name), target)
                     self._pushed[name] = stamp
-            # What could not be read may be all that an earlier run has left.
-            gone = [
-                name
-                for name in self._there()
-                if name not in here and (name in self._pushed or not self._is_unread)
-            ]
+            there = self._there()
+            gone = [name for name in self._pushed if name not in here]
             for name in sorted(gone, key=lambda name: not name.endswith(MANIFEST)):
-                fs.rm_file(self._at(name))
+                if name in there:
+                    fs.rm_file(self._at(name))
                 self._pushed.pop(name, None)
         except Exception as error:  # of any client of any storage
             self._warn("could not be copied to", error)
@@ -85,8 +84,8 @@ class RemoteState:
                 for name in names:
                     (folder / name).parent.mkdir(parents=True, exist_ok=True)
                     fs.get_file(self._at(name), str(folder / name))
+            self._pushed = self._files()
         except Exception as error:
-            self._is_unread = True
             self._warn("could not be fetched from", error)
         else:
             log.info(f"{self.state.name}: fetched from the DVC remote, where another run left it")

@@ -49,7 +49,7 @@ def rows(
     in the progress bar. Texts are given as they are, without a chat template.
 
     Raises:
-        ModelError: the tokenizer does not say where its tokens stand in a text, or the model gives
+        ModelError: the model gives
             a text no finite likelihood.
     """
     rows: dict[str, Row] = {}
@@ -94,14 +94,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, item: Item, max_tokens: int) -> E
     token across the end of the prompt is scored, and its bytes count. Of what is too long the end
     of the text is truncated, or the beginning of the prompt.
 
-    Raises:
-        ModelError: the tokenizer does not say where its tokens stand in a text.
     """
-    if not tokenizer.is_fast:
-        raise ModelError(
-            "model.name: its tokenizer is a slow one, which does not say where its tokens stand in "
-            "a text; use a folder with a tokenizer.json"
-        )
     text = item.prompt + item.text
     tokenized = tokenizer(
         text, add_special_tokens=False, return_offsets_mapping=True, verbose=False

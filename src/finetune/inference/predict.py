@@ -45,8 +45,8 @@ class EvalSpec:
 class Request(Generic[RowT, EvalT]):
     """What a kind's `answers` is given: a model, rows and their prompts.
 
-    `model` is the base's own or that with the adapter attached. `train` may give constants that
-    stand in for answers that there are none of. `what` names the work in the progress bar.
+    `model` is the base's own or that with the adapter attached. Of `train` rows a kind may
+    compute what stands in for a missing answer. `what` names the work in the progress bar.
     """
 
     base: Base

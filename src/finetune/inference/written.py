@@ -35,7 +35,7 @@ class Decoding:
 class TextRequest(Generic[RowT, EvalT]):
     """What a kind's `from_texts` is given; `ask` answers the prompts of all rows, in their order.
 
-    `train` may give constants that stand in for answers that there are none of.
+    Of `train` rows a kind may compute what stands in for a missing answer, such as their median.
     """
 
     rows: Sequence[RowT]

@@ -18,8 +18,8 @@ from finetune.core.errors import ModelError
 
 # The module's name in the model, and in the adapter's file.
 NAME = "number_head"
-# What a new head is made to answer, to see whether it arrives.
-PROBE = 2.0
+# What a new head is made to answer, to see whether it arrives; outputs are capped far below.
+PROBE = 100.0
 # The least scale of log(1 + number): a number is not known better than to a thousandth.
 LEAST_SCALE = 1e-3
 

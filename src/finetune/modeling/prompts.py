@@ -62,11 +62,16 @@ class PromptEncoder:
     context: int
 
     def __post_init__(self) -> None:
-        """Check that the chat template renders, and renders all parts of a prompt.
+        """Check the tokenizer, and that its chat template renders all parts of a prompt.
 
         Raises:
-            ModelError: it does not.
+            ModelError: it does not, or the tokenizer does not say where its tokens stand in a text.
         """
+        if not self.tokenizer.is_fast:
+            raise ModelError(
+                "model.name: its tokenizer is a slow one, which does not say where its tokens "
+                "stand in a text; use a folder with a tokenizer.json"
+            )
         self._check_template(())
 
     @functools.cached_property

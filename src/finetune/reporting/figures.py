@@ -114,8 +114,9 @@ def coverage(name: str, title: str, pits: Mapping[str, Sequence[Sequence[float]]
 
 def losses(name: str, title: str, train: Curve, validation: Curve, kept: int | None) -> Markup:
     """Training and validation loss over steps, and the step of the kept checkpoint, if any."""
-    values = [loss for _, loss in [*train, *validation] if loss > 0]
-    log = bool(values) and max(values) > 4 * min(values)
+    values = [loss for _, loss in [*train, *validation]]
+    # A likelihood of numbers may be above 1, so that its loss is below 0.
+    log = bool(values) and max(values) > 4 * min(values) > 0
     with canvas.panel() as (figure, axes):
         if log:
             axes.set_yscale("log")

@@ -8,6 +8,7 @@ from finetune.reporting.tables import Metrics
 from finetune.scoring.metrics import Metric
 from finetune.scoring.numbers import number
 
+CROSS_ENTROPY = "Cross-entropy of an answer's tokens, in nats per token."
 NUMBER_LOSS = (
     "Negative log-likelihood of log(1 + number) under the predicted Laplace distribution, in nats."
 )
@@ -24,9 +25,7 @@ def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
     if any(losses.values()):
         title = " ".join([f"{artifacts.task}: losses over steps.", *part.notes[:1]])
         svg = figures.losses(f"{name}-loss", title, losses["train"], losses["validation"], kept)
-        caption = (
-            NUMBER_LOSS if train.get("head") == "number" else artifacts.kind.report.loss(options)
-        )
+        caption = _minimized(artifacts, train, options)
         part.figures.append(Figure("Loss", caption, svg))
     else:
         part.missing.append("No curves of the losses were written.")
@@ -40,6 +39,14 @@ def training(name: str, artifacts: TaskArtifacts, options: Train) -> Part:
         svg = figures.line(f"{name}-rate", title, rates, "learning rate")
         part.figures.append(Figure("Learning rate", "", svg))
     return part
+
+
+def _minimized(artifacts: TaskArtifacts, train: Metrics, options: Train) -> str:
+    """What was minimized, in a sentence."""
+    if train.get("head") == "number":
+        return NUMBER_LOSS
+    # Of several tasks it is what all kinds have.
+    return CROSS_ENTROPY if "mix" in train else artifacts.kind.report.loss(options)
 
 
 def _notes(artifacts: TaskArtifacts, train: Metrics) -> list[str]:

@@ -250,7 +250,8 @@ class Schedule(Sequence[Step]):
 
     Each epoch is shuffled anew. Which rows come when is determined before training starts, so that
     a resumed run continues with the same ones. Examples of similar length share a batch, of
-    `SORTED_BATCHES` batches at a time, which are then in random order.
+    `SORTED_BATCHES` batches at a time, which are then in random order. Epochs share one batch at
+    most, so that no other step has an example twice.
     """
 
     def __init__(self, examples: Sequence[Example], rows: int, batch_size: int, seed: int) -> None:
@@ -293,8 +294,13 @@ class Schedule(Sequence[Step]):
 
     def _steps(self, number: int) -> list[Step]:
         drawn, size = self._chunks[number].tolist(), self._batch_size
-        tokens = dict(zip(drawn, lengths(self._examples, drawn), strict=True))
-        chunk = sorted(drawn, key=tokens.__getitem__)
+        start, in_epoch = number * SORTED_BATCHES * size, len(self._examples)
+        epochs = [place // in_epoch for place in range(start, start + len(drawn))]
+        # By length within an epoch: sorted together, the copies of a row would be neighbours.
+        tokens = lengths(self._examples, drawn)
+        chunk = [
+            row for *_, row in sorted(zip(epochs, tokens, range(len(drawn)), drawn, strict=True))
+        ]
         batches = [tuple(chunk[i : i + size]) for i in range(0, len(chunk), size)]
         # Only the last chunk's last batch can be short; it stays last, or the batches after it
         # would be shifted.

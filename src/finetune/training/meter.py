@@ -72,7 +72,7 @@ class Gpu:
     """Utilization and power of the GPU, by NVIDIA's library; without it, or a right, nothing."""
 
     def __init__(self) -> None:
-        self.is_told = False
+        self.has_logged = False
 
     def values(self) -> dict[str, float]:
         """Utilization in % of the last sampling period, and power in W; both at this moment."""
@@ -82,7 +82,7 @@ class Gpu:
                 "gpu_power_watts": round(torch.cuda.power_draw() / 1000, 1),
             }
         except Exception as error:  # of NVML, or its package: a curve must not end a run
-            if not self.is_told:
+            if not self.has_logged:
                 log.info(f"no curves of the GPU's utilization and power: {error}")
-            self.is_told = True
+            self.has_logged = True
             return {}

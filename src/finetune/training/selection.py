@@ -36,7 +36,7 @@ BUDGETS = "eval_budgets.json"  # in the run state
 class ScoredRows:
     """The rows of a task that a model is to answer, and how its answers are scored.
 
-    `train` may give constants that stand in for answers that there are none of.
+    Of `train` rows a kind may compute what stands in for a missing answer, such as their median.
     """
 
     kind: str

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,10 @@ from finetune.core.schema import Prompt
 from finetune.inference.budgets import Budgets
 from finetune.inference.choices import distributions
 from finetune.modeling.attention import tree_mask
-from finetune.modeling.choice_tree import choice_tree
+from finetune.modeling.choice_tree import Tree, choice_tree
 from finetune.modeling.head import head_at
-from finetune.modeling.prompts import PromptEncoder
-from finetune.tasks.price.loss import PriceError, TokenError, loss
+from finetune.modeling.prompts import Encoded, PromptEncoder
+from finetune.tasks.price.loss import PriceError, TokenError, _digits, loss
 from finetune.tasks.price.options import PriceTrain
 from finetune.tasks.price.rows import PRICES
 from finetune.training.examples import IGNORE_INDEX
@@ -100,6 +102,22 @@ def test_digits_are_the_number_token_loss_of_its_authors(digits):
     targets = torch.tensor(encoder(digits).encode_completion("40917").ids)
     added = made.of_targets(logits, targets) - cross_entropy(logits, targets)
     assert 10 * added.item() == pytest.approx(19.3601, abs=2e-3)
+
+
+def spelled(write) -> Tree:
+    """The tree of 0 to 99, of which each is written as so many token ids."""
+    encoder = SimpleNamespace(encode_completion=lambda text: Encoded([*write(text), 0], False))
+    return choice_tree(encoder, [str(price) for price in range(100)], "price")
+
+
+def test_digits_may_follow_a_token_that_begins_every_text():
+    tree = spelled(lambda price: [3, *(10 + int(digit) for digit in price)])
+    assert _digits(tree) == {10 + digit: digit for digit in range(10)}
+
+
+def test_digits_that_differ_by_their_place_are_no_digits():
+    tree = spelled(lambda price: [20 + int(price[0]), *(10 + int(digit) for digit in price[1:])])
+    assert _digits(tree) == {}
 
 
 def test_digits_of_a_tokenizer_that_has_none_are_refused_in_one_line(digits):

@@ -60,9 +60,10 @@ def loss(encoder: PromptEncoder, train: PriceTrain) -> Loss:
 def _digits(tree: Tree) -> dict[int, int]:
     """The digit of each token of the prices; empty where they are not written digit by digit."""
     written = [path for path, _ in tree.endings]
-    if any(len(path) != len(str(price)) for price, path in enumerate(written)):
-        return {}
-    return {written[digit][0]: digit for digit in DIGITS}
+    beginning = written[0][:-1]  # some tokenizers begin every text with a token of its own
+    tokens = [written[digit][-1] for digit in DIGITS]
+    spelled = [(*beginning, *(tokens[int(digit)] for digit in str(p))) for p in range(len(written))]
+    return {tokens[digit]: digit for digit in DIGITS} if spelled == written else {}
 
 
 class TokenError:
