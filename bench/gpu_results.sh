@@ -9,9 +9,12 @@ set -euo pipefail
 data=${1:?which folder holds samsum/? bash bench/gpu_results.sh DIR [MINUTES]}
 minutes=${2:-25}
 experiment=${EXPERIMENT:-smollm2}
-if [ "$experiment" = smollm2 ]; then make smollm2; fi
-overrides=(-S "experiment=$experiment" -S '~tasks.price' -S data=files -S "data.root=$data"
-  -S lora.alpha_ratio=2 -S eval.draws=1)
+overrides=(-S "experiment=$experiment" -S data=files -S "data.root=$data"
+  -S lora.alpha_ratio=2 -S eval.draws=1 -S train.max_steps=null)
+if [ "$experiment" = smollm2 ]; then
+  make smollm2
+  overrides+=(-S '~tasks.price') # the other presets have SAMSum alone
+fi
 finetune preflight "${overrides[@]}"
 for seed in 1 2 3; do
   for r in 8 64; do

@@ -212,14 +212,18 @@ class Repository:
     def _wait(self, kill: Kill, running: "subprocess.Popen[bytes]") -> list[int]:
         """Until the moment of the kill; the PIDs to kill, looked up before, since that takes long.
 
+        Empty where the run ended before.
+
         Raises:
-            RuntimeError: the run ended before.
+            RuntimeError: the moment does not come.
         """
         deadline = time.monotonic() + SECONDS
         victims: list[int] = []
         while not self._has_come(kill):
-            if running.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"{kill}: the run ended before it was killed")
+            if running.poll() is not None:
+                return []
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{kill}: {SECONDS} s are over before it could be killed")
             if not victims and self._has_begun(kill.stage):
                 victims = self._victims(kill)
             time.sleep(0.0005)

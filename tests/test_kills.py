@@ -24,7 +24,10 @@ def repository(tmp_path_factory):
     [
         kills.Kill("train", "repro", "both", at=3, in_save=True, delay=0),
         kills.Kill("train", "exp run", "both", at=5, in_save=False, delay=0.2),
-        kills.Kill("train", "queue", "both", at=2, in_save=True, delay=0),
+        pytest.param(
+            kills.Kill("train", "queue", "both", at=2, in_save=True, delay=0),
+            marks=pytest.mark.long,  # a minute
+        ),
         kills.Kill("base", "repro", "stage", at=4, in_save=False, delay=0.1),
     ],
     ids=lambda kill: f"{kill.stage} {kill.through}",

@@ -21,29 +21,36 @@ def look_at(before: Configuration, after: Configuration) -> list[Look]:
 def test_a_look_is_written_once_and_says_who_was_compared(configuration, tmp_path):
     before, after = configuration("main", ERRORS[None]), configuration("r64", ERRORS[None] - 3)
     now = look_at(before, after)
-    assert looks.record(tmp_path, ledger.read(tmp_path), now) == 1
-    assert looks.record(tmp_path, ledger.read(tmp_path), now) == 0
+    assert looks.record(tmp_path, now) == 1
+    assert looks.record(tmp_path, now) == 0
     (entry,) = json.loads((tmp_path / paths.looks()).read_text())["looks"]
     assert (entry["task"], entry["score"]) == ("price", "mae")
     assert (entry["before"]["runs"], entry["after"]["runs"]) == (["main"], ["r64"])
     assert entry["difference"] == pytest.approx(-3)
 
 
+def test_looks_of_a_comparison_that_ended_meanwhile_are_kept(configuration, tmp_path):
+    before = configuration("main", ERRORS[None])
+    for r, better in (("r8", 2), ("r64", 3)):  # both read the empty ledger, then write
+        looks.record(tmp_path, look_at(before, configuration(r, ERRORS[None] - better)))
+    assert [look.after.runs for look in ledger.read(tmp_path)] == [["r8"], ["r64"]]
+
+
 def test_the_same_runs_by_another_name_are_the_same_look(configuration, tmp_path):
     before, after = configuration("main", ERRORS[None]), configuration("r64", ERRORS[None] - 3)
-    looks.record(tmp_path, [], look_at(before, after))
+    looks.record(tmp_path, look_at(before, after))
     renamed = configuration("HEAD", ERRORS[None]), configuration("best", ERRORS[None] - 3)
-    assert looks.record(tmp_path, ledger.read(tmp_path), look_at(*renamed)) == 0
+    assert looks.record(tmp_path, look_at(*renamed)) == 0
 
 
 def test_a_look_with_more_seeds_is_another_one(configuration, tmp_path):
     before = configuration("main", ERRORS[None])
-    looks.record(tmp_path, [], look_at(before, configuration("r64", ERRORS[None] - 3)))
+    looks.record(tmp_path, look_at(before, configuration("r64", ERRORS[None] - 3)))
     seeds = configuration("r64", np.stack([ERRORS - 3, ERRORS - 2]))
     book = ledger.read(tmp_path)
     now = look_at(before, seeds)
     assert len(looks.others(book, now)) == 1
-    assert looks.record(tmp_path, book, now) == 1
+    assert looks.record(tmp_path, now) == 1
 
 
 def test_looks_at_other_rows_do_not_count(configuration, tmp_path):
@@ -58,29 +65,29 @@ def test_looks_at_other_rows_do_not_count(configuration, tmp_path):
 def test_rows_that_do_not_differ_are_no_look(configuration, tmp_path):
     same = configuration("main", ERRORS[None])
     assert look_at(same, configuration("again", ERRORS[None])) == []
-    assert looks.record(tmp_path, [], []) == 0
+    assert looks.record(tmp_path, []) == 0
     assert ledger.read(tmp_path) == []
 
 
 def test_which_is_held_against_which_makes_no_other_look(configuration, tmp_path):
     before, after = configuration("main", ERRORS[None]), configuration("r64", ERRORS[None] - 3)
-    looks.record(tmp_path, [], look_at(before, after))
-    assert looks.record(tmp_path, ledger.read(tmp_path), look_at(after, before)) == 0
+    looks.record(tmp_path, look_at(before, after))
+    assert looks.record(tmp_path, look_at(after, before)) == 0
 
 
 def test_another_test_of_the_same_runs_is_another_look(configuration, tmp_path):
     before, after = configuration("main", ERRORS[None]), configuration("r64", ERRORS[None] - 3)
     measured = verdicts.compare(before, [after], OPTIONS)
-    looks.record(tmp_path, [], looks.of_comparisons(before, [after], measured))
+    looks.record(tmp_path, looks.of_comparisons(before, [after], measured))
     clustered = looks.of_comparisons(before, [after], measured, by_cluster=True)
-    assert looks.record(tmp_path, ledger.read(tmp_path), clustered) == 1
+    assert looks.record(tmp_path, clustered) == 1
 
 
 def test_a_look_at_seeds_alone_is_written_down_and_is_no_test(configuration, tmp_path):
     seeds = configuration("main", np.stack([ERRORS, ERRORS + 1]))
     (look,) = looks.of_configuration(seeds)
     assert (look.before.runs, look.after, look.p) == (["main", "main-seed2"], None, None)
-    assert looks.record(tmp_path, [], [look]) == 1
+    assert looks.record(tmp_path, [look]) == 1
     book = ledger.read(tmp_path)
     assert book == [look]
     other = look_at(configuration("main", ERRORS[None]), configuration("r8", ERRORS[None] * 2))

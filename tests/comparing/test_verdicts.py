@@ -298,7 +298,9 @@ def test_a_score_that_only_one_run_has_is_left_out_and_named(run):
         scores_of_one(before, after) == scores_of_one(after, before) == ["chats unsupported_rate"]
     )
     one, other = Configuration((before,)), Configuration((after,))
+    assert "earlier ones" not in tables.comparisons(one, [other], [[]], 0, "simple", "validation")
     said = tables.comparisons(one, [other], [[]], 0, "simple")
+    assert "and earlier ones on the same rows" in said
     assert "Not compared, because only one of the runs has it: chats unsupported_rate." in said
     assert scores_of_one(after, after) == []
 

@@ -18,6 +18,7 @@ def test_a_gpu_is_planned_for_by_its_name():
         ("Tesla V100-SXM2-16GB", 125),
         ("Tesla T4", 65),
         ("NVIDIA H200", 989),
+        ("NVIDIA GeForce RTX 4090", 165),
         ("NVIDIA GeForce GTX 1080", None),
     ],
 )

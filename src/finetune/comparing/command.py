@@ -64,7 +64,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     book = ledger.read(root) if options.split == "test" else []
     if not others:
         if options.split == "test" and len(reference.runs) > 1:
-            note_looks(root, book, looks.of_configuration(reference))
+            note_looks(root, looks.of_configuration(reference))
         _print_spread(reference, options.style)
         return 0
     data = [data_changes.between(reference.first, other.first) for other in others]
@@ -82,7 +82,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     count = len(now) + len(earlier)
     if options.split == "test":
         # Before anything is shown: whoever leaves early (`| head`) has looked.
-        note_looks(root, book, now)
+        note_looks(root, now)
     if options.record:
         for file, forms in recording.record(root, reference, others).items():
             log.warning(f"{file}: {', '.join(forms)} written; commit it")
@@ -92,7 +92,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
             comparison["data_alone"] = data_changes.as_json(each)
         print(json.dumps(printed, indent=2, default=str))
     else:
-        print(tables.comparisons(reference, others, compared, count, options.style))
+        print(tables.comparisons(reference, others, compared, count, options.style, options.split))
         for line in itertools.chain(*said):
             print(f"\n{line}" if not line.startswith(" ") else line)
     is_worse = any(_is_worse(each) for rows in compared for each in rows)
@@ -120,9 +120,9 @@ def with_seeds(
     return configurations.grouped(everything, patterns)
 
 
-def note_looks(root: Path, book: Sequence[Look], now: Sequence[Look]) -> None:
+def note_looks(root: Path, now: Sequence[Look]) -> None:
     """Write looks at test rows to the ledger, and say so."""
-    new = looks.record(root, book, now)
+    new = looks.record(root, now)
     if new:
         log.warning(
             f"{paths.looks()}: {new} look{'' if new == 1 else 's'} at test rows written down; "

@@ -8,6 +8,9 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from filelock import FileLock
+
+from finetune import ledger
 from finetune.comparing.configurations import Configuration
 from finetune.comparing.verdicts import Comparison, primary_metric
 from finetune.core import paths
@@ -53,24 +56,33 @@ def of_configuration(configuration: Configuration) -> list[Look]:
     ]
 
 
-def others(ledger: Sequence[Look], now: Sequence[Look]) -> list[float]:
+def others(book: Sequence[Look], now: Sequence[Look]) -> list[float]:
     """The p-values of earlier looks at the same rows as one of those `now`."""
     rows = {each.rows for each in now}
     keys = {_key(each) for each in now}
     return [
         each.p
-        for each in ledger
+        for each in book
         if each.p is not None and each.rows in rows and _key(each) not in keys
     ]
 
 
-def record(root: Path, ledger: Sequence[Look], now: Iterable[Look]) -> int:
-    """Write the new looks to the ledger; returns how many were not in it before."""
-    keys = {_key(each) for each in ledger}
-    new = [each for each in now if _key(each) not in keys]
-    if new:
-        whole = Ledger(looks=[*ledger, *new])
-        write_json(root / paths.looks(), whole.model_dump(exclude_defaults=True))
+def record(root: Path, now: Iterable[Look]) -> int:
+    """Write the new looks to the ledger; returns how many were not in it before.
+
+    Raises:
+        UserError: the file is no ledger.
+    """
+    lock = root / ".dvc/tmp/looks.lock"  # where nothing is in Git
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        # Read again: another comparison may have ended since.
+        written = ledger.read(root)
+        keys = {_key(each) for each in written}
+        new = [each for each in now if _key(each) not in keys]
+        if new:
+            whole = Ledger(looks=[*written, *new])
+            write_json(root / paths.looks(), whole.model_dump(exclude_defaults=True))
     return len(new)
 
 

@@ -309,7 +309,7 @@ def _reveal(
     now = looks.of_comparisons(main, others, measured)
     earlier = looks.others(book, now)
     judged = verdicts.judge(measured, options, earlier)
-    command.note_looks(root, book, now)
+    command.note_looks(root, now)
     return main, others, judged, len(now) + len(earlier)
 
 

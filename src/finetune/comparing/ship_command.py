@@ -44,7 +44,7 @@ def run(root: Path, revision: str, against: str, options: command.Options) -> in
     now = looks.of_comparisons(main, [candidate], measured, options.by_cluster)
     (compared,) = verdicts.judge(measured, bootstrap, looks.others(book, now))
     # Before anything is shown: whoever leaves early (`| head`) has looked.
-    command.note_looks(root, book, now)
+    command.note_looks(root, now)
     decision = ship.decide(main, candidate, compared, bootstrap, options.by_cluster)
     if options.style == "json":
         print(json.dumps(as_json(main, candidate, decision), indent=2))

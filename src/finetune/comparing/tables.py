@@ -13,7 +13,7 @@ from finetune.comparing.comparability import (
     scores_of_one,
 )
 from finetune.comparing.configurations import SEEDS, Configuration, matches, seeds_line
-from finetune.comparing.runs import Run
+from finetune.comparing.runs import Run, Split
 from finetune.comparing.verdicts import (
     Comparison,
     max_no_answer,
@@ -31,12 +31,20 @@ NO_SEEDS = (
 )
 
 
+# What Holm's method runs over.
+COMPARED = {
+    "test": "those shown here, and earlier ones on the same rows that metrics/looks.json has",
+    "validation": "those shown here",
+}
+
+
 def comparisons(
     reference: Configuration,
     others: Sequence[Configuration],
     compared: Sequence[Sequence[Comparison]],
     num_looks: int,
     style: str,
+    split: Split = "test",
 ) -> str:
     """For each of the others its changed parameters, a table of verdicts, and one of other scores.
 
@@ -84,9 +92,9 @@ def comparisons(
             parts.append(f"{NO_SEEDS}{seeds_commands(reference, other)}")
     parts.append(
         f"The verdict on a task is about its primary score, Holm-adjusted for {num_looks} "
-        "comparisons: those shown here, and earlier ones on the same rows that metrics/looks.json "
-        "has. Each interval is of the level at which its p-value was adjusted: without zero means "
-        "significant. Hidden in no interval: other rows than these, other data, another prompt."
+        f"comparisons: {COMPARED[split]}. Each interval is of the level at which its p-value was "
+        "adjusted: without zero means significant. Hidden in no interval: other rows than these, "
+        "other data, another prompt."
     )
     return "\n\n".join(parts)
 

@@ -46,10 +46,10 @@ def print_plan(root: Path, overrides: Sequence[str] = (), gpu: str | None = None
 
 def _formatted(task_plan: Plan, settings: Params, machine: Machine) -> str:
     rows = task_plan.rows
+    batch_size = settings.tasks[task_plan.task].train.batch_size
     lines = [
         f"{task_plan.task}: {rows.rows:,} rows, {task_plan.steps:,} optimizer steps of "
-        f"{settings.train.batch_size} rows, {task_plan.tokens:,} tokens in total, at most "
-        f"{rows.longest:,} per row"
+        f"{batch_size} rows, {task_plan.tokens:,} tokens in total, at most {rows.longest:,} per row"
     ]
     if rows.branches:
         lines.append(f"  {rows.branches} of each row's tokens are branches of its loss")

@@ -1,5 +1,6 @@
 """The machine that a run is planned for: its memory and its matrix multiplication throughput."""
 
+import itertools
 import re
 import time
 from dataclasses import dataclass, replace
@@ -97,6 +98,7 @@ def of(gpu: str | None, limit_gb: float | None) -> Machine:
 def _peak(name: str) -> float | None:
     """The peak TFLOP/s of a GPU by its device name; None if it is not listed."""
     words = re.split(r"[ -]", name.lower())
+    words += [one + other for one, other in itertools.pairwise(words)]  # RTX 4090
     return next((peak for key, (_, _, peak) in GPUS.items() if key.split("-")[0] in words), None)
 
 

@@ -59,7 +59,7 @@ def run(root: Path, names: Sequence[str], given: Sequence[Path], options: Option
     judged = results.judge(measured, earlier, (first.name, second.name), bootstrap.confidence)
     if options.split == "test":
         # Before anything is shown: whoever leaves early (`| head`) has looked.
-        note_looks(root, book, now)
+        note_looks(root, now)
     shown = tables.Shown((first.name, second.name), judged, collected.replaced, len(earlier))
     if options.style == "json":
         print(json.dumps(tables.as_json(shown), indent=2))
