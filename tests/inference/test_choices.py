@@ -268,6 +268,7 @@ def test_a_tokenizer_without_digits_is_told(load, tiny_model):
     class Dumb:
         eos_token_id = 1
         chat_template = None
+        is_fast = True
 
         def __call__(self, text, **options):
             return {"input_ids": [7]}
