@@ -419,7 +419,9 @@ def test_so_it_does_not_with_other_methods(fit, tmp_path, methods, name):
         budgets.append(Budget(1, gradient_checkpointing=True))
     for budget in budgets:
         run, same = fit(tmp_path / str(budget), options, lora, budget=budget, method=methods[name])
-        assert furthest(weights, same) < 1e-5
+        # Of all weights there are some whose gradient is as small as its rounding; AdamW divides
+        # by it.
+        assert furthest(weights, same) < 1e-4
         assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
 
 
