@@ -13,7 +13,7 @@ overrides=(-S "experiment=$experiment" -S data=files -S "data.root=$data"
   -S lora.alpha_ratio=2 -S eval.draws=1 -S train.max_steps=null)
 if [ "$experiment" = smollm2 ]; then
   make smollm2
-  overrides+=(-S '~tasks.price') # the other presets have SAMSum alone
+  overrides+=(-S '~tasks.price') # the presets of SAMSum have it alone
 fi
 finetune preflight "${overrides[@]}"
 for seed in 1 2 3; do

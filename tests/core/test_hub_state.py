@@ -91,6 +91,16 @@ def test_a_run_that_ends_before_it_saves_has_nothing_to_remove(state, api, caplo
     assert not [each for each in caplog.records if "run.hub" in each.message]
 
 
+def test_what_was_rotated_away_is_removed_and_nothing_of_a_run_elsewhere(state, api):
+    with contextlib.suppress(KeyboardInterrupt), runstate.locked(state, hub=REPO):
+        save(state, 5)
+        shutil.rmtree(state / "checkpoint-5")
+        save(state, 10)
+        raise KeyboardInterrupt
+    first, second = (call.kwargs["delete_patterns"] for call in api.upload_folder.call_args_list)
+    assert (first, second) == (None, ["checkpoint-5/weights"])
+
+
 def test_a_local_state_is_not_replaced(state, api):
     killed_after(state, 5)
     (state / "checkpoint-5/weights").write_text("newer")

@@ -154,3 +154,18 @@ def test_a_signal_before_there_is_a_rank_ends_the_run_too(monkeypatch):
 def test_an_empty_variable_of_a_launcher_is_none(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "")
     launch.check_launcher()
+
+
+@pytest.mark.parametrize(
+    ("exit_codes", "is_forgotten"),
+    [({0: LOST, 1: 2}, True), ({0: LOST, 1: 1}, True), ({0: LOST, 1: -9}, False)],
+)
+def test_only_of_a_rank_that_was_killed_the_others_keep_their_note(
+    monkeypatch, exit_codes, is_forgotten
+):
+    forgotten = []
+    monkeypatch.setattr(launch, "_run", lambda *_: exit_codes)
+    monkeypatch.setattr(launch.killed, "forget", lambda *which: forgotten.append(which))
+    with pytest.raises(SystemExit):
+        launch.launch("train", "price", 2, "finetune: train@price")
+    assert forgotten == [("train", "price")] * is_forgotten

@@ -102,6 +102,11 @@ def test_a_logarithmic_axis_has_a_few_round_ticks(low, high):
     assert all(low <= tick <= high for tick in ticks)
 
 
+def test_losses_below_zero_are_drawn():
+    shown = words(figures.losses("n", "t", [(1, 1.9), (2, 0.2), (3, -0.6)], [], None))
+    assert "0" in shown  # which no logarithmic axis has
+
+
 def test_the_kept_step_and_the_last_can_be_read_off():
     curve = [(step, 10.0 / step) for step in range(1, 76)]
     assert {"0", "20", "75"} <= set(words(figures.line("n", "t", curve, "rate")))

@@ -421,7 +421,7 @@ def test_so_it_does_not_with_other_methods(fit, tmp_path, methods, name):
         run, same = fit(tmp_path / str(budget), options, lora, budget=budget, method=methods[name])
         # Of all weights there are some whose gradient is as small as its rounding; AdamW divides
         # by it.
-        assert furthest(weights, same) < 1e-4
+        assert furthest(weights, same) < (1e-4 if name == "full" else 1e-5)
         assert run.metrics["validation_loss"] == whole.metrics["validation_loss"]
 
 
