@@ -3,6 +3,7 @@ import sys
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from finetune.core.errors import ModelError
@@ -83,6 +84,16 @@ def test_ends_that_share_their_weights_are_refused_in_one_line(end):
     unmerged = logits(model.eval())
     with merged_adapter(model):
         assert torch.allclose(logits(model), unmerged, atol=1e-5)
+
+
+def test_an_adapter_that_was_trained_on_shared_weights_elsewhere_is_not_loaded(tmp_path):
+    elsewhere = LoraConfig(r=4, target_modules=["lm_head"], task_type="CAUSAL_LM")
+    get_peft_model(two_ended(tied=True), elsewhere).save_pretrained(
+        tmp_path, save_embedding_layers=False
+    )
+    with pytest.raises(ModelError, match=r": names .* share their weights") as error:
+        adapters.load(two_ended(tied=True), tmp_path)
+    assert str(error.value).startswith(str(tmp_path))
 
 
 def test_dropout_before_the_output_layer_is_refused_in_one_line():

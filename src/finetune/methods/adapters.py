@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -38,6 +39,7 @@ def attach(model: PreTrainedModel, config: PeftConfig, key: str) -> PeftModel:
         attached = get_peft_model(model, config)
     except CONFIG_ERRORS as error:
         raise ModelError(f"{key}: does not fit this model: {squeezed(error)}") from error
+    _check_untied(attached, key)
     precision.disable_input_cast(attached, dtype)
     return attached
 
@@ -91,6 +93,7 @@ def load(model: PreTrainedModel, folder: Path) -> PeftModel:
             f"{folder}: the adapter does not fit the model: {squeezed(error)}"
         ) from error
     integrity.check_adapter(str(folder), saved, _adapter_tensors(loaded))
+    _check_untied(loaded, str(folder))
     precision.disable_input_cast(loaded, dtype)
     return loaded.eval()
 
@@ -103,6 +106,21 @@ def load_on_base(options: Model, method: Method, folder: Path) -> Base:
     """
     base = base_model.load(options, method, for_inference=True)
     return base.with_model(load(base.model, folder))
+
+
+def _check_untied(model: PeftModel, where: str) -> None:
+    """Refuse an adapter that cannot be merged: what it adds to one layer, another would have too.
+
+    Raises:
+        ModelError: it adapts input embeddings or an output layer, and these share their weights.
+    """
+    ends = model.get_input_embeddings(), model.get_output_embeddings()
+    adapted = any(isinstance(end, BaseTunerLayer) for end in ends)
+    if adapted and ends[0].weight is ends[1].weight:
+        raise ModelError(
+            f"{where}: names the input embeddings or the output layer, which share their weights "
+            "in this model: merging into one would change the other; leave them out"
+        )
 
 
 def _adapter_tensors(model: PeftModel) -> dict[str, torch.Tensor]:

@@ -39,7 +39,7 @@ def attach(
     """
     key = "lora.target_modules" if options.init == "kaiming" else "lora"
     attached = adapters.attach(model, _config(options, also_trained), key)
-    _check_ends(attached, options)
+    _check_dropout(attached, options)
     biases = [p for name, p in attached.named_parameters() if name.endswith("bias")]
     if options.bias != "none" and not any(bias.requires_grad for bias in biases):
         raise ModelError(f"lora.bias: is {options.bias}, and this model has no such biases")
@@ -49,21 +49,13 @@ def attach(
     return attached
 
 
-def _check_ends(model: PeftModel, options: Lora) -> None:
-    """Refuse what cannot be merged, or dropped row by row, at the model's two ends.
+def _check_dropout(model: PeftModel, options: Lora) -> None:
+    """Refuse what cannot be dropped row by row: the output layer sees single tokens of rows.
 
     Raises:
-        ModelError: the targets are among the input and output embeddings, and these share weights;
-            or the output layer, which sees single tokens of rows, is to have dropout.
+        ModelError: the output layer is among the targets, and there is dropout.
     """
-    ends = model.get_input_embeddings(), model.get_output_embeddings()
-    first, last = (isinstance(end, BaseTunerLayer) for end in ends)
-    if (first or last) and ends[0].weight is ends[1].weight:
-        raise ModelError(
-            "lora.target_modules: names the input embeddings or the output layer, which share "
-            "their weights in this model: merging into one would change the other; leave them out"
-        )
-    if last and options.dropout:
+    if options.dropout and isinstance(model.get_output_embeddings(), BaseTunerLayer):
         raise ModelError(
             f"lora.dropout: is {options.dropout:g}, must be 0 where lora.target_modules names the "
             "output layer"
