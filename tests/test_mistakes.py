@@ -89,7 +89,7 @@ def test_training_stays_within_the_memory_that_it_is_given_or_refuses_in_one_lin
     assert refused.returncode == 2
     (line,) = [line for line in refused.stderr.splitlines() if line.startswith("finetune: ")]
     assert "train@samsum: the longest row has" in line
-    assert "0.0 GB are free" in line
+    assert "; 0.0 GB are free" in line
     assert metrics.read_text() == before
 
     done = trained(1.0)

@@ -114,3 +114,17 @@ def test_the_next_run_of_the_stage_says_it_once(root, caplog):
 def test_notes_outside_of_a_stage_go_nowhere():
     killed.note(step=1)
     assert not killed.folder().exists()
+
+
+def test_memory_that_ran_out_while_rows_were_scored_is_none_of_training(root, monkeypatch):
+    died(root, 3, step=2, steps=9, tokens=512, scoring=True)
+    monkeypatch.setattr(killed, "oom_kills", lambda: 4)
+    assert "set run.eval_token_budget or run.cache_gb lower" in killed.messages()[0]
+    with killed.watched("train", "price"):
+        assert (killed.ran_out_of_memory(), killed.ran_out_of_memory(scoring=True)) == (False, True)
+        killed.note(scoring=True, step=3)
+        killed.note(scoring=False, step=3)  # at once: what it does is written when it changes
+        (file,) = killed.folder().iterdir()
+        assert json.loads(file.read_text())["scoring"] is False
+    with killed.watched("train", "price"):
+        assert not killed.ran_out_of_memory(scoring=True)

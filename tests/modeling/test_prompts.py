@@ -53,6 +53,21 @@ def test_a_template_that_writes_the_date_gets_a_fixed_one(load, tiny_model, prom
     assert PromptEncoder(tokenizer, prompt, 256).text("Hi").startswith(DATE)
 
 
+@pytest.mark.parametrize(
+    "asks",
+    [
+        '{%- set today = strftime_now("%d %B %Y") -%}\n{{ today }}',
+        '{% macro system() %}{{ strftime_now("%Y-%m-%d") }}{% endmacro %}{{ system() }}',
+        "{% if strftime_now is defined %}{{ strftime_now('%d') }}{% endif %}",
+    ],
+)
+def test_a_template_that_asks_for_the_time_gets_the_same_date(load, tiny_model, prompt, asks):
+    tokenizer = load(tiny_model).tokenizer
+    tokenizer.chat_template = asks + "{{ messages[0]['content'] }}"
+    encoder = PromptEncoder(tokenizer, prompt, 256)
+    assert encoder.text("Hi") == f"{DATE}Summarize.\n\nHiSummary:\n"
+
+
 def test_a_template_that_opens_a_chain_of_thought_is_told_not_to(load, tiny_model, prompt):
     tokenizer = load(tiny_model).tokenizer
     # As Qwen3's template has it: without thinking, an empty block of it opens the answer.

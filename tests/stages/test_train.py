@@ -201,7 +201,7 @@ def test_a_mixture_resumes_only_with_the_same_rows_of_all_its_tasks(declared, mo
 
 def test_the_least_memory_of_all_processes_is_what_steps_are_split_for(declared, monkeypatch):
     monkeypatch.setattr(train, "least_available_on", lambda device, limit: 10**6)
-    with pytest.raises(ModelError, match=r"the longest row has \d+ tokens, .* 0\.0 GB are free"):
+    with pytest.raises(ModelError, match=r"the longest row has \d+ tokens, .*; 0\.0 GB are free"):
         train.run(declared(), "samsum")
 
 

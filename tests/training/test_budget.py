@@ -63,7 +63,9 @@ def test_a_row_that_does_not_fit_is_refused_with_what_would():
     with pytest.raises(ModelError, match=message) as raised:
         choose("auto", 800, 100 * MB, "cpu", measure)
     assert "\n" not in str(raised.value)
-    with pytest.raises(ModelError, match="are free: take a smaller model, or"):
+    with pytest.raises(
+        ModelError, match="are free beside gradients and optimizer: take a smaller model, or"
+    ):
         choose("auto", 800, 60 * MB, "cpu", measure)
 
 
@@ -105,7 +107,7 @@ def test_a_budget_that_ran_out_of_memory_is_halved(tmp_path):
 
 def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
     def fails(error: Exception) -> None:
-        with budget.halve_on_out_of_memory(tmp_path, Budget(1024)):
+        with budget.halve_on_out_of_memory(tmp_path, "auto", Budget(1024)):
             raise error
 
     with pytest.raises(RuntimeError):
@@ -116,6 +118,22 @@ def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
     assert "resumes with 512 tokens a micro-batch" in caplog.text
     resumed = resolve(tmp_path, "auto", lambda: Budget(1024), ran_out_of_memory=False)
     assert resumed == Budget(512)
+
+
+def test_a_budget_that_the_parameters_set_and_that_of_scoring_rows_are_not_halved(tmp_path, caplog):
+    of_scoring = torch.OutOfMemoryError("CUDA out of memory")
+    of_scoring.add_note(budget.SCORING)
+    for asked, error in (
+        (1024, torch.OutOfMemoryError("CUDA out of memory")),
+        ("auto", of_scoring),
+    ):
+        with (
+            pytest.raises(torch.OutOfMemoryError),
+            budget.halve_on_out_of_memory(tmp_path, asked, Budget(1024)),
+        ):
+            raise error
+    assert caplog.text == ""
+    assert not (tmp_path / "budget.json").exists()
 
 
 def test_a_run_is_planned_from_the_memory_that_it_may_use(load, tiny_model):

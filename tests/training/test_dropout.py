@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from finetune.core.errors import ModelError
 from finetune.core.schema import Lora
 from finetune.methods.lora import attach
 from finetune.training.dropout import DropoutKeys, RowDropout, use_row_dropout
@@ -46,3 +47,19 @@ def test_every_dropout_of_an_adapter_is_replaced(load, tiny_model):
     assert len(layers) == 14  # seven linear layers in each of two blocks
     assert len({layer.layer for layer in layers}) == 14
     assert not any(type(module) is nn.Dropout for module in model.modules())
+
+
+def test_rows_whose_columns_stand_one_after_another_are_dropped_as_in_three_dimensions():
+    dropout_keys = DropoutKeys()
+    dropout_keys.by_row, dropout_keys.lengths = [(1, 4, 3), (1, 4, 7)], [9, 6]
+    layer = RowDropout(0.4, 0, dropout_keys).train()
+    flat = layer(torch.ones(2 * 9, 50))
+    assert torch.equal(flat.view(2, 9, 50), dropped([(1, 4, 3), (1, 4, 7)], [9, 6]))
+
+
+@pytest.mark.parametrize("tokens", [7, 17, 8])
+def test_a_layer_that_sees_some_tokens_alone_is_refused_in_one_line(tokens):
+    dropout_keys = DropoutKeys()
+    dropout_keys.by_row, dropout_keys.lengths = [(1, 4, 3), (1, 4, 7)], [9, 6]
+    with pytest.raises(ModelError, match=r"^lora\.dropout: .* not all tokens of 2 rows"):
+        RowDropout(0.4, 0, dropout_keys).train()(torch.ones(tokens, 50))

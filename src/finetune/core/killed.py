@@ -27,7 +27,8 @@ SECONDS_BETWEEN_NOTES = 1.0
 _notes: dict[str, Any] = {}
 _file: Path | None = None
 _written_at = 0.0
-_ran_out_of_memory = False
+# Of the last run of the current stage: whether memory ran out in training, and in scoring rows.
+_ran_out = {False: False, True: False}
 
 
 def folder() -> Path:
@@ -42,13 +43,13 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
     The note is removed however Python leaves the block, so that only a killed process leaves one,
     or one that ended since another of its stage was killed.
     """
-    global _file, _ran_out_of_memory
+    global _file
     name = f"{stage}@{task}" if task else stage
-    _ran_out_of_memory = False
+    _ran_out.update({False: False, True: False})
     for file, note in _notes_of_killed():
         if note["stage"] == name:
             log.warning(f"finetune: {_message(note)}")
-            _ran_out_of_memory |= _was_oom_killed(note) is True
+            _ran_out[bool(note.get("scoring"))] |= _was_oom_killed(note) is True
             file.unlink(missing_ok=True)
     me = psutil.Process()
     _notes.clear()
@@ -73,12 +74,13 @@ def watched(stage: str, task: str | None) -> Iterator[None]:
         _file = None
 
 
-def ran_out_of_memory() -> bool:
+def ran_out_of_memory(scoring: bool = False) -> bool:
     """Whether the kernel's out-of-memory killer ended the last run of the current stage.
 
-    Inferred from the kernel's count, which covers all processes of the machine.
+    While it was `scoring` validation rows amid its training, or else while it was not. Inferred
+    from the kernel's count, which covers all processes of the machine.
     """
-    return _ran_out_of_memory
+    return _ran_out[scoring]
 
 
 def forget(stage: str, task: str) -> None:
@@ -93,7 +95,9 @@ def note(**values: Any) -> None:
     global _written_at
     if _file is None:
         return
-    is_new = not values.keys() <= _notes.keys()
+    is_new = not values.keys() <= _notes.keys() or any(
+        value != _notes[key] for key, value in values.items() if isinstance(value, bool)
+    )
     _notes.update(values)
     if is_new or time.monotonic() - _written_at >= SECONDS_BETWEEN_NOTES:
         _written_at = time.monotonic()
@@ -143,7 +147,8 @@ def _message(note: dict[str, Any]) -> str:
     if (killed_by_kernel := _was_oom_killed(note)) is not False:
         how = "was killed by the kernel" if killed_by_kernel else "was killed, most likely"
         event = f"{how} because memory ran out"
-        keys = "run.token_budget" if "step" in note else "run.eval_token_budget or run.cache_gb"
+        is_training = "step" in note and not note.get("scoring")
+        keys = "run.token_budget" if is_training else "run.eval_token_budget or run.cache_gb"
         remedy = f"; set {keys} lower, or run.memory_gb to what it may use"
     where = f" in step {note['step']} of {note['steps']}" if "step" in note else ""
     budget = f" with {note['tokens']} tokens a micro-batch" if "tokens" in note else ""

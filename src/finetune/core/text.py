@@ -122,14 +122,30 @@ def _mark(mark: str) -> str:
 def amount_in(text: str, marks: tuple[str, ...] = DOLLARS) -> float | None:
     """The first number beside a mark of the currency in a text, or else the first; None for none.
 
-    Not one that is negative.
+    Not one that is negative, and none where that number's decimal mark is not clear, as in `15,99`.
     """
-    either = any_mark(marks)
-    marked = re.search(rf"{either}\s?({NUMBER})|({NUMBER})\s?{either}", text)
-    found = marked or re.search(rf"(?<![\w.,−-])({NUMBER})", text)
-    if found is None:
+    numbers = [number for number in _numbers(marks).finditer(text) if not _is_negative(number)]
+    marked = (number for number in numbers if number["before"] or number["after"])
+    found = next(marked, None) or next(iter(numbers), None)
+    if found is None or not re.fullmatch(NUMBER, found["digits"]):
         return None
-    return float(next(group for group in found.groups() if group).replace(",", ""))
+    return float(found["digits"].replace(",", ""))
+
+
+@functools.cache
+def _numbers(marks: tuple[str, ...]) -> re.Pattern[str]:
+    """Digits with all points and commas between them, a sign and the marks beside them."""
+    mark = any_mark(marks)
+    return re.compile(
+        rf"(?:(?P<outer>[−-])?(?P<before>{mark})\s?|(?<![\w.,]))(?P<sign>[−-])?"
+        rf"(?P<digits>\d(?:[\d.,]*\d)?)(?P<after>\s?{mark})?"
+    )
+
+
+def _is_negative(number: re.Match[str]) -> bool:
+    """Whether its sign is a minus, and no dash of a range: `15-20`."""
+    is_range = re.search(r"[\w.,]$", number.string[: number.start()])
+    return bool(number["sign"] or number["outer"]) and not is_range
 
 
 def input_hash(text: str) -> str:

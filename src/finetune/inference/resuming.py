@@ -95,7 +95,7 @@ def resumed(run_state: Path, run: Run, model: PreTrainedModel) -> Iterator[Resum
         except (RuntimeError, MemoryError) as error:
             half = halved(chosen, run)
             if is_out_of_memory(error) and half != chosen:
-                _save(file, device, run.engine, half)
+                _save(file, device, run.engine, chosen, ran_out=True)
                 log.warning(f"the same command starts again with batches of {_sizes(half)}")
             raise
 
@@ -105,9 +105,9 @@ def _begin(
 ) -> tuple[Budgets, bool]:
     """The budgets to answer with, kept in a file, and whether the run began with others or none."""
     chosen = fitting
-    saved = _load(file, device, run.engine)
+    saved, ran_out = _load(file, device, run.engine)
     if saved:
-        began = halved(saved, run) if killed.ran_out_of_memory() else saved
+        began = halved(saved, run) if ran_out or killed.ran_out_of_memory() else saved
         chosen = requested(run, chosen, began)
     if saved != chosen:
         if saved:
@@ -144,16 +144,20 @@ def _sizes(chosen: Budgets) -> str:
     return f"{sizes['prompt_tokens']} tokens and {sizes['cache_gb']:g} GB of cache"
 
 
-def _load(file: Path, device: str, engine: str) -> Budgets | None:
-    """The budgets that a run on such a device and by such an engine began with."""
+def _load(file: Path, device: str, engine: str) -> tuple[Budgets | None, bool]:
+    """The budgets that a run on such a device and by such an engine began with, if there was one.
+
+    And whether an allocation failed with them.
+    """
     if not file.is_file():
-        return None
+        return None, False
     values: dict[str, Any] = read_json(file)
     if (values.pop("device", None), values.pop("engine", None)) != (device, engine):
-        return None
-    return Budgets(**values)
+        return None, False
+    ran_out = values.pop("ran_out", False)
+    return Budgets(**values), ran_out
 
 
-def _save(file: Path, device: str, engine: str, chosen: Budgets) -> None:
+def _save(file: Path, device: str, engine: str, chosen: Budgets, ran_out: bool = False) -> None:
     values = {"prompt_tokens": chosen.prompt_tokens, "cache_bytes": chosen.cache_bytes}
-    write_json(file, {"device": device, "engine": engine, **values})
+    write_json(file, {"device": device, "engine": engine, **values, "ran_out": ran_out})

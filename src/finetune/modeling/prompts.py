@@ -15,6 +15,8 @@ from finetune.modeling.bounds import BoundExceededError, bounded
 ROW, EXAMPLE = "the text of this row", "the text of an example"
 # Some chat templates write today's date into the prompt; pinned, or prompts change every day.
 DATE = "26 Jul 2024"
+# In place of the function by which others ask for it, whatever format they ask for.
+DATE_MACRO = f"{{% macro strftime_now(format) %}}{DATE}{{% endmacro %}}"
 # Stands in a text where its middle was left out.
 OMITTED = " […] "
 
@@ -31,6 +33,14 @@ TEMPLATE_ERRORS = (
     TypeError,
     ValueError,
 )
+
+
+def dated(template: str) -> str:
+    """A chat template that asks for the time, with the fixed date; others as they are.
+
+    Of a newline after a block at the start transformers' templates make nothing (`trim_blocks`).
+    """
+    return f"{DATE_MACRO}\n{template}" if "strftime_now" in template else template
 
 
 @dataclass(frozen=True)
@@ -190,6 +200,7 @@ class PromptEncoder:
             [*turns, {"role": "user", "content": self._question(body)}],
             tokenize=False,
             add_generation_prompt=True,
+            chat_template=dated(self.tokenizer.get_chat_template()),
             date_string=DATE,
             enable_thinking=False,  # ignored by templates without it
         )

@@ -23,7 +23,7 @@ from finetune.core.schema import Model, Params, Prompt
 from finetune.inference.engines.vllm_engine import RANKS
 from finetune.methods import adapters
 from finetune.modeling import base as base_model
-from finetune.modeling.prompts import DATE, PromptEncoder
+from finetune.modeling.prompts import DATE, PromptEncoder, dated
 from finetune.serving import models
 from finetune.serving.models import Source
 from finetune.tasks import registry
@@ -183,7 +183,7 @@ def chat_template(tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Prompt])
         template = start + "{{ messages[-1]['content'] }}{{ '\\n\\n' }}"
     else:
         # Of the newline at its end Jinja makes nothing, but only where it is the template's end.
-        template = tokenizer.get_chat_template().removesuffix("\n")
+        template = dated(tokenizer.get_chat_template()).removesuffix("\n")
     settings = f'{{% set date_string = "{DATE}" %}}{{% set enable_thinking = false %}}'
     # The longest first: one instruction may begin with another one.
     tests = [

@@ -249,7 +249,9 @@ def _loss(options: Options, inputs: Inputs, model: "PreTrainedModel") -> Loss:
 def _train(options: Options, inputs: Inputs, setup: Setup, run_state: Path) -> TrainingResult:
     folders = _curves(options.task) if processes.is_main() else {}
     with (
-        budget.halve_on_out_of_memory(run_state, setup.budget, inputs.tuner.CAN_CHECKPOINT),
+        budget.halve_on_out_of_memory(
+            run_state, options.run.token_budget, setup.budget, inputs.tuner.CAN_CHECKPOINT
+        ),
         curves.writing(folders) as writer,
     ):
         return train(
@@ -302,8 +304,10 @@ def _score(options: Options, inputs: Inputs, run_state: Path) -> ScoreOf | None:
     if options.train.select_by == "loss" or options.train.selection is None:
         return None
     # Not imported where it is not used: see the module.
-    from finetune.training.selection import ScoredRows, ValidationScore
+    from finetune.training.selection import ScoredRows, ValidationScore, halve_saved
 
+    if killed.ran_out_of_memory(scoring=True) and processes.is_main():
+        halve_saved(run_state, options.run)
     kind, selection = options.kind, options.train.selection
     evaluation, score = registry.options(kind).Task.selection_options(selection)
     train_rows, validation = inputs.rows

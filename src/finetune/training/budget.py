@@ -39,6 +39,8 @@ USABLE_FRACTION = 0.85
 HEAP_OVERHEAD = {"cpu": 2.4, "cuda": 1.0}
 # For each trainable parameter: its gradient and Adam's two moments, all float32.
 OPTIMIZER_BYTES = 12
+# A note on an error of an evaluation: what ran out was no memory of training.
+SCORING = "while scoring validation rows"
 
 TokenBudget = int | Literal["auto"]
 
@@ -168,7 +170,7 @@ def choose(
     needed_gb = step.bytes_for(needed) / USABLE_FRACTION / GB
     checkpointed = "included" if can_checkpoint else "not possible with this method"
     takes = f"{needed_gb:.1f} GB to train on, gradient checkpointing {checkpointed}"
-    available = f"{free / GB:.1f} GB are free"
+    available = f"{max(0.0, free / GB):.1f} GB are free beside gradients and optimizer"
     if requested != "auto" and tokens >= longest:
         raise ModelError(
             f"run.token_budget: {requested} tokens take {takes}; {available}: "
@@ -227,13 +229,17 @@ def _smaller(one: Budget, other: Budget) -> Budget:
 
 @contextlib.contextmanager
 def halve_on_out_of_memory(
-    run_state: Path, budget: Budget, can_checkpoint: bool = True
+    run_state: Path, requested: TokenBudget, budget: Budget, can_checkpoint: bool = True
 ) -> Iterator[None]:
-    """If the block runs out of memory, save half the budget for the run that resumes it."""
+    """If the block runs out of memory, save half the budget for the run that resumes it.
+
+    Not of a budget that was `requested`, nor where rows were scored, which has budgets of its own.
+    """
     try:
         yield
     except RuntimeError as error:
-        if is_out_of_memory(error):
+        is_scoring = SCORING in getattr(error, "__notes__", ())
+        if requested == "auto" and is_out_of_memory(error) and not is_scoring:
             half = halved(budget, can_checkpoint)
             save(run_state, half)
             log.warning(f"the same command resumes with {half.tokens} tokens a micro-batch")

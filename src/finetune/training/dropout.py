@@ -8,6 +8,8 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 from transformers import PreTrainedModel
 
+from finetune.core.errors import ModelError
+
 
 class DropoutKeys:
     """The seeds of the next forward pass's dropout masks, shared by all layers.
@@ -24,6 +26,7 @@ class DropoutKeys:
 class RowDropout(nn.Module):
     """Dropout of a layer's input (rows, columns, features), seeded by layer, step and row.
 
+    Some models give a layer the columns of all rows one after another, (rows · columns, features).
     torch's own draws one mask for the batch, so that a row's depends on other rows and padding.
     """
 
@@ -35,13 +38,31 @@ class RowDropout(nn.Module):
         if not self.training:
             return x
         kept = torch.zeros_like(x)
+        by_row = self._by_row(kept)
         generator = torch.Generator(x.device)
         rows = zip(self.dropout_keys.by_row, self.dropout_keys.lengths, strict=True)
         for row, (key, length) in enumerate(rows):
             digest = hashlib.sha256(repr((*key, self.layer)).encode()).digest()
             generator.manual_seed(int.from_bytes(digest[:7], "big"))
-            kept[row, -length:].bernoulli_(1 - self.p, generator=generator)
+            by_row[row, -length:].bernoulli_(1 - self.p, generator=generator)
         return x * kept / (1 - self.p)
+
+    def _by_row(self, x: torch.Tensor) -> torch.Tensor:
+        """The same memory as (rows, columns, features).
+
+        Raises:
+            ModelError: it lacks columns of the rows, as where a router chose among them.
+        """
+        rows, lengths = len(self.dropout_keys.by_row), self.dropout_keys.lengths
+        # Without keys memory is measured, and nothing is kept.
+        if not rows or (x.dim() > 2 and len(x) == rows):
+            return x
+        if x.dim() == 2 and not len(x) % rows and len(x) // rows >= max(lengths):
+            return x.view(rows, -1, x.shape[-1])
+        raise ModelError(
+            f"lora.dropout: a layer is given {list(x.shape)}, not all tokens of {rows} rows; set "
+            "lora.dropout=0, or leave the layer out of lora.target_modules"
+        )
 
 
 def use_row_dropout(model: PreTrainedModel) -> DropoutKeys:

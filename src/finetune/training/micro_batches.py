@@ -1,7 +1,8 @@
 """Optimizer steps split into micro-batches by a token budget, which depends on the hardware.
 
 Up to rounding, the gradient of a step does not depend on the split: the loss of each micro-batch is
-a sum, divided by the target tokens of the whole step, and dropout masks are drawn row by row.
+a sum, divided by the target tokens of the whole step, and an adapter's dropout masks are drawn row
+by row. Dropout that a base brings itself, as GPT-2 does, is drawn for each micro-batch.
 """
 
 from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from finetune.core import processes
+from finetune.core import killed, processes
 from finetune.core.errors import is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.rows import TaskRow
@@ -26,6 +26,7 @@ from finetune.modeling.base import Base
 from finetune.scoring.metrics import Metric, answered
 from finetune.scoring.summary import is_silent
 from finetune.tasks import registry
+from finetune.training.budget import SCORING
 
 log = logging.getLogger(__name__)
 
@@ -93,15 +94,18 @@ class ValidationScore:
         fitting = budgets.resolve(self.run, model)
         limits = processes.from_main(lambda: self._budgets(fitting))
         with torch.random.fork_rng():
+            killed.note(scoring=True)
             try:
                 what = f"{self.what}, step {step}"
                 predictions = self.scored.predictions(self.base, model, limits, what)
             except (RuntimeError, MemoryError) as error:
+                error.add_note(SCORING)
                 half = halved(limits, self.run)
                 if is_out_of_memory(error) and half != limits:
-                    self._save(half)
+                    _save(self.run_state, half)
                     log.warning("the same command resumes with half the batch to predict with")
                 raise
+            killed.note(scoring=False)
         metric = self.scored.metrics[0]
         if self.scored.is_silent(predictions):
             flags = registry.scores(self.scored.kind).FLAGS
@@ -115,16 +119,27 @@ class ValidationScore:
 
     def _budgets(self, limits: Budgets) -> Budgets:
         """The run's budgets; `auto` is at most what it began with: a resumed run rounds alike."""
-        file = self.run_state / BUDGETS
-        if file.is_file():
-            began = Budgets(**read_json(file))
+        began = _load(self.run_state)
+        if began:
             lower = Budgets(
                 min(limits.prompt_tokens, began.prompt_tokens),
                 min(limits.cache_bytes, began.cache_bytes),
             )
             limits = requested(self.run, limits, lower)
-        self._save(limits)
+        _save(self.run_state, limits)
         return limits
 
-    def _save(self, limits: Budgets) -> None:
-        write_json(self.run_state / BUDGETS, asdict(limits))
+
+def halve_saved(run_state: Path, run: Run) -> None:
+    """Halve what a run that was killed while it scored rows began with."""
+    if began := _load(run_state):
+        _save(run_state, halved(began, run))
+
+
+def _load(run_state: Path) -> Budgets | None:
+    file = run_state / BUDGETS
+    return Budgets(**read_json(file)) if file.is_file() else None
+
+
+def _save(run_state: Path, limits: Budgets) -> None:
+    write_json(run_state / BUDGETS, asdict(limits))
