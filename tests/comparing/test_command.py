@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -299,3 +300,24 @@ def test_answers_of_two_revisions_are_rated(repository, tmp_path, capsys):
     assert " USD" in out.read_text()
     with pytest.raises(UserError, match=r"better: that revision has no predictions/price/base"):
         answers.read(repository, "better:base", "test")
+
+
+def test_a_primary_score_of_too_few_rows_is_told_and_fails_where_ci_asks(
+    repository, capsys, monkeypatch
+):
+    read = command.runs.read
+
+    def as_r2(*arguments):
+        run = read(*arguments)
+        return replace(run, params={**run.params, "tasks.price.primary": "r2"})
+
+    monkeypatch.setattr(command.runs, "read", as_r2)
+    assert compare(repository, "first", "better", named_only=True) == 0
+    said = capsys.readouterr().out
+    assert "because the rows are too few: price r2 (of 50 rows, takes 800)." in said
+    assert compare(repository, "first", "better", fail_if_worse=True, named_only=True) == 1
+
+
+def test_a_record_of_runs_of_one_configuration_is_refused(repository):
+    with pytest.raises(UserError, match=r"^--record: all that was named are runs of first's own"):
+        compare(repository, "first", "first", record=True)

@@ -92,3 +92,15 @@ def test_a_look_at_seeds_alone_is_written_down_and_is_no_test(configuration, tmp
     assert book == [look]
     other = look_at(configuration("main", ERRORS[None]), configuration("r8", ERRORS[None] * 2))
     assert looks.others(book, other) == []
+
+
+def test_several_with_the_same_predictions_are_one_look(configuration, tmp_path):
+    before = configuration("main", ERRORS[None])
+    afters = [configuration(name, ERRORS[None] - 3) for name in ("rate 1", "rate 2")]
+    compared = verdicts.compare(before, afters, OPTIONS)
+    now = looks.of_comparisons(before, afters, compared)
+    assert len(now) == 1
+    assert looks.record(tmp_path, now) == 1
+    # A ledger that was merged by hand has it twice.
+    other = look_at(before, configuration("r64", ERRORS[None] - 2))
+    assert looks.others([*now, *now], other) == [now[0].p]

@@ -129,3 +129,18 @@ def test_the_weight_of_another_task_is_added_to_what_conf_has(queued, tmp_path):
     assert seeds.run(tmp_path, "mixed", 2) == 0
     (words,) = calls
     assert "+tasks.price.train.mix.samsum=0.5" in words
+
+
+def test_a_task_that_the_run_lacks_is_left_out_of_its_seeds_too(queued, tmp_path, monkeypatch):
+    of, calls = queued
+    of("alone", r=8)
+    of("HEAD", code=CODE | {("train@samsum", "src/finetune/tasks/samsum", "abc")})
+    both = CONF.replace("{price:", "{samsum: {kind: summarization, train: {seed: 1}}, price:")
+    monkeypatch.setattr(
+        seeds, "compose", lambda _, overrides: CONF if "~tasks.samsum" in overrides else both
+    )
+    assert seeds.run(tmp_path, "alone", 2) == 0
+    (words,) = calls
+    assert words[3:] == [
+        "--set-param", "~tasks.samsum", "--set-param", "lora.r=8", "--set-param", "train.seed=2",
+    ]  # fmt: skip

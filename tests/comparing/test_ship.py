@@ -269,3 +269,11 @@ def test_a_task_whose_runs_are_mains_own_has_no_noise_of_seeds(revision):
         "as good": "yes",
         "better than the best baseline, svr, in mae": "yes",
     }
+
+
+@pytest.mark.parametrize("unparsable", [40, ROWS])
+def test_an_untouched_task_without_a_score_leaves_the_question_open(revision, unparsable):
+    main, same = (revision(name, gain=50, unparsable=unparsable) for name in ("main", "same"))
+    found = decide(main, same)
+    assert answers(found) == {"as good": "yes", "better than a baseline in mae": "open"}
+    assert found.word != "SHIP"

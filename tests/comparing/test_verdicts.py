@@ -74,7 +74,8 @@ def test_the_more_is_compared_the_less_is_called_better(run):
     # A difference that is just clear when it is the only one.
     before, close = run("a", 100 + NOISE[0]), run("b", 98.5 + NOISE[0] + NOISE[1])
     alone = mae(judged(before, close))
-    crowd = judged(before, close, *[run(f"c{n}", 100 + NOISE[1]) for n in range(15)])
+    others = [run(f"c{n}", 100 + n / 1000 + NOISE[1]) for n in range(15)]
+    crowd = judged(before, close, *others)
     assert alone.p == mae(crowd).p == alone.p_adjusted
     assert mae(crowd).p_adjusted == pytest.approx(16 * alone.p) or mae(crowd).p_adjusted == 1
     assert mae(crowd).interval.high > alone.interval.high
@@ -335,3 +336,20 @@ def test_near_duplicates_count_as_one_where_that_is_asked(run):
     assert (by_row.n, by_cluster.n) == (200, 10)
     assert by_cluster.difference.mean == pytest.approx(by_row.difference.mean)
     assert by_cluster.difference.standard_error > 3 * by_row.difference.standard_error
+
+
+def test_the_same_predictions_are_asked_about_once(run):
+    before, after = run("a", 100 + NOISE[0]), run("b", 98 + NOISE[0] + NOISE[1])
+    alone = mae(judged(before, after))
+    twice = judged(before, after, run("c", 98 + NOISE[0] + NOISE[1]))
+    assert [mae([rows]).p_adjusted for rows in twice] == [alone.p_adjusted] * 2
+    other = judged(before, after, run("c", 98.1 + NOISE[0] + NOISE[1]))
+    assert mae(other).p_adjusted == pytest.approx(2 * alone.p_adjusted)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_too_few_to_tell_name_no_difference_that_would_be_found(run, rows):
+    found = mae(judged(run("a", np.full(rows, 100.0)), run("b", np.full(rows, 90.0))))
+    assert found.verdict == "cannot be told apart"
+    assert found.detail == "too few rows: all differ alike"
+    assert found.detectable is None

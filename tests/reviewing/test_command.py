@@ -197,3 +197,16 @@ def test_a_page_that_is_not_of_the_metrics_is_told(laptop):
         said = page.saved(laptop, "mine/better")
         assert ("It is not of the" in said) == expected
     assert said.startswith("reviews/mine-better.html: open it in a browser. It is not of the")
+
+
+def test_of_a_run_that_does_not_compare_scores_and_page_are_shown(laptop, capsys, monkeypatch):
+    def refused(*_):
+        raise UserError("samsum: main and better were tested on different rows")
+
+    monkeypatch.setattr(command.command, "run", refused)
+    assert command.run(laptop, "better", Options()) == 2
+    said = capsys.readouterr().out
+    assert "samsum ROUGE-1" in " ".join(said.split())
+    assert "Not compared: samsum: main and better were tested on different rows." in said
+    assert "`finetune review better --against OTHER`" in said
+    assert (laptop / "reviews/better.html").read_text() == PAGE

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from shelved_runs import save
 
 from finetune.comparing import command, configurations, rank_command, runs, ship_command
@@ -142,6 +143,44 @@ def test_rank_of_other_rows_is_another_table(repository, capsys):
     assert said.count("samsum: ROUGE-1 on 60 validation rows") == 2
     assert said.count("price: mean absolute error on 60 validation rows") == 1
     assert "in several tables were asked other rows" in said
+
+
+def tag_without_price(root: Path, name: str, r: int) -> None:
+    """A run of one of HEAD's two tasks alone, as of a preset."""
+    save(root, 1, 1, lora__r=r)
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    del params["tasks"]["price"]
+    (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    identity = ("-c", "user.email=a@example.com", "-c", "user.name=A")
+    for command_line in (
+        ("commit", "--quiet", "-am", name),
+        ("tag", name),
+        ("reset", "--quiet", "--hard", "HEAD~1"),
+    ):
+        subprocess.run(["git", *identity, *command_line], cwd=root, check=True)
+
+
+def test_runs_of_other_tasks_than_heads_are_ranked_without_it(repository, capsys, caplog):
+    tag_without_price(repository, "r4", 4)
+    tag_without_price(repository, "r8", 8)
+    rank_command.run(repository, ["r4", "r8", "first"], rank_command.Options())
+    assert "ranked without HEAD: r4: lacks price, which HEAD has" in caplog.text
+    with_head, of_price, without = capsys.readouterr().out.split(" on 60 validation rows")[1:]
+    for said in (with_head, of_price):
+        assert "HEAD" in said
+        assert "first" in said
+        assert "r4" not in said
+    assert "HEAD " not in without.partition("Scores of validation rows")[0]
+    assert "r4" in without
+    assert "r8" in without
+    assert "A table without HEAD is of runs whose tasks, rows or rules are others" in without
+    rank_command.run(repository, ["r4", "r8"], rank_command.Options(task="samsum", style="json"))
+    printed = json.loads(capsys.readouterr().out)
+    assert {name for each in printed["samsum"] for name in each["runs"]} == {"HEAD", "r4", "r8"}
+    rank_command.run(repository, ["r4", "r8"], rank_command.Options(style="json"))
+    printed = json.loads(capsys.readouterr().out)
+    ((best, other),) = printed["without HEAD"]["samsum"]
+    assert {*best["runs"], *other["runs"]} == {"r4", "r8"}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--fail-if",
         choices=["worse"],
-        help="exit with 1 if a score is worse, or a task of A is missing; for CI",
+        help="exit with 1 if a task's primary score is worse, or is not compared; for CI",
     )
     command.add_argument(
         "--over",

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from finetune import ledger
 from finetune.comparing import (
-    comparability,
     configurations,
     data_changes,
     looks,
@@ -62,6 +61,11 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     patterns = configurations.noise(named, options.over)
     reference, *others = with_seeds(root, named, patterns, options.split, options.named_only)
     book = ledger.read(root) if options.split == "test" else []
+    if not others and options.record:
+        raise UserError(
+            f"--record: all that was named are runs of {reference.name}'s own configuration; name "
+            "a run of another form of its model"
+        )
     if not others:
         if options.split == "test" and len(reference.runs) > 1:
             note_looks(root, looks.of_configuration(reference))
@@ -80,12 +84,12 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     earlier = looks.others(book, now) if options.split == "test" else []
     compared = verdicts.judge(measured, bootstrap, earlier)
     count = len(now) + len(earlier)
+    if options.record:  # first, as it may refuse, and then nothing was looked at
+        for file, forms in recording.record(root, reference, others).items():
+            log.warning(f"{file}: {', '.join(forms)} written; commit it")
     if options.split == "test":
         # Before anything is shown: whoever leaves early (`| head`) has looked.
         note_looks(root, now)
-    if options.record:
-        for file, forms in recording.record(root, reference, others).items():
-            log.warning(f"{file}: {', '.join(forms)} written; commit it")
     if options.style == "json":
         printed = tables.as_json(reference, others, compared, count)
         for comparison, each in zip(printed["comparisons"], data, strict=True):
@@ -96,8 +100,10 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
         for line in itertools.chain(*said):
             print(f"\n{line}" if not line.startswith(" ") else line)
     is_worse = any(_is_worse(each) for rows in compared for each in rows)
-    # Of a task that is missing nothing shows that it is not worse.
-    is_missing = any(comparability.lacking(reference.first, other.first) for other in others)
+    # Of a task that is missing, or is not compared by its primary score, nothing shows that it is
+    # not worse.
+    tasks = set(reference.first.kinds)
+    is_missing = any(tasks - {e.task for e in rows if e.is_primary} for rows in compared)
     return int(options.fail_if_worse and (is_worse or is_missing))
 
 

@@ -31,6 +31,18 @@ def scores_of_one(before: Run, after: Run) -> list[str]:
     ]
 
 
+def scores_of_few_rows(before: Run, after: Run) -> list[str]:
+    """The scores that both runs have, but of fewer rows than their intervals take."""
+    return [
+        f"{task} {metric.key} (of {len(before.predictions[task])} rows, takes {metric.min_rows})"
+        for task, kind in before.kinds.items()
+        if after.kinds.get(task) == kind
+        for metric in registry.scores(kind).METRICS
+        if len(before.predictions[task]) < metric.min_rows
+        and metric.compares(before.predictions[task], after.predictions[task])
+    ]
+
+
 def lacking(reference: Run, other: Run) -> list[str]:
     """The tasks of the reference that the other run lacks, or has with another kind."""
     return [task for task, kind in reference.kinds.items() if other.kinds.get(task) != kind]

@@ -24,8 +24,8 @@ def of_comparisons(
     compared: Sequence[Sequence[Comparison]],
     by_cluster: bool = False,
 ) -> list[Look]:
-    """The looks of all comparisons of primary scores that a test could decide."""
-    return [
+    """The looks of all comparisons of primary scores that a test could decide, each once."""
+    found = (
         Look(
             task=each.task,
             rows=before.first.digest(each.task).rows,
@@ -39,7 +39,8 @@ def of_comparisons(
         for after, rows in zip(afters, compared, strict=True)
         for each in rows
         if each.is_primary and each.is_countable
-    ]
+    )
+    return _distinct(found)
 
 
 def of_configuration(configuration: Configuration) -> list[Look]:
@@ -62,7 +63,7 @@ def others(book: Sequence[Look], now: Sequence[Look]) -> list[float]:
     keys = {_key(each) for each in now}
     return [
         each.p
-        for each in book
+        for each in _distinct(book)
         if each.p is not None and each.rows in rows and _key(each) not in keys
     ]
 
@@ -84,6 +85,14 @@ def record(root: Path, now: Iterable[Look]) -> int:
             whole = Ledger(looks=[*written, *new])
             write_json(root / paths.looks(), whole.model_dump(exclude_defaults=True))
     return len(new)
+
+
+def _distinct(looks: Iterable[Look]) -> list[Look]:
+    """The first of each look; a ledger that was merged by hand may have some twice."""
+    found: dict[str, Look] = {}
+    for each in looks:
+        found.setdefault(_key(each), each)
+    return list(found.values())
 
 
 def _key(look: Look) -> str:

@@ -34,6 +34,7 @@ from finetune.shelf import reading
 log = logging.getLogger(__name__)
 HEAD = "HEAD"
 REVEAL, REVEAL_SHELVED = "--reveal", "`finetune compare results/A results/B`"
+NO_REVEAL = "look with `finetune compare A B`"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,33 +67,52 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     if any(reading.folder_of(root, name) for name in names):
         return _rank_shelved(root, names, settings, options)
     head = runs.read(root, HEAD, "validation")
-    if options.task and options.task not in head.kinds:
-        raise UserError(f"--task {options.task}: HEAD has {', '.join(head.kinds)}")
-    tasks = [options.task] if options.task else list(head.kinds)
     candidates = _read(root, names) if names else _all(root)
-    comparable = _comparable(head, candidates, tasks, is_strict=bool(names))
+    _check_task(options, [head, *candidates])
+    tasks = [task for task in head.kinds if options.task in (None, task)]
+    comparable, others = _by_comparability(head, candidates, tasks)
     everything, problems = configurations.with_further_seeds(
-        root, [head, *comparable], SEEDS, "validation"
+        root, [head, *comparable, *others], SEEDS, "validation"
     )
     for problem in problems if names else []:
         log.warning(f"left out: {problem}")
-    grouped = configurations.grouped(everything, SEEDS)
+    comparable, others = _by_comparability(head, everything[1:], tasks, is_quiet=True)
+    grouped = configurations.grouped([head, *comparable], SEEDS)
     ranked = {task: ranking.rank(grouped, task, settings.bootstrap) for task in tasks}
+    apart = _ranked_apart(others, settings.bootstrap, options)
+    if options.reveal and not tasks:
+        raise UserError(f"--reveal: HEAD has no {options.task}; {NO_REVEAL}")
     revealed = _reveal(root, ranked, settings.bootstrap) if options.reveal else None
     if options.style == "json":
         printed: dict[str, Any] = {task: as_json(of) for task, of in ranked.items()}
+        if apart:
+            printed["without HEAD"] = _by_task(apart)
         if revealed:
             printed["revealed"] = tables.as_json(*revealed)
         print(json.dumps(printed, indent=2, default=str))
         return 0
+    listed = [*ranked.items(), *apart]
     usd = settings.run.usd_per_hour
-    print("\n\n".join(table(task, of, usd, options.style) for task, of in ranked.items()))
-    print(f"\n{_note(grouped)}")
+    print("\n\n".join(table(task, of, usd, options.style) for task, of in listed))
+    beside = grouped if tasks else []
+    reveal = REVEAL if tasks else "`finetune compare A B`"
+    print(f"\n{_note([*beside, *_configurations(apart)], reveal)}")
+    if apart:
+        print(
+            "A table without HEAD is of runs whose tasks, rows or rules are others; of these look "
+            "at test rows with `finetune compare A B`."
+        )
     if revealed:
         print(f"\nRevealed: test rows.\n\n{tables.comparisons(*revealed, options.style)}")
     elif options.reveal:
         print("\nThe best are HEAD's own runs: their test scores are those of main.")
     return 0
+
+
+def _check_task(options: Options, compared: Sequence[Run]) -> None:
+    tasks = list(dict.fromkeys(task for run in compared for task in run.kinds))
+    if options.task and options.task not in tasks:
+        raise UserError(f"--task {options.task}: these runs have {', '.join(tasks)}")
 
 
 def _rank_shelved(root: Path, names: Sequence[str], settings: Params, options: Options) -> int:
@@ -102,31 +122,52 @@ def _rank_shelved(root: Path, names: Sequence[str], settings: Params, options: O
     """
     if options.reveal:
         raise UserError(
-            "--reveal: holds the best against HEAD, whose rows shelved runs need not have; look "
-            "with `finetune compare results/A results/B`"
+            "--reveal: holds the best against HEAD, whose rows shelved runs need not have; "
+            f"{NO_REVEAL}"
         )
     named = [runs.read(root, name, "validation") for name in dict.fromkeys(names)]
-    tasks = list(dict.fromkeys(task for run in named for task in run.kinds))
-    if options.task and options.task not in tasks:
-        raise UserError(f"--task {options.task}: these runs have {', '.join(tasks)}")
-    ranked = [
-        (task, configurations.grouped([ranking.of_task(run, task) for run in group], SEEDS))
-        for task in ([options.task] if options.task else tasks)
-        for group in ranking.groups(named, task)
-    ]
-    entries = [(task, ranking.rank(of, task, settings.bootstrap)) for task, of in ranked]
+    _check_task(options, named)
+    entries = _ranked_apart(named, settings.bootstrap, options)
     if options.style == "json":
-        printed: dict[str, list[Any]] = {}
-        for task, of in entries:
-            printed.setdefault(task, []).append(as_json(of))
-        print(json.dumps(printed, indent=2, default=str))
+        print(json.dumps(_by_task(entries), indent=2, default=str))
         return 0
     usd = settings.run.usd_per_hour
     print("\n\n".join(table(task, of, usd, options.style) for task, of in entries))
-    print(f"\n{_note([each for _, of in ranked for each in of], REVEAL_SHELVED)}")
-    if len(ranked) > len(dict.fromkeys(task for task, _ in ranked)):
+    print(f"\n{_note(_configurations(entries), REVEAL_SHELVED)}")
+    if len(entries) > len({task for task, _ in entries}):
         print("Runs of one task in several tables were asked other rows, or are scored otherwise.")
     return 0
+
+
+def _ranked_apart(
+    compared: Sequence[Run], bootstrap: Bootstrap, options: Options
+) -> list[tuple[str, list[Entry]]]:
+    """A ranking for each task, and for each set of its rows and rules, each task by itself."""
+    tasks = dict.fromkeys(task for run in compared for task in run.kinds)
+    return [
+        (
+            task,
+            ranking.rank(
+                configurations.grouped([ranking.of_task(run, task) for run in group], SEEDS),
+                task,
+                bootstrap,
+            ),
+        )
+        for task in tasks
+        if options.task in (None, task)
+        for group in ranking.groups(compared, task)
+    ]
+
+
+def _by_task(entries: Sequence[tuple[str, list[Entry]]]) -> dict[str, list[Any]]:
+    printed: dict[str, list[Any]] = {}
+    for task, of in entries:
+        printed.setdefault(task, []).append(as_json(of))
+    return printed
+
+
+def _configurations(entries: Sequence[tuple[str, list[Entry]]]) -> list[Configuration]:
+    return [each.configuration for _, of in entries for each in of]
 
 
 def _note(compared: Sequence[Configuration], reveal: str = REVEAL) -> str:
@@ -162,30 +203,32 @@ def _all(root: Path) -> list[Run]:
     return readable
 
 
-def _comparable(
-    head: Run, others: Sequence[Run], tasks: Sequence[str], is_strict: bool
-) -> list[Run]:
-    """Those that can be held against HEAD on these tasks; the others are named, or refused."""
-    kept = []
+def _by_comparability(
+    head: Run, others: Sequence[Run], tasks: Sequence[str], is_quiet: bool = False
+) -> tuple[list[Run], list[Run]]:
+    """Those that can be held against HEAD on these tasks, and the others, which are named."""
+    kept, apart = [], []
     for other in others:
         try:
             _check(head, other, tasks)
             kept.append(other)
         except UserError as error:
-            if is_strict:
-                raise
-            log.warning(f"left out: {error}")
-    return kept
+            apart.append(other)
+            if not is_quiet:
+                log.warning(f"ranked without HEAD: {error}")
+    return kept, apart
 
 
 def _check(head: Run, other: Run, tasks: Sequence[str]) -> None:
-    """Check that two runs have these tasks, with the same validation rows and primary scores.
+    """Check that two runs have these tasks, one at least, with the same rows and primary scores.
 
     Raises:
         UserError: they have not.
     """
     if missing := [task for task in comparability.lacking(head, other) if task in tasks]:
         raise UserError(f"{other.name}: lacks {', '.join(missing)}, which HEAD has")
+    if not tasks:
+        raise UserError(f"{other.name}: has tasks that HEAD lacks")
     comparability.check_comparable(head, other)
     for task in tasks:
         metric = ranking.primary(head, task)

@@ -71,9 +71,13 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
     """What sets the run apart from what conf/ composes to, as `-S` takes it.
 
     Raises:
-        UserError: the run is of other code or data, or lacks a task or a key of conf/.
+        UserError: the run is of other code or data, or lacks a key of conf/, or has others.
     """
-    composed = compose(root, [])
+    tasks = dict.fromkeys(
+        key.split(".")[1] for key in flat(compose(root, []), "conf/") if key.startswith("tasks.")
+    )
+    removed = [f"~tasks.{task}" for task in tasks if task not in wanted.kinds]
+    composed = compose(root, removed)
     params, _ = runs.params_of("conf/", composed)
     here = runs.Run("conf/", params, {}, {})
     changed = {
@@ -91,11 +95,12 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             "put what sets it apart into conf/, as docs/experiments.md says of promoting"
         )
     head = runs.read(root, "HEAD")
+    of_tasks = {each for each in head.code if each[0].partition("@")[2] in ("", *wanted.kinds)}
     # Which of these is watched is up to train.select_by, in which the two may differ.
-    both = {path for _, path, _ in wanted.code} & {path for _, path, _ in head.code}
+    both = {path for _, path, _ in wanted.code} & {path for _, path, _ in of_tasks}
     other = sorted(
         path
-        for path in {path for _, path, _ in wanted.code ^ head.code}
+        for path in {path for _, path, _ in wanted.code ^ of_tasks}
         if path.startswith("src/") and (path in both or path not in WATCHED.values())
     )
     if other:
@@ -103,7 +108,7 @@ def _overrides(root: Path, wanted: runs.Run) -> list[str]:
             f"{wanted.name}: was run with other code ({other[0]} differs from HEAD); switch to its "
             "commit and run `finetune seeds HEAD` there"
         )
-    return [
+    return removed + [
         f"{'' if key in there else '+'}{key}={_quoted(_in_full(wanted, key, new))}"
         for key, (_, new) in changed.items()
     ]

@@ -94,7 +94,7 @@ def decide(
             )
             continue
         if is_untouched(main, candidate, task):
-            questions += [_untouched(task), _against_baseline(asking, primary.pop(task))]
+            questions += [_untouched(task), _of_untouched(asking, primary.pop(task))]
             continue
         questions.append(against_main(primary[task], margins.get(primary[task].score, 0.0)))
         if not primary[task].is_silent:
@@ -105,6 +105,18 @@ def decide(
 
 def _untouched(task: str) -> Question:
     return Question(task=task, asked="as good", answer="yes", said="the same runs")
+
+
+def _of_untouched(asking: "_Asking", compared: Comparison) -> Question:
+    """Whether main itself is better than the best baseline; open where it has no score."""
+    if not compared.is_silent:
+        return _against_baseline(asking, compared)
+    return Question(
+        task=compared.task,
+        asked=f"better than a baseline in {compared.score}",
+        answer="open",
+        said=f"no answer {compared.detail}",
+    )
 
 
 def _margins_of(primary: Iterable[Comparison], main: Run) -> dict[str, float]:
@@ -175,6 +187,8 @@ def _as_gain(difference: Interval, higher_is_better: bool | None) -> Interval:
 
 def _missing(compared: Comparison) -> str:
     """Which of the two sources of noise hides a difference."""
+    if compared.detectable is None:
+        return f"rows: {compared.task} {compared.score} has {compared.n}, which all differ alike"
     seed, row = compared.difference.seed_variance, compared.difference.row_variance
     what = "rows" if seed is not None and row >= seed else "seeds"
     decimals = max(2, compared.metric.decimals)

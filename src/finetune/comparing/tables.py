@@ -10,6 +10,7 @@ from finetune.comparing.comparability import (
     changed_params,
     incomparable_scores,
     lacking,
+    scores_of_few_rows,
     scores_of_one,
 )
 from finetune.comparing.configurations import SEEDS, Configuration, matches, seeds_line
@@ -145,6 +146,7 @@ def _left_out(runs: Sequence[Run]) -> list[str]:
     reasons = {
         "because tokens are not the same": incomparable_scores,
         "because only one of the runs has it": scores_of_one,
+        "because the rows are too few": scores_of_few_rows,
     }
     scores = {
         why: dict.fromkeys(score for run in others for score in left_out(first, run))
@@ -180,6 +182,7 @@ def as_json(
                 "lacking": lacking(reference.first, other.first),
                 "incomparable": incomparable_scores(reference.first, other.first),
                 "in_one_only": scores_of_one(reference.first, other.first),
+                "of_few_rows": scores_of_few_rows(reference.first, other.first),
                 "params": {
                     key: {"old": old, "new": new}
                     for key, (old, new) in changes(reference, other).items()

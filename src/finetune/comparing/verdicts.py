@@ -31,7 +31,8 @@ class Comparison:
     for all that is asked at once, `confidence` the level at which the interval agrees with it: for
     a task's primary score by Holm's method over tasks and configurations, for others by Westfall
     and Young's over the scores of that task. `verdict` is `better` or `worse` where `p_adjusted` is
-    significant. `unanswered` are the rates of rows without an answer, before and after.
+    significant. `unanswered` are the rates of rows without an answer, before and after;
+    `predictions` hashes of those of all runs.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Comparison:
     after: float
     difference: crossed.Difference
     unanswered: tuple[float, float]
+    predictions: tuple[str, ...]
     is_silent: bool
     level: float
     p_adjusted: float = 1.0
@@ -67,6 +69,11 @@ class Comparison:
         return max(self.difference.p, intervals.p_of_mean(self.difference.by_row))
 
     @property
+    def test(self) -> tuple[str, str, tuple[str, ...]]:
+        """What is tested: equal where the same predictions are held against the same others."""
+        return self.task, self.score, self.predictions
+
+    @property
     def n(self) -> int:
         return self.difference.rows
 
@@ -83,9 +90,12 @@ class Comparison:
         return Interval(student.mean, min(student.low, skewed.low), max(student.high, skewed.high))
 
     @property
-    def detectable(self) -> float:
-        """The smallest true difference that this test would have found in 80 % of cases."""
-        return self.difference.detectable(self.confidence)
+    def detectable(self) -> float | None:
+        """The smallest true difference that this test would have found in 80 % of cases.
+
+        None where no row differs from another, so that nothing says how far rows spread.
+        """
+        return self.difference.detectable(self.confidence) or None
 
     @cached_property
     def rests_on_few(self) -> bool:
@@ -128,18 +138,22 @@ def judge(
     """The comparisons with adjusted p-values and verdicts.
 
     Holm's method runs over all primary scores, and over `looks`: p-values of earlier comparisons
-    on the same rows.
+    on the same rows. A comparison of the same predictions, as where several of the others differ in
+    another task, counts once.
     """
     primary = [each for rows in compared for each in rows if each.is_primary and each.is_countable]
-    p_values = [*(each.p for each in primary), *looks]
-    adjusted = multiple.holm(p_values)
-    confidences = multiple.holm_confidences(p_values, options.confidence)
-    by_holm = {id(each): (adjusted[i], confidences[i]) for i, each in enumerate(primary)}
+    p_values = {each.test: each.p for each in primary}
+    every = [*p_values.values(), *looks]
+    adjusted = multiple.holm(every)
+    confidences = multiple.holm_confidences(every, options.confidence)
+    by_holm = dict(zip(p_values, zip(adjusted, confidences, strict=True), strict=False))
     # What is not counted has the widest of these intervals.
     widest = max(confidences, default=options.confidence)
     return [
         [
-            _judged(each, *by_holm.get(id(each), (1.0, widest))) if each.is_primary else each
+            _judged(each, *by_holm[each.test] if each.is_countable else (1.0, widest))
+            if each.is_primary
+            else each
             for each in _with_others_adjusted(rows, options)
         ]
         for rows in compared
@@ -192,7 +206,13 @@ def _judged(compared: Comparison, p_adjusted: float, confidence: float) -> Compa
             compared, verdict="better" if is_better else "worse", detail="; ".join(details)
         )
     decimals = max(2, compared.metric.decimals)
-    details.insert(0, f"would find ±{compared.detectable:.{decimals}f} in 80 % of cases")
+    least = compared.detectable
+    details.insert(
+        0,
+        f"would find ±{least:.{decimals}f} in 80 % of cases"
+        if least
+        else "too few rows: all differ alike",
+    )
     return replace(compared, verdict=UNDECIDED, detail="; ".join(details))
 
 
@@ -257,6 +277,13 @@ def _comparison(
         after=scores[1],
         difference=crossed.difference(before, after, metric.is_rate),
         unanswered=unanswered,
+        predictions=tuple(
+            sorted(
+                run.digest(task).predictions
+                for configuration in (reference, other)
+                for run in configuration.runs_of(task)
+            )
+        ),
         is_silent=is_silent,
         level=options.confidence,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.comparing import command, runs, ship_command
+from finetune.core.errors import UserError
 from finetune.reviewing import page, pulling, tables
 
 
@@ -19,10 +20,10 @@ class Options:
 
 
 def run(root: Path, name: str, options: Options) -> int:
-    """Print the review; returns the exit code of `finetune ship`.
+    """Print the review; returns the exit code of `finetune ship`, 2 where the two do not compare.
 
     Raises:
-        UserError: the experiment cannot be had, or the two cannot be compared.
+        UserError: the experiment cannot be had, or one of the two cannot be read.
     """
     style = options.style
     commit, said = pulling.pulled(root, name, options.remote)
@@ -36,9 +37,14 @@ def run(root: Path, name: str, options: Options) -> int:
         style=style, named_only=options.named_only, by_cluster=options.by_cluster
     )
     _heading("Comparison, paired by row", style)
-    command.run(root, [options.against, name], shared)
-    _heading("Verdict", style)
-    code = ship_command.run(root, name, options.against, shared)
+    try:
+        command.run(root, [options.against, name], shared)
+        _heading("Verdict", style)
+        code = ship_command.run(root, name, options.against, shared)
+    except UserError as error:  # such as other rows: its scores and its page are worth a look
+        print(f"Not compared: {error}.")
+        print(f"\nWith one of the same tasks and rows: `finetune review {name} --against OTHER`.")
+        code = 2
     _heading("Report", style)
     print(page.saved(root, name))
     print(f"\nWhether its predictions are those of its adapter: `finetune audit {name}`.")

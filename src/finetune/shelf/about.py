@@ -9,6 +9,7 @@ from finetune.core.files import read_json
 
 FILE = "about.json"
 FORMAT = 1
+MAX_NOTE = 500  # characters
 
 
 class _Strict(BaseModel):
@@ -76,7 +77,7 @@ class About(_Strict):
     """
 
     format: int
-    note: str | None = Field(default=None, max_length=500)
+    note: str | None = Field(default=None, max_length=MAX_NOTE)
     code: Code
     command: str
     tasks: dict[str, Task]

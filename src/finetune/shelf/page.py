@@ -297,7 +297,11 @@ def _among_each_other(
         if len(compared[0].runs) > 1:
             yield f"{_linked(compared[0])}: one configuration, its runs differ in the seed alone."
         return
-    best, *others = ranking.rank(compared, task, options)
+    try:
+        best, *others = ranking.rank(compared, task, options)
+    except UserError as error:  # too few rows: what is shelved stays as it is
+        yield f"Not compared with each other: {error}."
+        return
     if best.score is None:
         yield "No model answers often enough to be compared with the others."
         return

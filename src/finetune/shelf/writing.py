@@ -52,6 +52,11 @@ def shelve(
             parameters, or what would be written holds text of the data.
     """
     folder = _folder(root, name, is_forced)
+    if note and len(note) > about.MAX_NOTE:
+        raise UserError(
+            f"--note: has {len(note)} characters, must have at most {about.MAX_NOTE}; say the rest "
+            "in the commit's message"
+        )
     by_split = {split: runs.read(root, revision, split) for split in SPLITS}
     run = by_split["test"]
     source = _verified(runs.source_of(root, revision), revision)
