@@ -1,8 +1,10 @@
 import pytest
 
+from finetune.core.schema import Bootstrap
 from finetune.reporting import sentences
 from finetune.reporting.leaderboard import Lead, LeaderboardEntry
 from finetune.scoring.metrics import Metric
+from finetune.scoring.paired import paired_gain
 
 ROUGE = Metric(key="r", columns=(), title="ROUGE-1", unit="points", decimals=1)
 MAE = Metric(key="m", columns=(), title="mean absolute error", unit="USD", higher_is_better=False)
@@ -82,12 +84,16 @@ def test_an_end_at_zero_includes_zero(lead):
     assert sentences.word(lead) == "undecided"
 
 
-def test_few_rows_show_nothing_however_narrow_their_interval():
-    alone = Lead(2, 2, 2)
-    assert sentences.word(alone) == "undecided"
-    found = verdict(ROUGE, alone, EVEN)
-    assert found.word == "undecided"
-    assert "has no width: it is of too few rows to tell" in found.sentence
+@pytest.mark.parametrize(("rows", "word"), [(1, "undecided"), (5, "undecided"), (6, "better")])
+def test_rows_that_all_differ_alike_decide_where_there_are_enough(rows, word):
+    gain = paired_gain(
+        [[1.0] * rows], [[3.0] * rows], Bootstrap(resamples=100, confidence=0.95, seed=1)
+    )
+    lead = Lead(gain.mean, gain.low, gain.high)
+    assert sentences.word(lead) == word
+    found = verdict(ROUGE, lead, EVEN)
+    assert found.word == word
+    assert found.sentence.startswith("No significant difference") == (word == "undecided")
 
 
 def test_without_baselines_or_their_rows():

@@ -32,9 +32,24 @@ def test_a_metric_says_which_way_is_good_and_what_it_is_called():
 def test_a_metric_is_a_statistic_of_columns_over_all_rows():
     rows = [{"error": 1.0, "nll": 3.0, "tokens": 1}, {"error": 4.0, "nll": 3.0, "tokens": 3}]
     assert (ERROR.score(rows), RATIO.score(rows)) == (2.5, 1.5)
-    assert RATIO.of_row(rows[1]) == 3.0
+    assert (RATIO.of_row(rows[1]), ERROR.of_row(rows[1])) == (1.0, 4.0)
     assert ERROR.is_of(rows)
     assert not RATIO.is_of([{"error": 1.0}])
+
+
+def test_a_percentage_of_some_rows_is_of_no_others():
+    percentage = Metric(
+        key="c", columns=("c", "n"), title="c", statistic=ratios.ratio, is_percentage=True
+    )
+    assert [percentage.counts({"c": 0.0, "n": n}) for n in (0, 1)] == [False, True]
+    assert ERROR.counts({"error": 0.0})
+    assert RATIO.counts({"nll": 3.0, "tokens": 0})
+
+
+def test_which_way_is_good_for_a_row_may_be_the_other_way():
+    r2 = Metric(key="r2", columns=("a", "b"), title="R²", column="error", column_is_error=True)
+    assert (ERROR.row_sign, RATIO.row_sign, r2.row_sign) == (-1, 1, -1)
+    assert r2.of_row({"a": 1.0, "b": 2.0, "error": 7.0}) == 7.0
 
 
 def test_runs_compare_where_rows_mean_the_same():

@@ -205,14 +205,18 @@ def _metric_agreement(
     """None where no row has a preference of both."""
     if not all(metric.is_of(rows) for rows in predictions):
         return None
-    first, second = ({row["id"]: metric.of_row(row) for row in rows} for rows in predictions)
-    sign = 1 if metric.higher_is_better else -1
+    first, second = (
+        {row["id"]: metric.of_row(row) for row in rows if metric.counts(row)}
+        for rows in predictions
+    )
     # For each row whether people, and whether the metric, prefer the second answer.
     both = np.array(
         [
-            (percent > preference.TIE, sign * (second[row] - first[row]) > 0)
+            (percent > preference.TIE, metric.row_sign * (second[row] - first[row]) > 0)
             for row, percent in by_row.items()
-            if percent != preference.TIE and first[row] != second[row]
+            if percent != preference.TIE
+            and row in first.keys() & second.keys()
+            and first[row] != second[row]
         ]
     )
     if not len(both):

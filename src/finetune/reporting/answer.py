@@ -45,6 +45,8 @@ def verdict(
     if base and tuned and artifacts.metrics["tuned"].get("gain") == {}:
         return sentences.none_answered_by_both()
     gain = _gain(artifacts)
+    if base and tuned and not gain and tuned.rows < metric.min_rows:
+        return sentences.too_few_rows(metric, base, tuned)
     if not (base and tuned and gain):
         return None
     lead = Lead(gain["mean"], gain["low"], gain["high"])
@@ -146,9 +148,10 @@ def _figure(
 
 def _line(artifacts: TaskArtifacts, entry: LeaderboardEntry) -> Line:
     metric = artifacts.primary
-    score = f"{metric.number(entry.score)} {metric.ends(entry.low, entry.high)}"
-    mark = Mark(entry.role, entry.score, entry.low, entry.high)
+    ends = (entry.score if end is None else end for end in (entry.low, entry.high))
+    mark = Mark(entry.role, entry.score, *ends)
     note = _note(artifacts, entry)
+    score = f"{metric.number(entry.score)}{entry.ends(metric)}"
     return Line(entry.name, note, score, (mark,), is_strong=entry.role == "tuned")
 
 

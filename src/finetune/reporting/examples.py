@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from finetune.reporting import leaderboard
 from finetune.reporting.artifacts import Row, TaskArtifacts
 from finetune.reporting.overlap import Span, overlap
 from finetune.reporting.rows import answered_rows
@@ -14,7 +13,8 @@ from finetune.scoring.metrics import answered
 class TextExample:
     """A row's input with its references and what both models answered.
 
-    `base_score` is None where the base model was not asked, or has no answer.
+    `base_score` is None where the base model was not asked, has no answer, or one that the metric
+    does not count.
     """
 
     title: str
@@ -53,7 +53,7 @@ def text_examples(
     and what is not.
     """
     metric, predictions = artifacts.primary, answered_rows(artifacts, "tuned")
-    ranked = sorted(predictions, key=lambda row: -leaderboard.sign(metric) * metric.of_row(row))
+    ranked = sorted(predictions, key=lambda row: -metric.row_sign * metric.of_row(row))
     inputs = {row["id"]: row[input_field] for row in artifacts.rows.get("test", [])}
     bases = {row["id"]: row for row in artifacts.predictions.get("base", [])}
     examples = []
@@ -68,7 +68,7 @@ def text_examples(
                 input=inputs.get(row["id"], ""),
                 references=row.get("references") or [row["reference"]],
                 base=mark(base) if base else [],
-                base_score=metric.of_row(answer) if answer else None,
+                base_score=metric.of_row(answer) if answer and metric.counts(answer) else None,
                 base_has_answer=not base or answer is not None,
                 tuned=mark(row),
                 tuned_score=metric.of_row(row),

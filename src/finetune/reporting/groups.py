@@ -46,10 +46,10 @@ def _add_figure(
     axis = f"{metric.heading}, {metric.direction}"
     svg = dots.dots(name, title, lines, axis, canvas.PANEL[0])
     captions = []
-    if len(labels) > len(lines):
-        captions.append(f"The {len(lines)} largest of {len(labels)} groups.")
+    if len(labels) > len(shown):
+        captions.append(f"The {len(shown)} largest of {len(labels)} groups.")
     scored = [row for row in rows if row.get(metric.key) is not None]
-    if any(row.get(f"{metric.key}_low") is None for row in scored):
+    if any(_size(row) < MIN_ROWS for row in scored):
         captions.append(f"Groups of fewer than {MIN_ROWS} rows have no interval.")
     if silent := sorted({row["model"] for row in rows if row not in scored}):
         captions.append(f"No score where too few rows have an answer: {', '.join(silent)}.")

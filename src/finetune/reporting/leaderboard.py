@@ -32,7 +32,8 @@ class Lead(Interval):
 class LeaderboardEntry:
     """The primary score of a baseline or model, over `rows` of `test_rows` rows.
 
-    `key` names it in files, `name` is for people.
+    `key` names it in files, `name` is for people. `low` and `high` are None where the rows are too
+    few for an interval of this score.
     """
 
     key: str
@@ -40,10 +41,16 @@ class LeaderboardEntry:
     role: Role
     scores: Metrics
     score: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     rows: int
     test_rows: int
+
+    def ends(self, metric: Metric) -> str:
+        """` [58.0, 60.9]`, as it follows the score; empty without an interval."""
+        if self.low is None or self.high is None:
+            return ""
+        return f" {metric.ends(self.low, self.high)}"
 
     @property
     def is_partial(self) -> bool:
@@ -81,7 +88,7 @@ def entries(artifacts: TaskArtifacts) -> list[LeaderboardEntry]:
     for entry_key, name, role, scores in scored:
         if scores.get(key) is None:
             continue
-        ends = scores.get("interval", {}).get(key, {"low": scores[key], "high": scores[key]})
+        ends = scores.get("interval", {}).get(key, {})
         board.append(
             LeaderboardEntry(
                 key=entry_key,
@@ -89,8 +96,8 @@ def entries(artifacts: TaskArtifacts) -> list[LeaderboardEntry]:
                 role=role,
                 scores=scores,
                 score=scores[key],
-                low=ends["low"],
-                high=ends["high"],
+                low=ends.get("low"),
+                high=ends.get("high"),
                 rows=scores.get("n", 0),
                 test_rows=test_rows,
             )
@@ -151,7 +158,7 @@ def lead(artifacts: TaskArtifacts, entry: LeaderboardEntry, options: Bootstrap) 
     """How far the tuned model is *ahead* of another in the primary metric.
 
     Over the rows with nothing imputed; positive is better, whichever way the metric points. None
-    where there are none.
+    where there are none, or fewer than the metric takes.
     """
     predictions = artifacts.predictions if entry.role in MODELS else artifacts.baselines
     tuned = {row["id"]: row for row in artifacts.predictions.get("tuned", [])}
@@ -162,9 +169,9 @@ def lead(artifacts: TaskArtifacts, entry: LeaderboardEntry, options: Bootstrap) 
         for row in others
         if row["id"] in tuned and not (imputed(flags, row) or imputed(flags, tuned[row["id"]]))
     ]
-    if not pairs:
-        return None
     metric = artifacts.primary
+    if len(pairs) < metric.min_rows:
+        return None
     before, after = (metric.values([pair[i] for pair in pairs]) for i in (0, 1))
     gain = paired.paired_gain(before, after, options, metric.statistic, metric.is_rate)
     difference = Lead(gain.mean, gain.low, gain.high)

@@ -16,20 +16,27 @@ def paired(artifacts: TaskArtifacts) -> list[tuple[Row, Row]]:
 
 
 def both_answered(artifacts: TaskArtifacts) -> list[tuple[Row, Row]]:
-    """(base, tuned) of each row with nothing imputed; none where either has no scores."""
+    """(base, tuned) of each row with nothing imputed that the primary metric counts.
+
+    None where either has no scores.
+    """
     if {"base", "tuned"} & {entry.role for entry in leaderboard.silent(artifacts)}:
         return []
     return [
         pair
         for pair in paired(artifacts)
         if not any(imputed(artifacts.kind.flags, row) for row in pair)
+        and all(artifacts.primary.counts(row) for row in pair)
     ]
 
 
 def answered_rows(artifacts: TaskArtifacts, role: str) -> Sequence[Row]:
-    """A model's predictions of the rows that it answered."""
-    flags = artifacts.kind.flags
-    return [row for row in artifacts.predictions.get(role, []) if answered(flags, row)]
+    """A model's predictions of the rows that it answered, and that the primary metric counts."""
+    return [
+        row
+        for row in artifacts.predictions.get(role, [])
+        if answered(artifacts.kind.flags, row) and artifacts.primary.counts(row)
+    ]
 
 
 def score_histograms(
@@ -38,7 +45,7 @@ def score_histograms(
     """How the primary metric spreads over the test rows, for both models; for kinds to show.
 
     Over the rows that each answered, in one figure; none where there are no such rows. `limits`
-    are the ends of the axis, where the metric has such.
+    are the ends of the axis, unless a row lies beyond them, as of another primary metric.
     """
     metric = artifacts.primary
     series = {
@@ -48,6 +55,9 @@ def score_histograms(
     }
     if not series:
         return []
+    every = [value for values in series.values() for value in values]
+    if limits and not limits[0] <= min(every) <= max(every) <= limits[1]:
+        limits = None
     means = "; ".join(
         f"{label} mean {metric.number(sum(values) / len(values))}"
         for label, values in series.items()

@@ -33,8 +33,8 @@ class AnsweredByBoth:
 
 
 def word(lead: Lead) -> Word:
-    """Decided by the interval; one without width is that of a single row, and decides nothing."""
-    if lead.low <= 0 <= lead.high or lead.low == lead.high:
+    """Decided by the interval; that of rows too few to tell ends at 0 (`Difference.interval`)."""
+    if lead.low <= 0 <= lead.high:
         return "undecided"
     return "better" if lead.mean > 0 else "worse"
 
@@ -113,6 +113,16 @@ def none_answered_by_both() -> Verdict:
     return Verdict("undecided", "No row was answered by both models, so nothing is compared.")
 
 
+def too_few_rows(metric: Metric, base: LeaderboardEntry, tuned: LeaderboardEntry) -> Verdict:
+    """That the metric takes more rows than there are; what they say is two scores."""
+    return Verdict(
+        "undecided",
+        f"{metric.subject[0].upper()}{metric.subject[1:]} went from {metric.number(base.score)} to "
+        f"{metric.amount(tuned.score)}. Of {number(tuned.rows, 0)} rows its difference has no "
+        f"interval that holds, so nothing is decided: it takes {number(metric.min_rows, 0)}.",
+    )
+
+
 def silent(who: str, entry: SilentEntry) -> str:
     """That one of the others does not answer."""
     return f"{_opened(who)} does not answer ({entry.rate}): it has no score."
@@ -159,7 +169,7 @@ def _against_baseline(
 
 def against(metric: Metric, other: LeaderboardEntry, lead: Lead | None, who: str) -> str:
     """The tuned model against one other; `who` opens the sentence."""
-    score = f"{who} {metric.amount(other.score)} {metric.ends(other.low, other.high)}"
+    score = f"{who} {metric.amount(other.score)}{other.ends(metric)}"
     if lead is None:
         return f"{score}."
     match word(lead):
@@ -186,10 +196,7 @@ def _by(metric: Metric, lead: Lead) -> str:
 
 
 def _tie(metric: Metric, difference: Lead, level: str = "") -> str:
-    interval = f"the {level}interval of the difference, {_range(metric, difference)}"
-    if difference.low <= 0 <= difference.high:
-        return f"{interval}, includes zero"
-    return f"{interval}, has no width: it is of too few rows to tell"
+    return f"the {level}interval of the difference, {_range(metric, difference)}, includes zero"
 
 
 def _range(metric: Metric, interval: Lead) -> str:
@@ -200,7 +207,7 @@ def wins(pairs: Sequence[tuple[float, float]], metric: Metric) -> str:
     """In how many rows the tuned model is better, worse, the same; pairs are (base, tuned)."""
     if not pairs:
         return "No row was answered by both models."
-    better = sum(sign(metric) * (tuned - base) > 0 for base, tuned in pairs)
+    better = sum(metric.row_sign * (tuned - base) > 0 for base, tuned in pairs)
     same = sum(tuned == base for base, tuned in pairs)
     counts = (better, len(pairs) - better - same, same, len(pairs))
     better_text, worse_text, same_text, of = (number(count, 0) for count in counts)

@@ -173,7 +173,8 @@ def signed_with_interval(difference: Mapping[str, float]) -> str:
 
 
 def _columns(declared: Sequence[Metric]) -> list[Metric]:
-    return [metric for metric in declared if metric.in_readme]
+    """The primary score, and those that are always shown."""
+    return [metric for metric in declared if metric.in_readme or metric is declared[0]]
 
 
 def _baselines(metrics: Mapping[str, Metrics]) -> Iterator[tuple[str, Metrics]]:

@@ -51,12 +51,14 @@ def table(
                 chosen = [predictions[place] for place in places]
                 has_scores = not (silent[model] or is_silent(flags, chosen, max_no_answer))
                 scores = {
-                    metric.key: round(metric.score(chosen), 4) if has_scores else None
+                    metric.key: round(metric.score(chosen), 4)
+                    if has_scores and any(map(metric.counts, chosen))
+                    else None
                     for metric in shown
                 }
                 ends: dict[str, Any] = {f"{first.key}_low": None, f"{first.key}_high": None}
                 of_group = None
-                if has_scores and len(chosen) >= MIN_ROWS:
+                if scores[first.key] is not None and len(chosen) >= MIN_ROWS:
                     of_group = first.interval(chosen, options)
                 if of_group:
                     interval = of_group.rounded()

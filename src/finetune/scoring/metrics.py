@@ -33,9 +33,9 @@ class Metric:
     between, over all rows or, as a ratio, over those in which a second column is 1 and not 0.
     `unit_param` is the parameter of a task's `prompt` that says its unit, where tasks of a kind
     differ in it; then `unit` is that parameter's default. Two runs compare only where they have the
-    same values of `alike` in each row, or neither has one. `column` is what the metric is of a
-    single row: the first of the `columns`, unless it is given. Of fewer than `min_rows` rows there
-    is no interval that holds as often as it says.
+    same values of `alike` in each row, or neither has one. `column` is what stands for a single
+    row, where the statistic of one row says nothing; an error (`column_is_error`) is the better the
+    lower. Of fewer than `min_rows` rows there is no interval that holds as often as it says.
     """
 
     key: str
@@ -53,6 +53,7 @@ class Metric:
     is_percentage: bool = False
     alike: tuple[str, ...] = ()
     column: str = ""
+    column_is_error: bool = False
     in_readme: bool = False
     in_groups: bool = False
 
@@ -109,8 +110,18 @@ class Metric:
         return paired.paired_gain(*columns, options, self.statistic, self.is_rate)
 
     def of_row(self, prediction: Row) -> float:
-        """What the metric is of a single row."""
-        return float(prediction[self.column or self.columns[0]])
+        """What the metric is of a single row, among those that it `counts`."""
+        return float(prediction[self.column]) if self.column else self.score([dict(prediction)])
+
+    def counts(self, prediction: Row) -> bool:
+        """Whether a row counts: in a ratio of percentages those do whose second column is 1."""
+        is_ratio = self.is_percentage and len(self.columns) > 1
+        return not is_ratio or bool(prediction[self.columns[1]])
+
+    @property
+    def row_sign(self) -> int:
+        """1 where a higher value of a single row is better, else -1."""
+        return -1 if self.higher_is_better is False or self.column_is_error else 1
 
     def number(self, value: float | None) -> str:
         """A score without its unit."""

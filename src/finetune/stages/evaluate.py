@@ -6,7 +6,7 @@ python -m finetune.stages.evaluate tuned    stage evaluate: the tuned one, and i
 
 import functools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from finetune.core import entry, paths
@@ -19,9 +19,9 @@ from finetune.core.files import (
     write_tsv,
 )
 from finetune.core.params import StageParams
-from finetune.core.schema import Bootstrap, Score
+from finetune.core.schema import Score
 from finetune.scoring import draws, forgetting, groups, summary
-from finetune.scoring.metrics import Prediction, Row
+from finetune.scoring.metrics import Metric, Prediction, Row
 from finetune.tasks import registry
 from finetune.tasks.registry import Scores
 
@@ -84,9 +84,13 @@ def run(which: Model, params: StageParams, task: str) -> None:
     before, after = (read_jsonl(paths.scored(task, name)) for name in ("base", "tuned"))
     gain = summary.gain(scores.METRICS, scores.FLAGS, before, after, params.bootstrap, most)
     models = {"base": before, "tuned": after}
-    _write_groups(task, scores, rows["test"], models, params.bootstrap, most)
+    by_group = groups.table(
+        scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows["test"], models, params.bootstrap, most
+    )
+    write_tsv(paths.groups(task), list(by_group))
     # Of silence there is no gain, and no row to draw.
-    _write_pairs(task, scores, before if gain else [], after if gain else [])
+    both = summary.both_answered(scores.FLAGS, before, after) if gain else []
+    _write_pairs(task, scores.METRICS[0], both)
     untuned, general = (read_jsonl(paths.general(task, name)) for name in ("base", "tuned"))
     forgot = forgetting.forgetting(untuned, general, params.bootstrap)
     metrics["tuned"] |= {"gain": gain, "forgetting": forgot}
@@ -110,29 +114,12 @@ def _with_clusters(task: str, split: str, scored: list[Prediction]) -> list[Pred
     return [{**row, "cluster": first.get(row["id"], row["id"])} for row in scored]
 
 
-def _write_groups(
-    task: str,
-    scores: Scores,
-    rows: Sequence[Row],
-    models: Mapping[str, Sequence[Prediction]],
-    options: Bootstrap,
-    max_no_answer: float,
-) -> None:
-    """Both models by groups of test rows."""
-    table = groups.table(
-        scores.GROUPINGS, scores.METRICS, scores.FLAGS, rows, models, options, max_no_answer
-    )
-    write_tsv(paths.groups(task), list(table))
-
-
-def _write_pairs(
-    task: str, scores: Scores, before: list[Prediction], after: list[Prediction]
-) -> None:
-    """The primary score of each row under both models, for `dvc plots`."""
-    primary = scores.METRICS[0]
+def _write_pairs(task: str, metric: Metric, both: Iterable[tuple[Prediction, Prediction]]) -> None:
+    """The kind's first metric of each row under both models, for `dvc plots`."""
     pairs = [
-        {"base": primary.of_row(old), "tuned": primary.of_row(new)}
-        for old, new in summary.both_answered(scores.FLAGS, before, after)
+        {"base": metric.of_row(old), "tuned": metric.of_row(new)}
+        for old, new in both
+        if metric.counts(old) and metric.counts(new)
     ]
     write_tsv(paths.plot(task, "rows"), pairs, ("base", "tuned"))
 

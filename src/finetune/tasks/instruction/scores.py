@@ -46,6 +46,7 @@ METRICS = (
         meaning="of the facts that a row lists, those in the answer; mean over rows that list some",
         unit="%",
         decimals=1,
+        is_percentage=True,
         in_readme=True,
     ),
     Metric(
@@ -59,6 +60,7 @@ METRICS = (
         decimals=1,
         is_percentage=True,
         in_readme=True,
+        in_groups=True,
     ),
     Metric(
         key="unsupported_facts",

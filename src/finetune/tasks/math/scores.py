@@ -49,6 +49,7 @@ METRICS = (
         title="agreement of samples",
         meaning="sampled solutions that give the answer of the majority",
         unit="%",
+        is_percentage=True,
         decimals=1,
         higher_is_better=None,
     ),
