@@ -2,7 +2,7 @@
 # A run on any box with SSH, Git, make and Python 3.11 or newer, as a machine on a desk or a pod.
 #   GIT_TOKEN=TOKEN REPO=URL REV=COMMIT bash cloud/box.sh USER@HOST NAME -S experiment=samsum-llama-1b
 # It copies cloud/run.sh there, starts it so that it outlives this connection, and follows its log.
-# Given again, it goes on, or follows the one that still runs. `finetune remote` prints it filled in.
+# Given again, it resumes, or follows the one that still runs. `finetune remote` prints it filled in.
 #
 # SSH           the command (default: ssh), such as 'ssh -p 2222 -i KEY'
 # SECRETS       names of variables of this shell that the box gets (default: GIT_TOKEN HF_TOKEN); their
@@ -36,5 +36,5 @@ nohup setsid flock "$log.lock" bash finetune-run.sh "${words[@]}" >"$log" 2>&1 <
 END
 } | "${ssh[@]}" "$host" bash -s
 
-echo "it goes on there without this connection; to follow it: ${ssh[*]} $host tail -F $log"
+echo "it keeps running there without this connection; to follow it: ${ssh[*]} $host tail -F $log"
 if [ -t 1 ]; then exec "${ssh[@]}" "$host" tail -F "$log"; fi

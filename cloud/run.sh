@@ -3,7 +3,7 @@
 #   REPO=URL REV=COMMIT bash run.sh NAME -S experiment=samsum-llama-1b
 #   REPO=URL REV=COMMIT bash run.sh NAME --queue -S 'lora.r=8,16'    (NAME-1, NAME-2; one worker a GPU)
 # `finetune remote` prints the commands that start it; docs/cloud.md tells the story. Given again, here
-# or on another box, the same command goes on: nothing that was saved or pushed is computed twice.
+# or on another box, the same command resumes: nothing that was saved or pushed is computed twice.
 #
 # REPO          where to clone from, without a token in it
 # REV           a commit or a branch of it (default: its HEAD)
@@ -143,7 +143,7 @@ run_queue() {
     (push "$name") || failed=1
   done 3< <(python -m finetune.cloud.queue "$NAME" "$@")
   wait $! || failed=1
-  [ "$failed" = 0 ] || die "not all experiments of $NAME have run and arrived (above); the same command goes on"
+  [ "$failed" = 0 ] || die "not all experiments of $NAME have run and arrived (above); the same command resumes"
 }
 
 main() {

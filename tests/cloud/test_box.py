@@ -75,7 +75,7 @@ def test_words_and_variables_arrive_as_they_are(box, tmp_path):
         "".join(f"<{word}>" for word in ("r 8", *options)),
         'REV=abc SHUTDOWN=down "$X" GIT_TOKEN=set OTHER=unset',
     ]
-    assert "it goes on there without this connection" in said
+    assert "it keeps running there without this connection" in said
     # The token went through standard input: into no command line and no file.
     written = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert tmp_path / "command_lines" in written

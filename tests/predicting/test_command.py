@@ -78,5 +78,5 @@ def test_what_is_not_there_is_one_line(repository):
     with pytest.raises(UserError, match=r"--out new\.csv: is there already; name a new file"):
         command.run(repository, TASK, Path("new.csv"), None, Path("new.csv"))
     (paths.prepared(TASK) / "train.jsonl").unlink()
-    with pytest.raises(UserError, match="not there; run `dvc repro` or `dvc pull`"):
+    with pytest.raises(UserError, match="not there; run `dvc repro prepare@"):
         command.run(repository, TASK, Path("new.csv"), None, None)

@@ -39,7 +39,9 @@ def run(root: Path, task: str, file: Path, adapter: str | None, out: Path | None
     options = settings.tasks[task]
     file_of_train = root / paths.prepared(task) / "train.jsonl"
     if not file_of_train.is_file():
-        raise UserError(f"{file_of_train}: not there; run `dvc repro` or `dvc pull`")
+        raise UserError(
+            f"{file_of_train}: not there; run `dvc repro prepare@{task}`, or `dvc pull`"
+        )
     kind = registry.rows(options.kind, options.prompt)
     train = RowsFile(file_of_train, registry.rows(options.kind).Row)
     rows = unlabelled.rows(file, kind, options.fields, options.source.files, train[0])
