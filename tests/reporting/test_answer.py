@@ -1,5 +1,7 @@
 """Words of the results; how they look on the page is for test_page and test_browser."""
 
+from dataclasses import replace
+
 import pytest
 
 from finetune.core.schema import Bootstrap
@@ -89,3 +91,19 @@ def test_several_draws_are_spoken_of_in_plain_words(artifacts):
     assert few_shot.endswith(". It scores 17.20 to 18.40 over 3 draws of examples.")
     assert "The tuned model scores 25.00 in all 3 draws of samples." in notes
     assert not any(note.startswith("The base model scores") for note in notes)
+
+
+def test_a_score_that_takes_more_rows_is_shown_and_decides_nothing(artifacts):
+    kind = artifacts.kind
+    of_many = replace(kind, metrics=(replace(kind.metrics[0], min_rows=800), *kind.metrics[1:]))
+    few = replace(artifacts, kind=of_many)
+    for scored in (few.metrics["base"], few.metrics["tuned"]):
+        del scored["interval"]
+    del few.metrics["tuned"]["gain"]["error"]
+    few.metrics["tuned"]["gain"]["guessed"] = {"mean": 1.0, "low": 0.0, "high": 2.0}
+    entries = leaderboard.entries(few)
+    found = answer.verdict(few, entries, BOOTSTRAP)
+    assert found.word == "undecided"
+    assert "went from 90.00 to 25.00" in found.sentence
+    assert "Of 4 rows its difference has no interval that holds" in found.sentence
+    assert answer._line(few, leaderboard.by_role(entries, "tuned")).value == "25.00"

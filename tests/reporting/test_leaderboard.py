@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from finetune.core.schema import Bootstrap
@@ -89,3 +91,11 @@ def test_without_its_rows_there_is_no_lead(artifacts):
 
 def test_nothing_scored_is_nobody(kind):
     assert leaderboard.entries(TaskArtifacts(task="towns", kind=kind)) == []
+
+
+def test_of_fewer_rows_than_the_metric_takes_there_is_no_lead(artifacts):
+    metric, *others = artifacts.kind.metrics
+    kind = replace(artifacts.kind, metrics=(replace(metric, min_rows=5), *others))
+    few = replace(artifacts, kind=kind)
+    base = leaderboard.by_role(leaderboard.entries(few), "base")
+    assert leaderboard.lead(few, base, OPTIONS) is None

@@ -61,10 +61,12 @@ def bodies(settings) -> dict[str, list[str]]:
     return found
 
 
-@pytest.mark.parametrize("chat_template", ["own", "another", "none"])
+@pytest.mark.parametrize("chat_template", ["own", "another", "none", "dated"])
 def test_the_ids_that_are_served_are_those_of_predict(settings, tokenizer, chat_template):
     if chat_template != "own":
-        tokenizer.chat_template = TEMPLATE if chat_template == "another" else None
+        always = TEMPLATE.replace("if not date_string is defined", "if true")
+        templates = {"another": TEMPLATE, "none": None, "dated": always}
+        tokenizer.chat_template = templates[chat_template]
     template = vllm.chat_template(tokenizer, prompts(settings))
     for name, texts in bodies(settings).items():
         encoder = PromptEncoder(tokenizer, settings.tasks[name].prompt, 4096)

@@ -8,6 +8,7 @@ import pytest
 from finetune.checks import shelf
 from finetune.comparing import runs
 from finetune.core import paths
+from finetune.core.errors import UserError
 from finetune.shelf import command, page, writing
 
 
@@ -121,3 +122,13 @@ def test_a_run_without_answers_has_a_row_and_no_verdict(repository):
     text = page.page(repository)
     assert "**no answer in 120 of 120 rows**" in text
     assert "without a score to compare: [silent](silent/)" in text
+
+
+def test_configurations_of_too_few_rows_are_not_ranked_and_that_is_said(shelved, monkeypatch):
+    def refused(*_):
+        raise UserError("price: 60 validation rows are too few for r2, which needs 800")
+
+    monkeypatch.setattr(page.ranking, "rank", refused)
+    assert "Not compared with each other: price: 60 validation rows are too few" in page.page(
+        shelved
+    )

@@ -141,6 +141,8 @@ def test_a_note_with_a_text_of_the_data_is_refused(repository):
         writing.shelve(repository, "one", "first", note)
     with pytest.raises(UserError, match=r"^about\.json: holds a folder of this machine"):
         writing.shelve(repository, "one", "first", f"from {Path.home()}/x")
+    with pytest.raises(UserError, match=r"^--note: has 501 characters, must have at most 500"):
+        writing.shelve(repository, "one", "first", "x" * 501)
     assert not (repository / "results/one").exists()
     writing.shelve(repository, "one", "first", "all of it")
 
