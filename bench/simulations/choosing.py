@@ -42,7 +42,7 @@ def winner(draws: int, rng: Generator) -> Table:
         "and how often its interval on test holds that (nominal 95 %, target 93 to 97 %). Then all "
         "twenty are compared with main, their equal, on test: how often one at least is called "
         "better, or different, with no ledger; different by Holm's method over all twenty looks; "
-        "and different as it is told in twenty calls one after the other, each with the ledger of "
+        "and different in sequence, in twenty calls one after the other, each with the ledger of "
         "those before it (nominal 5 %, target at most 6 % for the whole ledger).",
         [
             "seed sd",
@@ -54,7 +54,7 @@ def winner(draws: int, rng: Generator) -> Table:
             "better, no ledger %",
             "different, no ledger %",
             "whole ledger %",
-            "as told %",
+            "in sequence %",
         ],
         rows,
     )
