@@ -1,5 +1,6 @@
 """Verdicts on simulated differences, by the code that `finetune compare` judges with."""
 
+import hashlib
 from collections.abc import Sequence
 
 from finetune.comparing import verdicts
@@ -21,6 +22,8 @@ def comparison(difference: Difference, task: str = "task", is_primary: bool = Tr
         after=difference.mean,
         difference=difference,
         unanswered=(0.0, 0.0),
+        # No two draws are of the same predictions.
+        predictions=(hashlib.sha256(difference.by_row.tobytes()).hexdigest(),),
         is_silent=False,
         level=OPTIONS.confidence,
     )

@@ -198,3 +198,11 @@ def test_a_folder_that_is_no_repository_is_told_as_such(tmp_path):
     (tmp_path / ".dvc").mkdir()  # as of a clone whose .git was not copied
     with pytest.raises(UserError, match="is not a git repository; run it in a clone"):
         sources.revision(tmp_path, "HEAD")
+
+
+def test_memory_that_ran_out_while_rows_were_scored_names_what_scoring_takes():
+    error = OutOfMemoryError(CUDA)
+    error.add_note(errors.SCORING)
+    assert errors.explained(error, "train").endswith(
+        "set run.eval_token_budget and run.cache_gb lower"
+    )

@@ -74,6 +74,8 @@ def test_an_amount_that_may_be_two_is_a_mistake():
         ("2 lamps for about $40", 40.0),
         ("around 20 to 30 dollars", 20.0),
         ("the X100 costs 50", 50.0),
+        ("the WH-1000XM4 costs 350", 350.0),
+        ("RTX-3080: 700", 700.0),
         ("1,29,900", 129900.0),
         ("12,50", None),
         ("12,50 USD", None),

@@ -100,10 +100,10 @@ def test_a_score_that_takes_more_rows_is_shown_and_decides_nothing(artifacts):
     for scored in (few.metrics["base"], few.metrics["tuned"]):
         del scored["interval"]
     del few.metrics["tuned"]["gain"]["error"]
-    few.metrics["tuned"]["gain"]["guessed"] = {"mean": 1.0, "low": 0.0, "high": 2.0}
+    few.metrics["tuned"]["gain"]["guessed"] = {"mean": 1.0, "low": 0.0, "high": 2.0, "n": 3}
     entries = leaderboard.entries(few)
     found = answer.verdict(few, entries, BOOTSTRAP)
     assert found.word == "undecided"
     assert "went from 90.00 to 25.00" in found.sentence
-    assert "Of 4 rows its difference has no interval that holds" in found.sentence
+    assert "Of 3 rows its difference has no interval that holds" in found.sentence
     assert answer._line(few, leaderboard.by_role(entries, "tuned")).value == "25.00"

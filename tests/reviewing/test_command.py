@@ -199,6 +199,18 @@ def test_a_page_that_is_not_of_the_metrics_is_told(laptop):
     assert said.startswith("reviews/mine-better.html: open it in a browser. It is not of the")
 
 
+def test_a_comparison_without_a_verdict_is_shown_as_one(laptop, capsys, monkeypatch):
+    def refused(*_):
+        raise UserError("better lacks price, which main has")
+
+    monkeypatch.setattr(command.ship_command, "run", refused)
+    assert command.run(laptop, "better", Options()) == 2
+    said = capsys.readouterr().out
+    assert "No verdict: better lacks price, which main has." in said
+    assert "Not compared: " not in said
+    assert (laptop / "reviews/better.html").read_text() == PAGE
+
+
 def test_of_a_run_that_does_not_compare_scores_and_page_are_shown(laptop, capsys, monkeypatch):
     def refused(*_):
         raise UserError("samsum: main and better were tested on different rows")

@@ -145,11 +145,12 @@ def test_rank_of_other_rows_is_another_table(repository, capsys):
     assert "in several tables were asked other rows" in said
 
 
-def tag_without_price(root: Path, name: str, r: int) -> None:
+def tag_without_price(root: Path, name: str, r: int, primary: str = "rouge1") -> None:
     """A run of one of HEAD's two tasks alone, as of a preset."""
     save(root, 1, 1, lora__r=r)
     params = yaml.safe_load((root / "params.yaml").read_text())
     del params["tasks"]["price"]
+    params["tasks"]["samsum"]["primary"] = primary
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     identity = ("-c", "user.email=a@example.com", "-c", "user.name=A")
     for command_line in (
@@ -179,8 +180,18 @@ def test_runs_of_other_tasks_than_heads_are_ranked_without_it(repository, capsys
     assert {name for each in printed["samsum"] for name in each["runs"]} == {"HEAD", "r4", "r8"}
     rank_command.run(repository, ["r4", "r8"], rank_command.Options(style="json"))
     printed = json.loads(capsys.readouterr().out)
-    ((best, other),) = printed["without HEAD"]["samsum"]
+    ((best, other),) = printed["without_head"]["samsum"]
     assert {*best["runs"], *other["runs"]} == {"r4", "r8"}
+
+
+def test_what_cannot_be_ranked_without_head_stops_no_other(repository, capsys, caplog):
+    tag_without_price(repository, "r4", 4)
+    tag_without_price(repository, "many", 8, "r9")
+    rank_command.run(repository, ["r4", "many"], rank_command.Options())
+    assert "left out: many: tasks.samsum.primary: is r9, must be one of rouge1" in caplog.text
+    assert " r4 " in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"^--reveal: none of these can be held against HEAD"):
+        rank_command.run(repository, ["r4"], rank_command.Options(reveal=True))
 
 
 @pytest.mark.parametrize(

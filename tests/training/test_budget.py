@@ -4,7 +4,7 @@ import logging
 import pytest
 import torch
 
-from finetune.core.errors import ModelError
+from finetune.core.errors import SCORING, ModelError
 from finetune.core.schema import Lora, Run
 from finetune.methods.lora import attach
 from finetune.modeling import footprint
@@ -122,7 +122,7 @@ def test_a_run_that_runs_out_of_memory_resumes_with_half(tmp_path, caplog):
 
 def test_a_budget_that_the_parameters_set_and_that_of_scoring_rows_are_not_halved(tmp_path, caplog):
     of_scoring = torch.OutOfMemoryError("CUDA out of memory")
-    of_scoring.add_note(budget.SCORING)
+    of_scoring.add_note(SCORING)
     for asked, error in (
         (1024, torch.OutOfMemoryError("CUDA out of memory")),
         ("auto", of_scoring),

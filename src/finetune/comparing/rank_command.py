@@ -80,13 +80,17 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
     grouped = configurations.grouped([head, *comparable], SEEDS)
     ranked = {task: ranking.rank(grouped, task, settings.bootstrap) for task in tasks}
     apart = _ranked_apart(others, settings.bootstrap, options)
+    if not (tasks or apart):
+        raise UserError("none of these runs can be ranked")
     if options.reveal and not tasks:
         raise UserError(f"--reveal: HEAD has no {options.task}; {NO_REVEAL}")
+    if options.reveal and names and not comparable:
+        raise UserError(f"--reveal: none of these can be held against HEAD; {NO_REVEAL}")
     revealed = _reveal(root, ranked, settings.bootstrap) if options.reveal else None
     if options.style == "json":
         printed: dict[str, Any] = {task: as_json(of) for task, of in ranked.items()}
         if apart:
-            printed["without HEAD"] = _by_task(apart)
+            printed["without_head"] = _by_task(apart)
         if revealed:
             printed["revealed"] = tables.as_json(*revealed)
         print(json.dumps(printed, indent=2, default=str))
@@ -128,6 +132,8 @@ def _rank_shelved(root: Path, names: Sequence[str], settings: Params, options: O
     named = [runs.read(root, name, "validation") for name in dict.fromkeys(names)]
     _check_task(options, named)
     entries = _ranked_apart(named, settings.bootstrap, options)
+    if not entries:
+        raise UserError("none of these runs can be ranked")
     if options.style == "json":
         print(json.dumps(_by_task(entries), indent=2, default=str))
         return 0
@@ -144,19 +150,31 @@ def _ranked_apart(
 ) -> list[tuple[str, list[Entry]]]:
     """A ranking for each task, and for each set of its rows and rules, each task by itself."""
     tasks = dict.fromkeys(task for run in compared for task in run.kinds)
-    return [
-        (
-            task,
-            ranking.rank(
-                configurations.grouped([ranking.of_task(run, task) for run in group], SEEDS),
-                task,
-                bootstrap,
-            ),
-        )
-        for task in tasks
-        if options.task in (None, task)
-        for group in ranking.groups(compared, task)
-    ]
+    entries = []
+    for task in tasks:
+        if options.task not in (None, task):
+            continue
+        scored = [run for run in compared if task in run.kinds and _has_score(run, task)]
+        for group in ranking.groups(scored, task):
+            alone = configurations.grouped([ranking.of_task(run, task) for run in group], SEEDS)
+            try:
+                entries.append((task, ranking.rank(alone, task, bootstrap)))
+            except UserError as error:  # too few rows for its score: the others are ranked
+                log.warning(f"left out: {', '.join(run.name for run in group)}: {error}")
+    return entries
+
+
+def _has_score(run: Run, task: str) -> bool:
+    """Whether a run has its primary score, as one of another version may not; if not, say so."""
+    try:
+        metric = ranking.primary(run, task)
+    except UserError as error:
+        log.warning(f"left out: {run.name}: {error}")
+        return False
+    if not metric.is_of(run.predictions[task]):
+        log.warning(f"left out: {run.name}: {task} has no {metric.key}")
+        return False
+    return True
 
 
 def _by_task(entries: Sequence[tuple[str, list[Entry]]]) -> dict[str, list[Any]]:

@@ -32,6 +32,8 @@ REMEDIES = {
 }
 
 # Parameters that limit the memory of a stage.
+# A note on an error of an evaluation amid training: what ran out was no memory of training.
+SCORING = "while scoring validation rows"
 MEMORY_KEYS = {
     "train": "run.token_budget",
     "base": "run.eval_token_budget and run.cache_gb",
@@ -181,7 +183,8 @@ def _out_of_memory(error: Exception, stage: str | None) -> str:
         numbers.append(f"{size} were requested")
     if free:
         numbers.append(f"{free[1]} are free")
-    keys = MEMORY_KEYS.get(stage or "")
+    is_scoring = SCORING in getattr(error, "__notes__", ())
+    keys = MEMORY_KEYS.get("predict" if is_scoring else stage or "")
     remedy = f"set {keys} lower" if keys else "take fewer rows (data.limit), or free some memory"
     where = "CUDA out of memory" if _on_gpu(error) else "out of memory"
     return f"{': '.join(filter(None, (where, ', '.join(numbers))))}; {remedy}"

@@ -126,7 +126,11 @@ def amount_in(text: str, marks: tuple[str, ...] = DOLLARS) -> float | None:
     """
     numbers = [number for number in _numbers(marks).finditer(text) if not _is_negative(number)]
     marked = (number for number in numbers if number["before"] or number["after"])
-    found = next(marked, None) or next(iter(numbers), None)
+    # A number behind a hyphen is part of a name, or the end of a range.
+    others = (
+        number for number in numbers if not re.search(r"\w[−-]$", text[: number.start("digits")])
+    )
+    found = next(marked, None) or next(others, None)
     if found is None or not re.fullmatch(NUMBER, found["digits"]):
         return None
     return float(found["digits"].replace(",", ""))

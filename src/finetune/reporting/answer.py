@@ -45,8 +45,8 @@ def verdict(
     if base and tuned and artifacts.metrics["tuned"].get("gain") == {}:
         return sentences.none_answered_by_both()
     gain = _gain(artifacts)
-    if base and tuned and not gain and tuned.rows < metric.min_rows:
-        return sentences.too_few_rows(metric, base, tuned)
+    if base and tuned and not gain and _paired_rows(artifacts, tuned) < metric.min_rows:
+        return sentences.too_few_rows(metric, base, tuned, _paired_rows(artifacts, tuned))
     if not (base and tuned and gain):
         return None
     lead = Lead(gain["mean"], gain["low"], gain["high"])
@@ -60,6 +60,12 @@ def verdict(
         bootstrap.confidence,
         _over(gain),
     )
+
+
+def _paired_rows(artifacts: TaskArtifacts, tuned: LeaderboardEntry) -> int:
+    """The rows that the two models are compared on, which leave out those with a stand-in."""
+    gains = artifacts.metrics["tuned"].get("gain", {}).values()
+    return int(next((gain["n"] for gain in gains if "n" in gain), tuned.rows))
 
 
 def _over(gain: dict[str, float]) -> AnsweredByBoth | None:

@@ -51,8 +51,13 @@ def _add_figure(
     scored = [row for row in rows if row.get(metric.key) is not None]
     if any(_size(row) < MIN_ROWS for row in scored):
         captions.append(f"Groups of fewer than {MIN_ROWS} rows have no interval.")
-    if silent := sorted({row["model"] for row in rows if row not in scored}):
+    without = {row["model"] for row in rows if row not in scored}
+    # A model without scores may answer all rows of some group.
+    not_answering = {row["model"] for row in rows if row.get("no_answer_rate")}
+    if silent := sorted(without & not_answering):
         captions.append(f"No score where too few rows have an answer: {', '.join(silent)}.")
+    if without - not_answering:
+        captions.append("No score where no row counts.")
     part.figures.append(Figure(heading, " ".join(captions), svg))
 
 

@@ -113,12 +113,14 @@ def none_answered_by_both() -> Verdict:
     return Verdict("undecided", "No row was answered by both models, so nothing is compared.")
 
 
-def too_few_rows(metric: Metric, base: LeaderboardEntry, tuned: LeaderboardEntry) -> Verdict:
+def too_few_rows(
+    metric: Metric, base: LeaderboardEntry, tuned: LeaderboardEntry, rows: int
+) -> Verdict:
     """That the metric takes more rows than there are; what they say is two scores."""
     return Verdict(
         "undecided",
         f"{metric.subject[0].upper()}{metric.subject[1:]} went from {metric.number(base.score)} to "
-        f"{metric.amount(tuned.score)}. Of {number(tuned.rows, 0)} rows its difference has no "
+        f"{metric.amount(tuned.score)}. Of {number(rows, 0)} rows its difference has no "
         f"interval that holds, so nothing is decided: it takes {number(metric.min_rows, 0)}.",
     )
 

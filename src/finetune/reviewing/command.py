@@ -37,14 +37,18 @@ def run(root: Path, name: str, options: Options) -> int:
         style=style, named_only=options.named_only, by_cluster=options.by_cluster
     )
     _heading("Comparison, paired by row", style)
+    code = 2
     try:
         command.run(root, [options.against, name], shared)
-        _heading("Verdict", style)
-        code = ship_command.run(root, name, options.against, shared)
     except UserError as error:  # such as other rows: its scores and its page are worth a look
         print(f"Not compared: {error}.")
         print(f"\nWith one of the same tasks and rows: `finetune review {name} --against OTHER`.")
-        code = 2
+    else:
+        _heading("Verdict", style)
+        try:
+            code = ship_command.run(root, name, options.against, shared)
+        except UserError as error:
+            print(f"No verdict: {error}.")
     _heading("Report", style)
     print(page.saved(root, name))
     print(f"\nWhether its predictions are those of its adapter: `finetune audit {name}`.")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from transformers import PreTrainedModel
 
-from finetune.core.errors import ModelError, is_out_of_memory
+from finetune.core.errors import SCORING, ModelError, is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.memory import GB
 from finetune.core.schema import Run
@@ -39,8 +39,6 @@ USABLE_FRACTION = 0.85
 HEAP_OVERHEAD = {"cpu": 2.4, "cuda": 1.0}
 # For each trainable parameter: its gradient and Adam's two moments, all float32.
 OPTIMIZER_BYTES = 12
-# A note on an error of an evaluation: what ran out was no memory of training.
-SCORING = "while scoring validation rows"
 
 TokenBudget = int | Literal["auto"]
 

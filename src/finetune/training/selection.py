@@ -14,7 +14,7 @@ import torch
 from transformers import PreTrainedModel
 
 from finetune.core import killed, processes
-from finetune.core.errors import is_out_of_memory
+from finetune.core.errors import SCORING, is_out_of_memory
 from finetune.core.files import read_json, write_json
 from finetune.core.rows import TaskRow
 from finetune.core.schema import Eval, Prompt, Run, Score
@@ -26,7 +26,6 @@ from finetune.modeling.base import Base
 from finetune.scoring.metrics import Metric, answered
 from finetune.scoring.summary import is_silent
 from finetune.tasks import registry
-from finetune.training.budget import SCORING
 
 log = logging.getLogger(__name__)
 

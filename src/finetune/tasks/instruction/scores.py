@@ -37,7 +37,6 @@ METRICS = (
     ROUGE_1,
     ROUGE_2,
     ROUGE_L,
-    # Not by groups: one whose rows list no facts has no such score.
     Metric(
         key="facts_found",
         columns=("facts_found", "lists_facts"),
