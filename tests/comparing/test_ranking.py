@@ -6,7 +6,7 @@ import pytest
 
 from finetune.comparing import ranking
 from finetune.comparing.configurations import Configuration
-from finetune.comparing.rank_command import _differing, table
+from finetune.comparing.rank_tables import differing, table
 from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap
 
@@ -100,7 +100,7 @@ def test_the_table_has_costs_and_the_parameters_that_differ(entry):
 def test_parameters_of_other_tasks_do_not_set_configurations_apart(entry):
     one = entry("a", 0, 1, **{"tasks.other.train.epochs": 1, "train.epochs": 1})
     two = entry("b", 0, 2, **{"tasks.other.train.epochs": 2, "train.epochs": 1})
-    assert _differing([one, two], "price") == []
+    assert differing([one, two], "price") == []
 
 
 def test_not_answering_the_hard_rows_does_not_pay(entry):

@@ -1,8 +1,11 @@
 """What two runs have in common, and what keeps them, or a score of theirs, from comparison."""
 
+from collections.abc import Iterator
+
 from finetune.comparing.runs import Run
 from finetune.composition import shown
 from finetune.core.errors import UserError
+from finetune.scoring.metrics import Metric
 from finetune.shelf.rows import reference_hash
 from finetune.tasks import registry
 
@@ -11,9 +14,7 @@ def incomparable_scores(before: Run, after: Run) -> list[str]:
     """The scores that both runs have, but defined differently, such as `samsum perplexity`."""
     return [
         f"{task} {metric.key}"
-        for task, kind in before.kinds.items()
-        if after.kinds.get(task) == kind
-        for metric in registry.scores(kind).METRICS
+        for task, metric in _shared_metrics(before, after)
         if all(metric.is_of(run.predictions[task]) for run in (before, after))
         and not metric.compares(before.predictions[task], after.predictions[task])
     ]
@@ -23,9 +24,7 @@ def scores_of_one(before: Run, after: Run) -> list[str]:
     """The scores that only one of the two runs has, such as those that are newer than the other."""
     return [
         f"{task} {metric.key}"
-        for task, kind in before.kinds.items()
-        if after.kinds.get(task) == kind
-        for metric in registry.scores(kind).METRICS
+        for task, metric in _shared_metrics(before, after)
         if metric.higher_is_better is not None
         and metric.is_of(before.predictions[task]) != metric.is_of(after.predictions[task])
     ]
@@ -35,12 +34,17 @@ def scores_of_few_rows(before: Run, after: Run) -> list[str]:
     """The scores that both runs have, but of fewer rows than their intervals take."""
     return [
         f"{task} {metric.key} (of {len(before.predictions[task])} rows, takes {metric.min_rows})"
-        for task, kind in before.kinds.items()
-        if after.kinds.get(task) == kind
-        for metric in registry.scores(kind).METRICS
+        for task, metric in _shared_metrics(before, after)
         if len(before.predictions[task]) < metric.min_rows
         and metric.compares(before.predictions[task], after.predictions[task])
     ]
+
+
+def _shared_metrics(before: Run, after: Run) -> Iterator[tuple[str, Metric]]:
+    """The metrics of each task that both runs have, of the same kind."""
+    for task, kind in before.kinds.items():
+        if after.kinds.get(task) == kind:
+            yield from ((task, metric) for metric in registry.scores(kind).METRICS)
 
 
 def lacking(reference: Run, other: Run) -> list[str]:

@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from finetune import ledger
 from finetune.comparing import (
     command,
     comparability,
     configurations,
     looks,
+    rank_tables,
     ranking,
     runs,
     tables,
     verdicts,
 )
-from finetune.comparing.configurations import SEEDS, Configuration, matches
+from finetune.comparing.configurations import SEEDS, Configuration
 from finetune.comparing.experiments import experiments
 from finetune.comparing.ranking import Entry
 from finetune.comparing.runs import Run
 from finetune.comparing.verdicts import Comparison
-from finetune.composition import shown
 from finetune.core import params
 from finetune.core.errors import UserError
 from finetune.core.schema import Bootstrap, Params
@@ -88,7 +86,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
         raise UserError(f"--reveal: none of these can be held against HEAD; {NO_REVEAL}")
     revealed = _reveal(root, ranked, settings.bootstrap) if options.reveal else None
     if options.style == "json":
-        printed: dict[str, Any] = {task: as_json(of) for task, of in ranked.items()}
+        printed: dict[str, Any] = {task: rank_tables.as_json(of) for task, of in ranked.items()}
         if apart:
             printed["without_head"] = _by_task(apart)
         if revealed:
@@ -97,7 +95,7 @@ def run(root: Path, names: Sequence[str], options: Options) -> int:
         return 0
     listed = [*ranked.items(), *apart]
     usd = settings.run.usd_per_hour
-    print("\n\n".join(table(task, of, usd, options.style) for task, of in listed))
+    print("\n\n".join(rank_tables.table(task, of, usd, options.style) for task, of in listed))
     beside = grouped if tasks else []
     reveal = REVEAL if tasks else "`finetune compare A B`"
     print(f"\n{_note([*beside, *_configurations(apart)], reveal)}")
@@ -138,7 +136,7 @@ def _rank_shelved(root: Path, names: Sequence[str], settings: Params, options: O
         print(json.dumps(_by_task(entries), indent=2, default=str))
         return 0
     usd = settings.run.usd_per_hour
-    print("\n\n".join(table(task, of, usd, options.style) for task, of in entries))
+    print("\n\n".join(rank_tables.table(task, of, usd, options.style) for task, of in entries))
     print(f"\n{_note(_configurations(entries), REVEAL_SHELVED)}")
     if len(entries) > len({task for task, _ in entries}):
         print("Runs of one task in several tables were asked other rows, or are scored otherwise.")
@@ -180,7 +178,7 @@ def _has_score(run: Run, task: str) -> bool:
 def _by_task(entries: Sequence[tuple[str, list[Entry]]]) -> dict[str, list[Any]]:
     printed: dict[str, list[Any]] = {}
     for task, of in entries:
-        printed.setdefault(task, []).append(as_json(of))
+        printed.setdefault(task, []).append(rank_tables.as_json(of))
     return printed
 
 
@@ -252,95 +250,6 @@ def _check(head: Run, other: Run, tasks: Sequence[str]) -> None:
         metric = ranking.primary(head, task)
         if not metric.compares(head.predictions[task], other.predictions[task]):
             raise UserError(f"{other.name}: {task} has another {metric.key} than HEAD, or none")
-
-
-def table(task: str, entries: Sequence[Entry], usd_per_hour: float | None, style: str) -> str:
-    """A row for each configuration, the best first."""
-    metric = entries[0].metric
-    decimals = max(2, metric.decimals)
-    keys = _differing([each.configuration for each in entries], task)
-    money = ["USD"] if usd_per_hour is not None else []
-    headers = ["", "runs", "seeds", *keys, f"{metric.key} [interval]", "p", "min", *money]
-    rows = []
-    for place, each in enumerate(entries, 1):
-        score = f"no answer in {100 * each.no_answer:.3g} %"
-        if each.score:
-            low, mean, high = (
-                f"{value:.{decimals}f}"
-                for value in (each.score.low, each.score.mean, each.score.high)
-            )
-            score = f"{mean} [{low}, {high}]"
-            if each.no_answer:
-                score += f"; no answer in {100 * each.no_answer:.3g} %"
-        mark = "best" if each.is_best else "tie" if each.is_tied else ""
-        minutes = each.cost.minutes
-        spent = (
-            [] if usd_per_hour is None else [_rounded(minutes and minutes / 60 * usd_per_hour, 2)]
-        )
-        rows.append(
-            [
-                place,
-                each.configuration.name,
-                len(each.configuration.runs_of(task)),
-                *(shown(each.configuration.first.params.get(key)) for key in keys),
-                score,
-                "" if each.is_best or not each.score else verdicts.p_text(each.p),
-                _rounded(minutes, 2),
-                *spent,
-                _rounded(each.cost.tokens_per_second, 0),
-                "" if each.cost.parameters is None else f"{each.cost.parameters:,.0f}",
-                " ".join(filter(None, [mark, "efficient" if each.is_efficient else ""])),
-            ]
-        )
-    headers += ["tokens/s", "parameters", ""]
-    title = f"{task}: {metric.title} on {entries[0].rows} validation rows, {metric.direction}"
-    heading = "## " if style == "github" else ""
-    body = tabulate(rows, headers=headers, tablefmt=style, disable_numparse=True)
-    return f"{heading}{title}\n\n{body}"
-
-
-def _rounded(value: float | None, decimals: int) -> str:
-    return "" if value is None else f"{value:.{decimals}f}"
-
-
-def _differing(compared: Sequence[Configuration], task: str) -> list[str]:
-    """The parameters of a task in which configurations differ, each once.
-
-    `train.*` stands in every task's own section; it is shown where the tasks agree.
-    """
-    keys = dict.fromkeys(key for each in compared for key in each.first.params)
-    differing = [
-        key
-        for key in keys
-        if not matches(key, SEEDS)
-        and len({repr(each.first.params.get(key)) for each in compared}) > 1
-        and (not key.startswith("tasks.") or key.startswith(f"tasks.{task}."))
-    ]
-    return [
-        key
-        for key in differing
-        if not (key.startswith("train.") and f"tasks.{task}.{key}" in differing)
-    ]
-
-
-def as_json(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The same as `table`, as JSON."""
-    return [
-        {
-            "runs": [run.name for run in each.configuration.runs],
-            "score": each.metric.key,
-            "validation": each.score.rounded() if each.score else None,
-            "no_answer": each.no_answer,
-            "p_adjusted": each.p,
-            "is_best": each.is_best,
-            "is_tied": each.is_tied,
-            "is_efficient": each.is_efficient,
-            "minutes": each.cost.minutes,
-            "tokens_per_second": each.cost.tokens_per_second,
-            "parameters": each.cost.parameters,
-        }
-        for each in entries
-    ]
 
 
 def _reveal(
