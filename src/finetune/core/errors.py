@@ -31,9 +31,9 @@ REMEDIES = {
     errno.EIO: "the disk reports a failure: see the system's log",
 }
 
-# Parameters that limit the memory of a stage.
 # A note on an error of an evaluation amid training: what ran out was no memory of training.
 SCORING = "while scoring validation rows"
+# Parameters that limit the memory of a stage.
 MEMORY_KEYS = {
     "train": "run.token_budget",
     "base": "run.eval_token_budget and run.cache_gb",
